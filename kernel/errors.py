@@ -1,0 +1,164 @@
+"""One tree of errors.
+
+    JianzhengError
+    ├── SettingsError            a setting or cameras.yaml cannot be used as written
+    ├── SourceError              a camera or desktop does not deliver
+    │   ├── SourceUnreachable    nothing answers there, or it stopped answering    (retry helps)
+    │   ├── SourceRefused        the device refuses these credentials
+    │   ├── SourceNotFound       the device has no such stream
+    │   ├── SourceHasNoVideo     the stream carries no video
+    │   ├── CodecUnsupported     the stream's codec cannot be recorded
+    │   ├── SourceProtocolError  the device breaks the protocol                    (retry helps)
+    │   └── TimestampDiscontinuity  its time stamps jumped: a new run is needed    (retry helps)
+    ├── FootageError             a file of footage is damaged or not what its row says
+    │   └── BoxError             bytes that are not the MP4 boxes they should be
+    ├── TimelineError            a project's timeline cannot be used as written
+    ├── EncodeError              a clip could not be encoded
+    ├── StorageError             a disk or object store does not do its duty
+    │   ├── DiskFull             no room left                                      (retry helps)
+    │   ├── ObjectExists         that key is taken; keys are never overwritten (invariant 9)
+    │   ├── ObjectMissing        no object has that key
+    │   └── FixityError          bytes and checksum disagree
+    ├── CatalogError             the catalogue cannot be used
+    └── ServerError              the server cannot start as asked
+
+The class docstring is the default message. ``hint`` says what a person can do; ``retryable`` says whether
+trying the same again can help. No message carries a password (invariant 16): build URIs for messages with
+``kernel.settings.public_uri``.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class JianzhengError(Exception):
+    """Something went wrong."""
+
+    hint: ClassVar[str] = ""
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
+        self.message = message or (self.__class__.__doc__ or "").strip()
+        self.remedy = hint if hint is not None else self.hint
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
+
+
+class SettingsError(JianzhengError):
+    """A setting cannot be used as written."""
+
+    hint = "Correct it and start again."
+
+
+class SourceError(JianzhengError):
+    """The source does not deliver."""
+
+
+class SourceUnreachable(SourceError):
+    """Nothing answers at the source's address."""
+
+    hint = "Check the device's power, cable and address; recording resumes by itself."
+    retryable = True
+
+
+class SourceRefused(SourceError):
+    """The device refuses the credentials."""
+
+    hint = "Correct username and password of this source in cameras.yaml."
+
+
+class SourceNotFound(SourceError):
+    """The device has no stream of that path."""
+
+    hint = "Correct the path in the source's uri in cameras.yaml."
+
+
+class SourceHasNoVideo(SourceError):
+    """The stream carries no video."""
+
+    hint = "Choose the device's video stream in the source's uri."
+
+
+class CodecUnsupported(SourceError):
+    """The stream's codec cannot be recorded."""
+
+    hint = "Set the device to H.264 or H.265."
+
+
+class SourceProtocolError(SourceError):
+    """The device breaks the protocol."""
+
+    hint = "Update the device's firmware if this goes on; recording is tried again by itself."
+    retryable = True
+
+
+class TimestampDiscontinuity(SourceError):
+    """The source's time stamps jumped."""
+
+    hint = "A new run is started by itself."
+    retryable = True
+
+
+class FootageError(JianzhengError):
+    """A file of footage is damaged or not what its row says."""
+
+    hint = "It is kept as it is; run 'jianzheng check' for the list."
+
+
+class BoxError(FootageError):
+    """The bytes are not the MP4 boxes they should be."""
+
+
+class TimelineError(JianzhengError):
+    """The timeline cannot be used as written."""
+
+    hint = "Correct the timeline file and load it again; nothing was changed."
+
+
+class EncodeError(JianzhengError):
+    """The clip could not be encoded."""
+
+    hint = "The originals stay in the ring; the archive is tried again."
+    retryable = True
+
+
+class StorageError(JianzhengError):
+    """The storage does not do its duty."""
+
+
+class DiskFull(StorageError):
+    """The disk is full."""
+
+    hint = "Free space on it or give it more; recording resumes by itself."
+    retryable = True
+
+
+class ObjectExists(StorageError):
+    """An object with that key exists; keys are never overwritten."""
+
+    hint = "Store it under a new version."
+
+
+class ObjectMissing(StorageError):
+    """No object has that key."""
+
+    hint = "Run 'jianzheng check' to see what else is missing."
+
+
+class FixityError(StorageError):
+    """Bytes and checksum disagree."""
+
+    hint = "Restore the object from another copy; run 'jianzheng check' to see what else is hurt."
+
+
+class CatalogError(JianzhengError):
+    """The catalogue cannot be used."""
+
+    hint = "Run 'jianzheng doctor'."
+
+
+class ServerError(JianzhengError):
+    """The server cannot start as asked."""
