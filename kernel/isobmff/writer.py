@@ -1,0 +1,143 @@
+"""Fragmented MP4 as bytes: init segment, fragments, wall clock and index (ISO/IEC 14496-12:2022)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from itertools import pairwise
+
+from kernel.isobmff.boxes import box, full_box
+from kernel.isobmff.tracks import ProducerTime, Track, TrackRun
+
+NTP_UNIX_EPOCH_S = 2_208_988_800
+"""Seconds from the NTP epoch (1900) to the Unix epoch (1970), RFC 5905."""
+
+_MATRIX = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+_LANGUAGE_UND = 0x55C4
+_SYNC_SAMPLE = 0x02000000  # sample_depends_on = 2: on no other
+_NON_SYNC_SAMPLE = 0x01010000  # sample_depends_on = 1, sample_is_non_sync_sample
+_PRFT_CAPTURED = 24  # 8.16.5.3: the time at which the frame was captured
+_PRFT_ARBITRARY = 8  # an arbitrary but consistent time
+
+
+def init_segment(tracks: Sequence[Track]) -> bytes:
+    """``ftyp`` and ``moov`` of a fragmented file with these tracks."""
+    ftyp = box("ftyp", b"iso6", struct.pack(">I", 0), b"iso6", b"iso5", b"cmfc", b"mp41")
+    return ftyp + _moov(tracks)
+
+
+def _moov(tracks: Sequence[Track]) -> bytes:
+    mvhd = full_box(
+        "mvhd",
+        0,
+        0,
+        struct.pack(">IIII", 0, 0, 1000, 0),
+        struct.pack(">IH10x", 0x10000, 0x100),
+        _MATRIX,
+        bytes(24),
+        struct.pack(">I", max((track.id for track in tracks), default=0) + 1),
+    )
+    extends = b"".join(full_box("trex", 0, 0, struct.pack(">5I", track.id, 1, 0, 0, 0)) for track in tracks)
+    return box("moov", mvhd, *(_trak(track) for track in tracks), box("mvex", extends))
+
+
+def _trak(track: Track) -> bytes:
+    volume = 0 if track.is_video else 0x100
+    tkhd = full_box(
+        "tkhd",
+        0,
+        3,  # enabled, in movie
+        struct.pack(">IIIII8xHHHH", 0, 0, track.id, 0, 0, 0, 0, volume, 0),
+        _MATRIX,
+        struct.pack(">II", track.width << 16, track.height << 16),
+    )
+    mdhd = full_box("mdhd", 0, 0, struct.pack(">IIIIHH", 0, 0, track.timescale, 0, _LANGUAGE_UND, 0))
+    handler = (b"vide", b"VideoHandler\0") if track.is_video else (b"soun", b"SoundHandler\0")
+    hdlr = full_box("hdlr", 0, 0, bytes(4), handler[0], bytes(12), handler[1])
+    return box("trak", tkhd, box("mdia", mdhd, hdlr, _minf(track)))
+
+
+def _minf(track: Track) -> bytes:
+    media_header = full_box("vmhd", 0, 1, bytes(8)) if track.is_video else full_box("smhd", 0, 0, bytes(4))
+    data_reference = full_box("dref", 0, 0, struct.pack(">I", 1), full_box("url ", 0, 1))
+    tables = box(
+        "stbl",
+        full_box("stsd", 0, 0, struct.pack(">I", 1), track.sample_entry),
+        full_box("stts", 0, 0, bytes(4)),
+        full_box("stsc", 0, 0, bytes(4)),
+        full_box("stsz", 0, 0, bytes(8)),
+        full_box("stco", 0, 0, bytes(4)),
+    )
+    return box("minf", media_header, box("dinf", data_reference), tables)
+
+
+def fragment(sequence: int, runs: Sequence[TrackRun]) -> bytes:
+    """``moof`` and ``mdat`` with one track run per track; sample data in the order of ``runs``."""
+    filled = [run for run in runs if run.samples]
+    size = len(_moof(sequence, filled, [0] * len(filled)))
+    offsets = [size + 8]
+    for run in filled:
+        offsets.append(offsets[-1] + sum(len(sample.data) for sample in run.samples))
+    data = b"".join(sample.data for run in filled for sample in run.samples)
+    return _moof(sequence, filled, offsets[:-1]) + box("mdat", data)
+
+
+def _moof(sequence: int, runs: Sequence[TrackRun], offsets: Sequence[int]) -> bytes:
+    trafs = (_traf(run, offset) for run, offset in zip(runs, offsets, strict=True))
+    return box("moof", full_box("mfhd", 0, 0, struct.pack(">I", sequence)), *trafs)
+
+
+def _traf(run: TrackRun, data_offset: int) -> bytes:
+    default_base_is_moof = 0x020000
+    per_sample_fields = 0x000F01  # data offset; duration, size, flags and composition offset of each sample
+    entries = b"".join(
+        struct.pack(
+            ">IIIi",
+            sample.duration,
+            len(sample.data),
+            _SYNC_SAMPLE if sample.key else _NON_SYNC_SAMPLE,
+            sample.composition_offset,
+        )
+        for sample in run.samples
+    )
+    return box(
+        "traf",
+        full_box("tfhd", 0, default_base_is_moof, struct.pack(">I", run.track_id)),
+        full_box("tfdt", 1, 0, struct.pack(">Q", run.base_dts)),
+        full_box("trun", 1, per_sample_fields, struct.pack(">Ii", len(run.samples), data_offset), entries),
+    )
+
+
+def producer_time(time: ProducerTime) -> bytes:
+    """A ``prft`` box, to be put right before the ``moof`` it speaks of."""
+    seconds, micros = divmod(time.wall_us, 1_000_000)
+    # Rounded up, so that a reader that rounds down finds the same microsecond again.
+    fraction = -(-(micros << 32) // 1_000_000)
+    ntp = (seconds + NTP_UNIX_EPOCH_S) << 32 | fraction
+    flags = _PRFT_CAPTURED if time.captured else _PRFT_ARBITRARY
+    return full_box("prft", 1, flags, struct.pack(">IQQ", time.track_id, ntp, time.media_time))
+
+
+def segment_index(track: Track, starts: Sequence[int], end: int, sizes: Sequence[int]) -> bytes:
+    """A ``sidx`` box that stands right before the first of the subsegments it lists (8.16.3).
+
+    Args:
+        starts: presentation time of each subsegment's first sample, ticks of the track.
+        end: presentation time at which the last one ends.
+        sizes: bytes of each, ``prft`` included.
+
+    A gap between two subsegments counts to the duration of the one before it: the box has no word for it.
+    """
+    durations = [after - before for before, after in pairwise([*starts, end])]
+    entries = b"".join(
+        struct.pack(">III", size, duration, 0x90000000)  # starts with a stream access point of type 1
+        for size, duration in zip(sizes, durations, strict=True)
+    )
+    earliest = starts[0] if starts else 0
+    return full_box(
+        "sidx",
+        1,
+        0,
+        struct.pack(">IIQQHH", track.id, track.timescale, earliest, 0, 0, len(sizes)),
+        entries,
+    )

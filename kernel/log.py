@@ -1,0 +1,42 @@
+"""Logging: a sentence for people, a stable ``action`` and fields for machines, never a credential."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+_SECRET_FIELDS = frozenset({"password", "token", "secret", "authorization", "credentials"})
+
+
+def _hide_secrets(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Invariant 16: whatever is named like a secret is not written."""
+    return {key: "***" if key.lower() in _SECRET_FIELDS else value for key, value in event.items()}
+
+
+def configure_logging(*, machine: bool = False, level: int = logging.INFO) -> None:
+    """Send log lines to standard error: for people, or one JSON object a line for machines."""
+    renderer: Any = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if machine
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            _hide_secrets,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def logger(room: str) -> Any:
+    """The logger of a room, such as ``logger("capture").info("…", action="run.started", source=…)``."""
+    return structlog.get_logger(room=room)

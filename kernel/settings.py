@@ -1,0 +1,323 @@
+"""Settings: ``cameras.yaml`` for sites, rooms, seats and sources; ``jianzheng.toml`` and the environment
+(``JIANZHENG_…``) for the rest. Closed: an unknown key fails and is named.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from kernel.errors import SettingsError
+from kernel.model.source import ContentKind, Room, RoomKind, Seat, Site, Source
+
+ENV_PREFIX = "JIANZHENG_"
+CONFIG_FILE = Path("jianzheng.toml")
+
+
+class Closed(BaseModel):
+    """A part of the settings: frozen, and no key that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RingSettings(Closed):
+    """The ring: the local store of segments."""
+
+    segment_seconds: float = Field(
+        default=60, gt=0, description="Length of a segment; cut at the next key frame."
+    )
+    fragment_seconds: float = Field(
+        default=1, gt=0, description="Longest fragment; what a power cut may cost."
+    )
+    fsync_seconds: float = Field(
+        default=5, gt=0, description="How often written fragments are forced to disk."
+    )
+    reserve_bytes: int = Field(default=1 << 30, ge=0, description="Free space below which recording stops.")
+
+
+class CaptureSettings(Closed):
+    """How patient the recorder is."""
+
+    connect_seconds: float = Field(default=5, gt=0, description="Time for a device to answer each request.")
+    silence_seconds: float = Field(default=5, gt=0, description="No picture for so long: the source is lost.")
+    report_seconds: float = Field(default=5, gt=0, description="Wait for the first RTCP sender report.")
+    retry_seconds: float = Field(default=1, gt=0, description="First pause before a new connection.")
+    retry_max_seconds: float = Field(default=30, gt=0, description="Longest pause; pauses double up to it.")
+
+
+class ArchiveCodec(StrEnum):
+    """Profiles of equal rank."""
+
+    AV1 = "av1"
+    H264 = "h264"
+
+
+class ArchiveSettings(Closed):
+    """How projects are archived."""
+
+    codec: ArchiveCodec = Field(
+        default=ArchiveCodec.AV1, description="av1 (smaller) or h264 (plays everywhere)."
+    )
+    budget_kbps: float = Field(default=165, gt=0, description="Storage budget per stream, sound included.")
+    workers: int = Field(default=0, ge=0, description="Encoding processes; 0 means one per processor.")
+
+
+class CutSettings(Closed):
+    """How much is kept around a session."""
+
+    pre_roll_seconds: float = Field(default=300, ge=0, description="Kept before a session's start event.")
+    post_roll_seconds: float = Field(default=300, ge=0, description="Kept after a session's end event.")
+    settle_seconds: float = Field(
+        default=120, ge=0, description="Longest wait for footage on its way to the ring after the post-roll."
+    )
+
+
+class ServerSettings(Closed):
+    """Where the page is served. Loopback only until accounts exist."""
+
+    host: str = Field(default="127.0.0.1", description="Loopback address to listen on.")
+    port: int = Field(default=8480, ge=0, le=65535, description="Port of the page; 0 lets the system choose.")
+
+
+class Settings(BaseSettings):
+    """All settings but the sources. Environment: ``JIANZHENG_RING__SEGMENT_SECONDS=60`` and so on."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=ENV_PREFIX, env_nested_delimiter="__"
+    )
+
+    data_dir: Path = Field(
+        default=Path("var"), description="Ring, catalogue and store live below it by default."
+    )
+    cameras: Path = Field(
+        default=Path("cameras.yaml"), description="The file of sites, rooms, seats and sources."
+    )
+    database_url: str = Field(default="", description="The catalogue; empty means SQLite below data_dir.")
+    store_url: str = Field(
+        default="", description="The object store; empty means a directory below data_dir."
+    )
+    ring: RingSettings = RingSettings()
+    capture: CaptureSettings = CaptureSettings()
+    cut: CutSettings = CutSettings()
+    archive: ArchiveSettings = ArchiveSettings()
+    server: ServerSettings = ServerSettings()
+
+    @property
+    def ring_dir(self) -> Path:
+        return self.data_dir / "ring"
+
+    @property
+    def store_dir(self) -> Path:
+        return self.data_dir / "store"
+
+    @property
+    def work_dir(self) -> Path:
+        return self.data_dir / "work"
+
+    @property
+    def catalogue_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir / 'catalogue.sqlite'}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, CONFIG_FILE)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings of file and environment, with overrides on top.
+
+    Raises:
+        SettingsError: a key is unknown or a value cannot be used; the key is named.
+    """
+    _refuse_unknown_environment()
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        where = f"{CONFIG_FILE} or the environment"
+        raise SettingsError(f"{where}: {explain(error)}.") from None
+    except ValueError as error:
+        raise SettingsError(f"{CONFIG_FILE} cannot be read: {error}.") from None
+
+
+def _refuse_unknown_environment() -> None:
+    known = {name.upper() for name in Settings.model_fields}
+    for name in os.environ:
+        if name.startswith(ENV_PREFIX):
+            key = name.removeprefix(ENV_PREFIX).split("__")[0].upper()
+            if key not in known:
+                raise SettingsError(f"the environment variable {name} names no setting.")
+
+
+def explain(error: ValidationError) -> str:
+    """The faults of a validation error in words, each with the key it is about, never with the value."""
+    said = []
+    for fault in error.errors(include_url=False, include_input=False):
+        key = ".".join(str(part) for part in fault["loc"]) or "the file"
+        said.append(f"unknown key {key}" if fault["type"] == "extra_forbidden" else f"{key}: {fault['msg']}")
+    return "; ".join(said)
+
+
+class SourceSpec(Closed):
+    """One source as ``cameras.yaml`` writes it."""
+
+    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    content_kind: ContentKind
+    uri: str
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    seat: str | None = None
+    label_zh: str
+    label_en: str = ""
+
+    @model_validator(mode="after")
+    def _check_uri(self) -> SourceSpec:
+        parts = urlsplit(self.uri)
+        if parts.scheme != "rtsp" or not parts.hostname:
+            raise ValueError("uri must be rtsp://HOST[:PORT]/PATH")
+        if parts.username or parts.password:
+            raise ValueError("uri must not carry credentials; put them in username and password")
+        return self
+
+
+class SeatSpec(Closed):
+    """One seat as ``cameras.yaml`` writes it."""
+
+    id: str
+    ordinal: int = Field(ge=1)
+
+
+class RoomSpec(Closed):
+    """One room as ``cameras.yaml`` writes it."""
+
+    id: str
+    kind: RoomKind
+    name_zh: str
+    name_en: str = ""
+    seats: tuple[SeatSpec, ...] = ()
+    sources: tuple[SourceSpec, ...] = ()
+
+
+class SiteSpec(Closed):
+    """One trading centre as ``cameras.yaml`` writes it."""
+
+    id: str
+    region: str = Field(pattern=r"^\d{6}$")
+    name_zh: str
+    name_en: str = ""
+    rooms: tuple[RoomSpec, ...] = ()
+
+
+class CamerasFile(Closed):
+    """The whole of ``cameras.yaml``."""
+
+    sites: tuple[SiteSpec, ...]
+
+    @model_validator(mode="after")
+    def _check_ids(self) -> CamerasFile:
+        _refuse_twins("site", [site.id for site in self.sites])
+        _refuse_twins("room", [room.id for room in self._rooms()])
+        _refuse_twins("seat", [seat.id for room in self._rooms() for seat in room.seats])
+        _refuse_twins("source", [source.id for source in self.specs()])
+        for room in self._rooms():
+            seats = {seat.id for seat in room.seats}
+            for source in room.sources:
+                if source.seat is not None and source.seat not in seats:
+                    raise ValueError(
+                        f"source {source.id} looks at seat {source.seat}, which room {room.id} lacks"
+                    )
+        return self
+
+    def _rooms(self) -> list[RoomSpec]:
+        return [room for site in self.sites for room in site.rooms]
+
+    def specs(self) -> list[SourceSpec]:
+        """All sources with their addresses."""
+        return [source for room in self._rooms() for source in room.sources]
+
+    def sites_public(self) -> list[Site]:
+        return [
+            Site(id=s.id, region_code=s.region, name_zh=s.name_zh, name_en=s.name_en or s.name_zh)
+            for s in self.sites
+        ]
+
+    def rooms_public(self) -> list[Room]:
+        return [
+            Room(id=r.id, site_id=s.id, kind=r.kind, name_zh=r.name_zh, name_en=r.name_en or r.name_zh)
+            for s in self.sites
+            for r in s.rooms
+        ]
+
+    def seats_public(self) -> list[Seat]:
+        return [Seat(id=t.id, room_id=r.id, ordinal=t.ordinal) for r in self._rooms() for t in r.seats]
+
+    def sources_public(self) -> list[Source]:
+        """All sources without their addresses, as the catalogue may know them."""
+        return [
+            Source(
+                id=source.id,
+                room_id=room.id,
+                seat_id=source.seat,
+                content_kind=source.content_kind,
+                label_zh=source.label_zh,
+                label_en=source.label_en or source.label_zh,
+            )
+            for room in self._rooms()
+            for source in room.sources
+        ]
+
+
+def _refuse_twins(kind: str, ids: list[str]) -> None:
+    twins = sorted({one for one in ids if ids.count(one) > 1})
+    if twins:
+        raise ValueError(f"{kind} id {', '.join(twins)} is used more than once")
+
+
+def load_cameras(path: Path) -> CamerasFile:
+    """The sites, rooms, seats and sources of a ``cameras.yaml``.
+
+    Raises:
+        SettingsError: the file is missing, is no YAML, or a key or value in it cannot be used; it is named.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        hint = "Write one like the sample that comes with the project, or name another with --cameras."
+        raise SettingsError(f"{path} does not exist.", hint=hint) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}.") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "it cannot be parsed"
+        raise SettingsError(f"{path} is not YAML{where}: {problem}.") from None
+    try:
+        return CamerasFile.model_validate(content)
+    except ValidationError as error:
+        raise SettingsError(f"{path}: {explain(error)}.") from None
+
+
+def public_uri(uri: str) -> str:
+    """A URI without user and password, fit for logs, errors and pages (invariant 16)."""
+    parts = urlsplit(uri)
+    host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname or ""
+    port = f":{parts.port}" if parts.port else ""
+    return urlunsplit((parts.scheme, host + port, parts.path, "", ""))
