@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -11,7 +12,7 @@ import structlog
 _SECRET_FIELDS = frozenset({"password", "token", "secret", "authorization", "credentials"})
 
 
-def _hide_secrets(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     """Invariant 16: whatever is named like a secret is not written."""
     return {key: "***" if key.lower() in _SECRET_FIELDS else value for key, value in event.items()}
 

@@ -112,16 +112,12 @@ class Segment:
     run_id: str
     source_id: str
     sequence: int  # position in its run, from 0
-    wall: (
-        TimeRange  # from its first frame to the first frame of its successor, or to the end of its last frame
-    )
+    wall: TimeRange  # from its first frame to its successor's first frame, or to the end of its last
     media_start: int  # dts of its first video sample, ticks of the video track
     media_duration: int  # ticks of the video track
     timescale: int  # ticks per second of the video track
     clock_basis: ClockBasis
-    clock_offset_us: (
-        int  # source clock minus recorder clock, least delay seen; the wall time is *not* corrected by it
-    )
+    clock_offset_us: int  # source clock minus recorder clock, least delay seen
     path: str  # below the ring's root, with forward slashes; a label, never truth
     size_bytes: int
     sha256: str  # lower-case hex

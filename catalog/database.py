@@ -1,0 +1,99 @@
+"""Opening the catalogue: engine, pragmas, migrations.
+
+SQLite in WAL mode by default, PostgreSQL by URL. Several processes of a site share one catalogue file:
+every write transaction starts with ``BEGIN IMMEDIATE``, so two writers wait for each other, never deadlock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlmodel import Session
+
+from kernel.errors import CatalogError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+_BUSY_MS = 30_000
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for that database, migrated to this version's schema.
+
+    Raises:
+        CatalogError: the database cannot be opened or migrated.
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite" and parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed)
+        if parsed.get_backend_name() == "sqlite":
+            _tune_sqlite(engine)
+        migrate(engine)
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise CatalogError(f"The database URL cannot be used: {error}.") from None
+    except (DBAPIError, OSError) as error:
+        place = make_url(url).render_as_string(hide_password=True)
+        raise CatalogError(f"The catalogue {place} cannot be opened: {error.__cause__ or error}.") from None
+    return engine
+
+
+def _tune_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # transactions are begun by the listener below, not by the driver
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_BUSY_MS}"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        read_only = connection.get_execution_options().get("read_only", False)
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def alembic_config(engine: Engine | None = None) -> Config:
+    """The configuration that migrations run with; ``alembic`` on the command line uses the same."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["engine"] = engine
+    return config
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema up to this version's; does nothing where it is."""
+    command.upgrade(alembic_config(engine), "head")
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """A transaction that only reads: one consistent picture, and no writer waits for it."""
+    with Session(engine.execution_options(read_only=True)) as session:
+        yield session
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Session]:
+    """A transaction that is kept whole or not at all."""
+    with Session(engine) as session, session.begin():
+        yield session
+
+
+def data_version(engine: Engine) -> int:
+    """A number that changes whenever anybody changed the catalogue.
+
+    SQLite counts changes of *other* connections only, which is what a watcher wants: it writes nothing.
+    """
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            return int(connection.execute(text("PRAGMA data_version")).scalar_one())
+        return int(connection.execute(text("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn")).scalar_one())

@@ -1,0 +1,119 @@
+"""Where things happen: regions, industries, sites, rooms, seats and sources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from sqlalchemy import Engine
+from sqlmodel import Session, select
+
+from catalog.database import reading, writing
+from catalog.tables import IndustryRow, RegionRow, RoomRow, SeatRow, SiteRow, SourceRow
+from kernel.errors import CatalogError
+from kernel.model.source import ContentKind, Room, RoomKind, Seat, Source
+from kernel.settings import CamerasFile
+
+_DATA = Path(__file__).parent / "data"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Division:
+    """A node of a code table: a region or an industry."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    parent_code: str | None
+    level: str = ""  # regions only
+
+
+class Places:
+    """The catalogue's regions, industries and everything that ``cameras.yaml`` names."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def load_code_tables(self) -> None:
+        """Fill the tables of regions and industries where they are empty."""
+        with writing(self._engine) as session:
+            for table, file in ((RegionRow, "regions.yaml"), (IndustryRow, "industries.yaml")):
+                if session.exec(select(table).limit(1)).first() is None:
+                    for row in yaml.safe_load((_DATA / file).read_text(encoding="utf-8")):
+                        session.add(table(**row))
+                        session.flush()  # parents come first in the file, and children refer to them
+
+    def register(self, cameras: CamerasFile) -> None:
+        """Take in the sites, rooms, seats and sources of ``cameras.yaml``.
+
+        What the file no longer names stays: footage refers to it.
+
+        Raises:
+            CatalogError: a site lies in a region that the catalogue does not know.
+        """
+        with writing(self._engine) as session:
+            for site in cameras.sites_public():
+                if session.get(RegionRow, site.region_code) is None:
+                    raise CatalogError(
+                        f"site {site.id} lies in region {site.region_code}, which the catalogue lacks.",
+                        hint="Correct its region in cameras.yaml to a code of GB/T 2260 in the region table.",
+                    )
+                _merge(session, SiteRow, site)
+            for room in cameras.rooms_public():
+                _merge(session, RoomRow, room)
+            for seat in cameras.seats_public():
+                _merge(session, SeatRow, seat)
+            for source in cameras.sources_public():
+                _merge(session, SourceRow, source)
+
+    def regions(self) -> list[Division]:
+        """All regions, by code."""
+        with reading(self._engine) as session:
+            rows = session.exec(select(RegionRow).order_by(RegionRow.code)).all()
+            return [Division(**row.model_dump()) for row in rows]
+
+    def industries(self) -> list[Division]:
+        """All industries, by code."""
+        with reading(self._engine) as session:
+            rows = session.exec(select(IndustryRow).order_by(IndustryRow.code)).all()
+            return [Division(**row.model_dump()) for row in rows]
+
+    def rooms(self) -> dict[str, Room]:
+        with reading(self._engine) as session:
+            return {row.id: _room(row) for row in session.exec(select(RoomRow)).all()}
+
+    def sources(self) -> dict[str, Source]:
+        with reading(self._engine) as session:
+            return {
+                row.id: _source(row) for row in session.exec(select(SourceRow).order_by(SourceRow.id)).all()
+            }
+
+    def seats(self) -> dict[str, Seat]:
+        with reading(self._engine) as session:
+            return {row.id: Seat(**row.model_dump()) for row in session.exec(select(SeatRow)).all()}
+
+
+def with_descendants(divisions: list[Division], code: str) -> set[str]:
+    """That code and the codes of everything below it."""
+    found = {code}
+    while True:
+        more = {d.code for d in divisions if d.parent_code in found} - found
+        if not more:
+            return found
+        found |= more
+
+
+def _merge(session: Session, table: type[Any], value: Any) -> None:
+    fields = {name: getattr(value, name) for name in value.__dataclass_fields__}
+    session.merge(table(**fields))
+    session.flush()
+
+
+def _room(row: RoomRow) -> Room:
+    return Room(**{**row.model_dump(), "kind": RoomKind(row.kind)})
+
+
+def _source(row: SourceRow) -> Source:
+    return Source(**{**row.model_dump(), "content_kind": ContentKind(row.content_kind)})

@@ -1,0 +1,274 @@
+"""The tables. Every table and column says what it is for; times are wall time, UTC microseconds.
+
+A source's address and credentials are never here (invariant 16): they live in ``cameras.yaml`` alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, MetaData
+from sqlmodel import Field, SQLModel
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Table(SQLModel):
+    """Base of all tables: one metadata with fixed constraint names, so that migrations can name them."""
+
+    metadata = METADATA
+
+
+def _column(comment: str, **more: Any) -> Any:
+    return Field(sa_column_kwargs={"comment": comment}, **more)
+
+
+def _micros(comment: str, **more: Any) -> Any:
+    return _column(comment, sa_type=BigInteger, **more)
+
+
+def _bytes(comment: str, **more: Any) -> Any:
+    return _column(comment, sa_type=BigInteger, **more)
+
+
+class RegionRow(Table, table=True):
+    __tablename__ = "region"
+    __table_args__ = {"comment": "Administrative divisions, GB/T 2260"}
+    code: str = _column("Six digits", primary_key=True)
+    name_zh: str = _column("Chinese name")
+    name_en: str = _column("English name")
+    level: str = _column("province, prefecture or county")
+    parent_code: str | None = _column(
+        "Division that this one belongs to", foreign_key="region.code", index=True
+    )
+
+
+class IndustryRow(Table, table=True):
+    __tablename__ = "industry"
+    __table_args__ = {"comment": "Industries; a deployment edits them"}
+    code: str = _column("Code of the deployment's own table, opaque", primary_key=True)
+    name_zh: str = _column("Chinese name")
+    name_en: str = _column("English name")
+    parent_code: str | None = _column(
+        "Industry that this one refines", foreign_key="industry.code", index=True
+    )
+
+
+class SiteRow(Table, table=True):
+    __tablename__ = "site"
+    __table_args__ = {"comment": "Trading centres"}
+    id: str = _column("Id from cameras.yaml", primary_key=True)
+    region_code: str = _column("Division it stands in", foreign_key="region.code")
+    name_zh: str = _column("Chinese name")
+    name_en: str = _column("English name")
+
+
+class RoomRow(Table, table=True):
+    __tablename__ = "room"
+    __table_args__ = {"comment": "Rooms of a site"}
+    id: str = _column("Id from cameras.yaml", primary_key=True)
+    site_id: str = _column("Site it belongs to", foreign_key="site.id", index=True)
+    kind: str = _column("RoomKind")
+    name_zh: str = _column("Chinese name")
+    name_en: str = _column("English name")
+
+
+class SeatRow(Table, table=True):
+    __tablename__ = "seat"
+    __table_args__ = {"comment": "Numbered evaluation seats"}
+    id: str = _column("Id from cameras.yaml", primary_key=True)
+    room_id: str = _column("Room it stands in", foreign_key="room.id", index=True)
+    ordinal: int = _column("Number written on the seat")
+
+
+class SourceRow(Table, table=True):
+    __tablename__ = "source"
+    __table_args__ = {"comment": "Cameras and desktops, without their addresses"}
+    id: str = _column("Id from cameras.yaml", primary_key=True)
+    room_id: str = _column("Room it stands in", foreign_key="room.id", index=True)
+    seat_id: str | None = _column("Seat it looks at, if any", foreign_key="seat.id")
+    content_kind: str = _column("ContentKind")
+    label_zh: str = _column("Chinese label")
+    label_en: str = _column("English label")
+
+
+class SourceHealthRow(Table, table=True):
+    __tablename__ = "source_health"
+    __table_args__ = {"comment": "What the recorder last knew of a source"}
+    source_id: str = _column("Source", primary_key=True, foreign_key="source.id")
+    state: str = _column("SourceState")
+    detail: str = _column("For people; empty while all is well")
+    since_us: int = _micros("When this state began")
+    updated_us: int = _micros("When the recorder last said so")
+    last_frame_us: int | None = _micros("Wall time of the newest frame received", default=None)
+
+
+class RunRow(Table, table=True):
+    __tablename__ = "run"
+    __table_args__ = {"comment": "Unbroken connections to a source"}
+    id: str = _column("Unique over all sites", primary_key=True)
+    source_id: str = _column("Source", foreign_key="source.id", index=True)
+    started_us: int = _micros("Wall time of its first frame")
+    ended_us: int | None = _micros("Wall time of its end; empty while it lasts", default=None)
+    end_reason: str | None = _column("EndReason; empty while it lasts", default=None)
+
+
+class SegmentRow(Table, table=True):
+    __tablename__ = "segment"
+    __table_args__ = {"comment": "Sealed files of the ring: a row here has its file (invariant 1)"}
+    id: str = _column("Unique over all sites", primary_key=True)
+    run_id: str = _column("Run it belongs to", foreign_key="run.id", index=True)
+    source_id: str = _column("Source", foreign_key="source.id", index=True)
+    sequence: int = _column("Position in its run, from 0")
+    wall_start_us: int = _micros("Wall time of its first frame", index=True)
+    wall_end_us: int = _micros("Wall time at which its last frame ends")
+    media_start: int = _micros("Decode time of its first video sample, ticks")
+    media_duration: int = _micros("Length, ticks")
+    timescale: int = _column("Ticks per second of the video track")
+    clock_basis: str = _column("ClockBasis of its wall time")
+    clock_offset_us: int = _micros("Source clock minus recorder clock")
+    path: str = _column("Below the ring's root; a label, never truth", unique=True)
+    size_bytes: int = _bytes("Size of the file")
+    sha256: str = _column("SHA-256 of the file, lower-case hex")
+    chain: str = _column("SHA-256 over the source's previous chain value and this SHA-256")
+    end_reason: str = _column("EndReason")
+
+
+class GapRow(Table, table=True):
+    __tablename__ = "gap"
+    __table_args__ = {"comment": "Expected time that nobody recorded (invariant 5)"}
+    id: str = _column("Unique over all sites", primary_key=True)
+    source_id: str = _column("Source", foreign_key="source.id", index=True)
+    wall_start_us: int = _micros("When it began", index=True)
+    wall_end_us: int | None = _micros("When it ended; empty while it lasts", default=None)
+    cause: str = _column("GapCause")
+    detail: str = _column("What happened, for people, without credentials")
+
+
+class ProjectRow(Table, table=True):
+    __tablename__ = "project"
+    __table_args__ = {"comment": "Tender projects"}
+    id: str = _column("Id given by the trading system", primary_key=True)
+    project_code: str = _column("Project code, opaque", unique=True)
+    name_zh: str = _column("Chinese name")
+    name_en: str = _column("English name")
+    region_code: str = _column("Division of the project", foreign_key="region.code", index=True)
+    trade_place: str = _column("Division where it is traded", foreign_key="region.code", index=True)
+    industry_code: str = _column("Industry", foreign_key="industry.code", index=True)
+
+
+class SessionRow(Table, table=True):
+    __tablename__ = "session"
+    __table_args__ = {"comment": "One phase of one project in one room"}
+    id: str = _column("Id given by the trading system", primary_key=True)
+    project_id: str = _column("Project", foreign_key="project.id", index=True)
+    phase: str = _column("Phase")
+    room_id: str = _column("Room", foreign_key="room.id")
+    state: str = _column("SessionState", index=True)
+    start_us: int | None = _micros("Time of its start event", default=None, index=True)
+    end_us: int | None = _micros("Time of its end event", default=None)
+
+
+class SessionSeatRow(Table, table=True):
+    __tablename__ = "session_seat"
+    __table_args__ = {"comment": "Who sits where in a session, by ordinal, never by name"}
+    session_id: str = _column("Session", primary_key=True, foreign_key="session.id")
+    seat_id: str = _column("Seat", primary_key=True, foreign_key="seat.id")
+    member: str = _column("O1, E2, ...: owner's representative or expert by ordinal")
+
+
+class TimelineEventRow(Table, table=True):
+    __tablename__ = "timeline_event"
+    __table_args__ = {"comment": "What happened in a session; never changed, only added to"}
+    id: str = _column("Unique over all sites", primary_key=True)
+    session_id: str = _column("Session", foreign_key="session.id", index=True)
+    at_us: int = _micros("When it happened, by the clock of whoever reports it")
+    type: str = _column("EventType or another mark of the trading system")
+    reason: str = _column("Why, in words; may be empty")
+    principal: str = _column("Who reported it")
+    recorded_us: int = _micros("When we learnt of it")
+
+
+class ClipRow(Table, table=True):
+    __tablename__ = "clip"
+    __table_args__ = {"comment": "What one source saw of one session part"}
+    id: str = _column("Unique over all sites", primary_key=True)
+    session_id: str = _column("Session", foreign_key="session.id", index=True)
+    source_id: str = _column("Source", foreign_key="source.id", index=True)
+    part: int = _column("Session part, from 1")
+    wall_start_us: int = _micros("Start of its expected time")
+    wall_end_us: int = _micros("End of its expected time")
+
+
+class ClipSliceRow(Table, table=True):
+    __tablename__ = "clip_slice"
+    __table_args__ = {"comment": "Used parts of segments; slices and gaps fill a clip exactly"}
+    clip_id: str = _column("Clip", primary_key=True, foreign_key="clip.id")
+    wall_start_us: int = _micros("Start of the used part", primary_key=True)
+    wall_end_us: int = _micros("End of the used part")
+    segment_id: str = _column("Segment", foreign_key="segment.id", index=True)
+
+
+class ClipGapRow(Table, table=True):
+    __tablename__ = "clip_gap"
+    __table_args__ = {"comment": "Parts of a clip that nobody recorded"}
+    clip_id: str = _column("Clip", primary_key=True, foreign_key="clip.id")
+    wall_start_us: int = _micros("Start", primary_key=True)
+    wall_end_us: int = _micros("End")
+    cause: str = _column("GapCause")
+    detail: str = _column("What happened, for people")
+
+
+class RenditionRow(Table, table=True):
+    __tablename__ = "rendition"
+    __table_args__ = {"comment": "Encodings of clips that an archive holds"}
+    id: str = _column("Unique over all sites", primary_key=True)
+    archive_id: str = _column("Archive that holds it", foreign_key="archive.id", index=True)
+    clip_id: str = _column("Clip it shows", foreign_key="clip.id", index=True)
+    object_key: str = _column("Its file in the store", foreign_key="archive_object.key", unique=True)
+    video_codec: str = _column("RFC 6381 codec string")
+    audio_codec: str | None = _column("RFC 6381 codec string; empty without sound", default=None)
+    width: int = _column("Pixels")
+    height: int = _column("Pixels")
+    receipt: dict[str, Any] = _column("Transcode receipt (invariant 11)", sa_type=JSON)
+
+
+class ArchiveRow(Table, table=True):
+    __tablename__ = "archive"
+    __table_args__ = {"comment": "Packages stored, read back and recorded (invariant 10)"}
+    id: str = _column("Unique over all sites", primary_key=True)
+    session_id: str = _column("Session", foreign_key="session.id", index=True)
+    version: int = _column("From 1; older versions stay (invariant 9)")
+    key_prefix: str = _column("Common start of its keys", unique=True)
+    budget_bytes: int = _bytes("What it may weigh (invariant 13)")
+    size_bytes: int = _bytes("What it weighs, all objects")
+    raw_bytes: int = _bytes("Share of the segments that its clips use")
+    verified_us: int = _micros("When the last object had been read back")
+    principal: str = _column("Who or what archived it")
+    overrun_reason: str = _column("Why it is over its budget; empty while it is within")
+
+
+class ArchiveObjectRow(Table, table=True):
+    __tablename__ = "archive_object"
+    __table_args__ = {"comment": "Objects of an archive, as its manifests name them"}
+    key: str = _column("Key in the store, never overwritten", primary_key=True)
+    archive_id: str = _column("Archive", foreign_key="archive.id", index=True)
+    size_bytes: int = _bytes("Size")
+    sha256: str = _column("SHA-256, lower-case hex")
+
+
+class ProgressRow(Table, table=True):
+    __tablename__ = "progress"
+    __table_args__ = {"comment": "How far the archiving of a session has come; for people, never truth"}
+    session_id: str = _column("Session", primary_key=True, foreign_key="session.id")
+    step: str = _column("cut, encode, package, store, verify, done or failed")
+    fraction: float = _column("0..1 of the whole session's work")
+    detail: str = _column("What is being done, for people")
+    updated_us: int = _micros("When this was said")
