@@ -1,0 +1,1 @@
+"""From a project's timeline to its clips, and the gaps in them."""

@@ -1,0 +1,94 @@
+"""Stretches and chunks: how a clip is taken apart so that many processors can encode it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kernel.clock import SECOND_US
+from kernel.model.cut import Clip, SegmentSlice
+from kernel.model.footage import Segment
+from kernel.timerange import TimeRange, merge
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SlicePart:
+    """A used part of one segment file, with all that a worker process needs to read and prove it."""
+
+    segment_id: str
+    path: str  # of the file, absolute
+    sha256: str
+    wall: TimeRange
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stretch:
+    """An unbroken piece of a clip: nothing is missing between its slices."""
+
+    wall: TimeRange
+    slices: tuple[SlicePart, ...]
+
+
+def stretches(clip: Clip, segments: Mapping[str, Segment], ring: str) -> list[Stretch]:
+    """The unbroken pieces of a clip, in order."""
+    pieces = merge(used.wall for used in clip.slices)
+    return [
+        Stretch(
+            wall=piece,
+            slices=tuple(
+                _part(used, segments[used.segment_id], ring)
+                for used in clip.slices
+                if used.wall.intersect(piece) is not None
+            ),
+        )
+        for piece in pieces
+    ]
+
+
+def _part(used: SegmentSlice, segment: Segment, ring: str) -> SlicePart:
+    return SlicePart(
+        segment_id=segment.id, path=f"{ring}/{segment.path}", sha256=segment.sha256, wall=used.wall
+    )
+
+
+def chunks(stretch: Stretch, longest_us: int = 60 * SECOND_US) -> list[Stretch]:
+    """A stretch in equal pieces of at most so long, each an independent step."""
+    count = max(1, -(-stretch.wall.duration_us // longest_us))
+    borders = [
+        stretch.wall.start_us + stretch.wall.duration_us * number // count for number in range(count + 1)
+    ]
+    pieces = (TimeRange(start_us=start, end_us=end) for start, end in zip(borders, borders[1:], strict=False))
+    return [narrow(stretch, piece) for piece in pieces if not piece.empty]
+
+
+def narrow(stretch: Stretch, wall: TimeRange) -> Stretch:
+    """The part of a stretch that lies in a range."""
+    parts = []
+    for used in stretch.slices:
+        inside = used.wall.intersect(wall)
+        if inside is not None:
+            parts.append(
+                SlicePart(segment_id=used.segment_id, path=used.path, sha256=used.sha256, wall=inside)
+            )
+    return Stretch(wall=wall, slices=tuple(parts))
+
+
+def samples_for_probing(pieces: Sequence[Stretch], seconds: float, count: int) -> list[Stretch]:
+    """Up to ``count`` windows of at most so long, spread evenly over the recorded time of a clip."""
+    window_us = round(seconds * SECOND_US)
+    total_us = sum(piece.wall.duration_us for piece in pieces)
+    wanted = max(1, min(count, total_us // max(1, window_us)))
+    return [
+        _window(pieces, (2 * number + 1) * total_us // (2 * wanted), window_us) for number in range(wanted)
+    ]
+
+
+def _window(pieces: Sequence[Stretch], middle_us: int, window_us: int) -> Stretch:
+    """The window around the moment that lies ``middle_us`` of recorded time into the clip."""
+    for piece in pieces:
+        if middle_us < piece.wall.duration_us or piece is pieces[-1]:
+            break
+        middle_us -= piece.wall.duration_us
+    length = min(window_us, piece.wall.duration_us)
+    start = piece.wall.start_us + min(max(0, middle_us - length // 2), piece.wall.duration_us - length)
+    return narrow(piece, TimeRange(start_us=start, end_us=start + length))

@@ -1,0 +1,91 @@
+"""Watches for sessions that have ended and cuts each as soon as its footage is in the ring."""
+
+from __future__ import annotations
+
+from catalog.catalogue import Catalogue
+from kernel.clock import SECOND_US, Clock
+from kernel.log import logger
+from kernel.model.archive import Progress
+from kernel.model.cut import CutList, CutRules
+from kernel.model.timeline import Session, SessionState, SessionTimeline
+from kernel.settings import CutSettings
+from kernel.timerange import TimeRange
+from segmenter.cut import cut, expected_range
+from segmenter.timeline import session_timeline
+
+_log = logger("segmenter")
+_HOLD_BACK_US = 10 * SECOND_US
+
+
+def cut_rules(settings: CutSettings) -> CutRules:
+    """The settings as the cutter takes them."""
+    return CutRules(
+        pre_roll_us=round(settings.pre_roll_seconds * SECOND_US),
+        post_roll_us=round(settings.post_roll_seconds * SECOND_US),
+    )
+
+
+class Segmenter:
+    """Cuts what is due. Everything it knows is in the catalogue: stopping and starting it loses nothing."""
+
+    def __init__(self, catalogue: Catalogue, settings: CutSettings, clock: Clock) -> None:
+        self._catalogue = catalogue
+        self._rules = cut_rules(settings)
+        self._settle_us = round(settings.settle_seconds * SECOND_US)
+        self._clock = clock
+
+    def run_once(self) -> list[CutList]:
+        """Cut every session that is due; returns what was cut."""
+        done = []
+        for session in self._catalogue.projects.sessions_in(SessionState.ENDED):
+            timeline = self._timeline(session)
+            wall = expected_range(timeline, self._rules)
+            if self._due(timeline, wall):
+                done.append(self._cut(timeline, wall))
+        return done
+
+    def _timeline(self, session: Session) -> SessionTimeline:
+        events = self._catalogue.projects.events_of(session.id)
+        return session_timeline(session, events, self._catalogue.places.sources().values())
+
+    def _due(self, timeline: SessionTimeline, wall: TimeRange) -> bool:
+        """Whether all footage is in the ring, or waiting longer would not bring it."""
+        now_us = self._clock.now_us()
+        if now_us < wall.end_us:
+            return False
+        if now_us >= wall.end_us + self._settle_us:
+            return True
+        return all(self._settled(source, wall) for source in timeline.source_ids)
+
+    def _settled(self, source_id: str, wall: TimeRange) -> bool:
+        recorded_until = self._catalogue.footage.recorded_until(source_id)
+        if recorded_until is not None and recorded_until >= wall.end_us:
+            return True
+        # A gap that reaches beyond the end says that nothing more will come for this clip. One that still
+        # lasts says so only after a while: a new run's first frames are held back until its first report.
+        quiet = self._clock.now_us() >= wall.end_us + _HOLD_BACK_US
+        gaps = self._catalogue.footage.gaps_of(source_id, wall)
+        return any(quiet if gap.end_us is None else gap.end_us >= wall.end_us for gap in gaps)
+
+    def _cut(self, timeline: SessionTimeline, wall: TimeRange) -> CutList:
+        footage = self._catalogue.footage
+        cut_list = cut(
+            timeline,
+            {source: footage.segments_of(source, wall) for source in timeline.source_ids},
+            {source: footage.gaps_of(source, wall) for source in timeline.source_ids},
+            self._rules,
+        )
+        self._catalogue.clips.record(cut_list)
+        gaps = sum(len(clip.gaps) for clip in cut_list.clips)
+        detail = f"{len(cut_list.clips)} clips, {gaps} gaps"
+        self._catalogue.archives.report_progress(
+            Progress(
+                session_id=timeline.session_id,
+                step="cut",
+                fraction=0.0,
+                detail=detail,
+                updated_us=self._clock.now_us(),
+            )
+        )
+        _log.info(f"Cut session {timeline.session_id}: {detail}.", action="session.cut")
+        return cut_list
