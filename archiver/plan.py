@@ -85,8 +85,8 @@ def plan(demands: Sequence[ClipDemand], budget: Budget, profile: Profile) -> Enc
     reason = ""
     if video > room:
         reason = (
-            f"At the worst legible quality (CRF {chosen}) the clips need about {math.ceil(video)} bytes of video; "
-            f"the budget leaves {max(0, math.floor(room))}."
+            f"At the worst legible quality (CRF {chosen}) the clips need about {math.ceil(video)} bytes "
+            f"of video; the budget leaves {max(0, math.floor(room))}."
         )
     forecast = math.ceil(video + audio + budget.metadata_bytes)
     return EncodePlan(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from kernel.clock import SECOND_US
 from kernel.model.cut import Clip, SegmentSlice
@@ -57,7 +58,7 @@ def chunks(stretch: Stretch, longest_us: int = 60 * SECOND_US) -> list[Stretch]:
     borders = [
         stretch.wall.start_us + stretch.wall.duration_us * number // count for number in range(count + 1)
     ]
-    pieces = (TimeRange(start_us=start, end_us=end) for start, end in zip(borders, borders[1:], strict=False))
+    pieces = (TimeRange(start_us=start, end_us=end) for start, end in pairwise(borders))
     return [narrow(stretch, piece) for piece in pieces if not piece.empty]
 
 

@@ -1,0 +1,107 @@
+"""Reads segments of the ring sample by sample, each with its wall time."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from kernel.clock import SECOND_US
+from kernel.errors import BoxError, FootageError
+from kernel.isobmff.reader import InitSegment, read_fragments, read_init
+from kernel.isobmff.tracks import FragmentRef, ProducerTime, SampleRef, Track
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unit:
+    """One sample of a segment."""
+
+    data: bytes
+    pts: int  # ticks of its track
+    dts: int
+    key: bool
+    wall_us: int  # capture time
+
+
+class WallClock:
+    """Turns media time of a segment into wall time by its ``prft`` boxes (``docs/design/time.md``)."""
+
+    def __init__(self, times: list[ProducerTime], timescale: int) -> None:
+        self._times = sorted(times, key=lambda time: time.media_time)
+        self._starts = [time.media_time for time in self._times]
+        self._timescale = timescale
+
+    def wall_us(self, ticks: int, timescale: int) -> int:
+        """Wall time of a media time of any track; all tracks of a segment share one origin."""
+        own = ticks * self._timescale // timescale
+        anchor = self._times[max(0, bisect_right(self._starts, own) - 1)]
+        offset = ticks * SECOND_US * self._timescale - anchor.media_time * SECOND_US * timescale
+        return anchor.wall_us + round(offset / (timescale * self._timescale))
+
+
+class SegmentReader:
+    """One segment file, opened for reading.
+
+    Raises:
+        FootageError: the file is missing or is no segment.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file: BinaryIO = path.open("rb")
+        except OSError as error:
+            raise FootageError(f"segment {path.name} cannot be read: {error.strerror}.") from None
+        try:
+            self.init: InitSegment = read_init(self._file)
+            self._fragments: list[FragmentRef] = list(read_fragments(self._file, self.init.size))
+            times = [one.producer_time for one in self._fragments if one.producer_time is not None]
+            if not times:
+                raise BoxError(f"segment {path.name} carries no wall time.")
+            self._clock = WallClock(times, self.init.video.timescale)
+        except BoxError:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> SegmentReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def video(self, start_us: int, end_us: int) -> Iterator[Unit]:
+        """Video units in decode order, from the last key frame at or before ``start_us`` up to ``end_us``."""
+        track = self.init.video
+        samples = self._samples(track)
+        keys = [n for n, sample in enumerate(samples) if sample.key and self._wall(track, sample) <= start_us]
+        for sample in samples[keys[-1] if keys else 0 :]:
+            if sample.key and self._wall(track, sample) >= end_us:
+                return
+            yield self._unit(track, sample)
+
+    def audio(self, start_us: int, end_us: int) -> Iterator[Unit]:
+        """Audio units that begin in a range, with one before it for the decoder to warm up on."""
+        track = self.init.audio
+        if track is None:
+            return
+        samples = self._samples(track)
+        inside = [n for n, sample in enumerate(samples) if start_us <= self._wall(track, sample) < end_us]
+        if inside:
+            for sample in samples[max(0, inside[0] - 1) : inside[-1] + 1]:
+                yield self._unit(track, sample)
+
+    def _samples(self, track: Track) -> list[SampleRef]:
+        return [sample for one in self._fragments for sample in one.runs.get(track.id, ())]
+
+    def _wall(self, track: Track, sample: SampleRef) -> int:
+        return self._clock.wall_us(sample.pts, track.timescale)
+
+    def _unit(self, track: Track, sample: SampleRef) -> Unit:
+        self._file.seek(sample.offset)
+        data = self._file.read(sample.size)
+        wall_us = self._wall(track, sample)
+        return Unit(data=data, pts=sample.pts, dts=sample.dts, key=sample.key, wall_us=wall_us)
