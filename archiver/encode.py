@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -350,3 +351,9 @@ def _write_audio(target: Path, entry: bytes, runs: list[TrackRun]) -> tuple[Path
         size = file.tell()
     partial.replace(target)
     return target, size
+
+
+def libraries() -> dict[str, str]:
+    """Versions of this product and of everything that encodes, for receipts."""
+    parts = {name: ".".join(map(str, number)) for name, number in av.library_versions.items()}
+    return {"jianzheng": version("jianzheng"), "av": av.__version__, **parts}

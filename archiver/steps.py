@@ -1,0 +1,129 @@
+"""Runs steps side by side: functions from named inputs to a named output, in processes of their own.
+
+The outputs are the state: a step whose output and result are there is not run again, so a restart repeats
+only what is missing. Only as many steps as there are slots are handed over, best first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from pydantic import TypeAdapter
+
+from kernel.errors import EncodeError
+from kernel.log import logger
+
+_log = logger("archiver")
+_NICENESS = 10  # recording always comes first
+_TRIES = 3
+
+_StepType = TypeVar("_StepType", bound="HasTarget", contravariant=True)
+_Result = TypeVar("_Result")
+_Item = TypeVar("_Item")
+_Out = TypeVar("_Out")
+
+
+class HasTarget(Protocol):
+    """A step with the file that it makes."""
+
+    @property
+    def target(self) -> Path: ...
+
+
+def once(function: Callable[[_StepType], _Result], result_type: type[_Result], step: _StepType) -> _Result:
+    """Run a step unless its result is there from an earlier time; the result stands beside its output."""
+    note = step.target.with_suffix(".json")
+    adapter = TypeAdapter(result_type)
+    if note.exists():
+        return adapter.validate_json(note.read_bytes())
+    step.target.parent.mkdir(parents=True, exist_ok=True)
+    result = function(step)
+    partial = note.with_suffix(".json.part")
+    partial.write_bytes(adapter.dump_json(result))
+    partial.replace(note)
+    return result
+
+
+def _step_aside() -> None:
+    os.nice(_NICENESS)
+    # SVT-AV1 talks on standard error by itself; only its errors are of interest.
+    os.environ["SVT_LOG"] = "1"
+
+
+class StepRunner:
+    """A pool of processes that is rebuilt when one of them dies."""
+
+    def __init__(self, workers: int) -> None:
+        self.slots = workers or os.cpu_count() or 1
+        self._pool: Executor | None = None
+
+    def close(self) -> None:
+        """End all processes."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
+    def run(
+        self,
+        function: Callable[[_Item], _Out],
+        items: Iterable[_Item],
+        done: Callable[[_Out], None] = lambda _result: None,
+    ) -> list[_Out]:
+        """The results of a function for all items, in their order; ``done`` hears of each as it comes.
+
+        Raises:
+            EncodeError: a process died with the same step again and again.
+            JianzhengError: what the function raised first; steps not yet begun are not begun.
+        """
+        todo = list(enumerate(items))
+        results: dict[int, _Out] = {}
+        for attempt in range(_TRIES):
+            try:
+                self._run_all(function, [one for one in todo if one[0] not in results], results, done)
+                return [results[number] for number, _ in todo]
+            except BrokenProcessPool:
+                _log.warning(
+                    "An encoding process died; its steps run again.",
+                    action="pool.broken",
+                    attempt=attempt + 1,
+                )
+                self.close()
+        raise EncodeError(
+            "Encoding processes died again and again.", hint="Look for lack of memory on this machine."
+        )
+
+    def _run_all(
+        self,
+        function: Callable[[_Item], _Out],
+        todo: list[tuple[int, _Item]],
+        results: dict[int, _Out],
+        done: Callable[[_Out], None],
+    ) -> None:
+        running: dict[Future[_Out], int] = {}
+        waiting = iter(todo)
+        exhausted = False
+        while running or not exhausted:
+            while not exhausted and len(running) < self.slots:
+                following = next(waiting, None)
+                if following is None:
+                    exhausted = True
+                else:
+                    running[self._executor().submit(function, following[1])] = following[0]
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                number = running.pop(future)
+                results[number] = future.result()
+                done(results[number])
+
+    def _executor(self) -> Executor:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                max_workers=self.slots, mp_context=get_context("spawn"), initializer=_step_aside
+            )
+        return self._pool

@@ -1,0 +1,48 @@
+"""Watches for sessions that are cut and archives each, without a click."""
+
+from __future__ import annotations
+
+from archiver.session_archive import ProgressTeller, SessionArchiver, Tools
+from kernel.clock import SECOND_US
+from kernel.errors import JianzhengError
+from kernel.log import logger
+from kernel.model.archive import Archive
+from kernel.model.timeline import Session, SessionState
+
+_log = logger("archiver")
+_RETRY_US = 30 * SECOND_US
+
+
+class Archiver:
+    """Archives what is due. What is done is in catalogue and store: this object may forget everything."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._not_before_us: dict[str, int] = {}
+
+    def due(self) -> list[Session]:
+        """Sessions that wait to be archived and did not fail a moment ago."""
+        now_us = self._tools.clock.now_us()
+        waiting = self._tools.catalogue.projects.sessions_in(SessionState.CUT)
+        return [session for session in waiting if self._not_before_us.get(session.id, 0) <= now_us]
+
+    def run_once(self) -> Archive | None:
+        """Archive the session that has waited longest; None where none waits.
+
+        Raises:
+            JianzhengError: it failed; it is tried again later, and nothing is lost.
+        """
+        session = next(iter(self.due()), None)
+        if session is None:
+            return None
+        try:
+            archive = SessionArchiver(self._tools, session).run()
+        except JianzhengError as error:
+            self._not_before_us[session.id] = self._tools.clock.now_us() + _RETRY_US
+            ProgressTeller(self._tools, session.id).tell("failed", 0.0, str(error), always=True)
+            raise
+        _log.info(
+            f"Archived session {session.id}: {archive.size_bytes} of {archive.budget_bytes} bytes, verified.",
+            action="session.archived",
+        )
+        return archive

@@ -1,0 +1,102 @@
+"""A catalogue with a place, a project and a session that has ended, for tests of the stages behind capture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from catalog.catalogue import Catalogue
+from kernel.model.footage import Run, Segment
+from kernel.model.timeline import Phase, Project, Session, SessionState, TimelineEvent
+from kernel.settings import CamerasFile
+
+CAMERAS = CamerasFile.model_validate(
+    {
+        "sites": [
+            {
+                "id": "ZT",
+                "region": "530602",
+                "name_zh": "样例",
+                "rooms": [
+                    {
+                        "id": "OH",
+                        "kind": "opening_hall",
+                        "name_zh": "开标厅",
+                        "sources": [
+                            {
+                                "id": name,
+                                "content_kind": kind,
+                                "uri": f"rtsp://127.0.0.1:9/{name}",
+                                "label_zh": name,
+                            }
+                            for name, kind in (("cam", "room"), ("screen", "screen"))
+                        ],
+                    }
+                ],
+            }
+        ]
+    }
+)
+
+PROJECT = Project(
+    id="P",
+    project_code="530602-A-1",
+    name_zh="样例项目",
+    name_en="Sample",
+    region_code="530602",
+    trade_place="530602",
+    industry_code="A01",
+)
+
+
+def open_catalogue(directory: Path) -> Catalogue:
+    """A new catalogue that knows the cameras above."""
+    catalogue = Catalogue.open(f"sqlite:///{directory / 'catalogue.sqlite'}")
+    catalogue.places.register(CAMERAS)
+    return catalogue
+
+
+def add_session(catalogue: Catalogue, start_us: int, end_us: int) -> Session:
+    """A project whose opening has ended."""
+    session = Session(
+        id="P-O",
+        project_id="P",
+        phase=Phase.OPENING,
+        room_id="OH",
+        state=SessionState.PLANNED,
+        start_us=None,
+        end_us=None,
+        seats=(),
+    )
+    catalogue.projects.add_project(PROJECT, [session])
+    for kind, at_us in (("opening.start", start_us), ("opening.end", end_us)):
+        catalogue.projects.record_event(
+            TimelineEvent(
+                id=kind,
+                session_id="P-O",
+                at_us=at_us,
+                type=kind,
+                reason="",
+                principal="test",
+                recorded_us=at_us,
+            )
+        )
+    return session
+
+
+def add_segments(catalogue: Catalogue, segments: Iterable[Segment]) -> None:
+    """Rows of segments and of their runs."""
+    runs: set[str] = set()
+    for segment in segments:
+        if segment.run_id not in runs:
+            runs.add(segment.run_id)
+            catalogue.footage.start_run(
+                Run(
+                    id=segment.run_id,
+                    source_id=segment.source_id,
+                    started_us=segment.wall.start_us,
+                    ended_us=None,
+                    end_reason=None,
+                )
+            )
+        catalogue.footage.add_segment(segment)
