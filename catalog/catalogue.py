@@ -6,10 +6,11 @@ from sqlalchemy import Engine
 
 from catalog.archives import Archives
 from catalog.clips import Clips
-from catalog.database import data_version, open_engine
+from catalog.database import ChangeWatcher, open_engine
 from catalog.footage import Footage
 from catalog.places import Places
 from catalog.projects import Projects
+from catalog.summaries import Summaries
 
 
 class Catalogue:
@@ -22,6 +23,7 @@ class Catalogue:
         self.projects = Projects(engine)
         self.clips = Clips(engine)
         self.archives = Archives(engine)
+        self.summaries = Summaries(engine)
 
     @classmethod
     def open(cls, url: str) -> Catalogue:
@@ -34,9 +36,9 @@ class Catalogue:
         catalogue.places.load_code_tables()
         return catalogue
 
-    def version(self) -> int:
-        """A number that changes whenever another process or thread changed the catalogue."""
-        return data_version(self._engine)
+    def watch(self) -> ChangeWatcher:
+        """A watcher that tells of changes by others."""
+        return ChangeWatcher(self._engine)
 
     def close(self) -> None:
         """Let go of all connections."""

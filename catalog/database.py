@@ -88,12 +88,27 @@ def writing(engine: Engine) -> Iterator[Session]:
         yield session
 
 
-def data_version(engine: Engine) -> int:
-    """A number that changes whenever anybody changed the catalogue.
+class ChangeWatcher:
+    """Tells whether anybody changed the catalogue since it was last asked.
 
-    SQLite counts changes of *other* connections only, which is what a watcher wants: it writes nothing.
+    SQLite counts commits of *other* connections on each connection, so the watcher keeps one of its own;
+    PostgreSQL's write-ahead log position moves with every commit.
     """
-    with engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
-            return int(connection.execute(text("PRAGMA data_version")).scalar_one())
-        return int(connection.execute(text("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn")).scalar_one())
+
+    def __init__(self, engine: Engine) -> None:
+        self._connection = engine.execution_options(read_only=True).connect()
+        sqlite = engine.dialect.name == "sqlite"
+        self._query = text("PRAGMA data_version" if sqlite else "SELECT pg_current_wal_lsn()::text")
+        self._seen = self._read()
+
+    def _read(self) -> str:
+        with self._connection.begin():
+            return str(self._connection.execute(self._query).scalar_one())
+
+    def changed(self) -> bool:
+        """Whether something was committed since the last call (or since the watcher was made)."""
+        seen, self._seen = self._seen, self._read()
+        return seen != self._seen
+
+    def close(self) -> None:
+        self._connection.close()

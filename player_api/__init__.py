@@ -1,0 +1,1 @@
+"""The HTTP API: projects, sessions and replay. The only room with FastAPI."""

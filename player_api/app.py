@@ -1,0 +1,247 @@
+"""The HTTP application: routes, the built page, and how errors are said."""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import date, datetime, time, timedelta, timezone
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, FastAPI, Header, HTTPException, Query, Request, Response
+from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from fastapi.staticfiles import StaticFiles
+
+from catalog.catalogue import Catalogue
+from catalog.objects import ObjectStore
+from catalog.places import Division, with_descendants
+from catalog.projects import ProjectFilter
+from kernel.clock import SECOND_US, Clock, from_datetime
+from kernel.errors import JianzhengError, ObjectMissing, ServerError
+from kernel.isobmff.reader import read_index, read_init
+from kernel.model.archive import Rendition
+from kernel.timerange import TimeRange
+from player_api.changes import change_events
+from player_api.publishing import (
+    industry_public,
+    project_detail,
+    project_public,
+    region_public,
+    session_public,
+)
+from player_api.ranges import ByteRange, UnsatisfiableRange, read_range, requested_range
+from player_api.schemas import (
+    FragmentPublic,
+    IndustryPublic,
+    ProjectDetail,
+    ProjectPage,
+    RegionPublic,
+    RenditionIndex,
+    SessionPublic,
+)
+
+STATIC = Path(__file__).parent / "static"
+BEIJING = timezone(timedelta(hours=8))
+"""Dates of lists are Beijing dates."""
+
+
+def check_loopback(host: str) -> None:
+    """Refuse to serve beyond this machine: there are no accounts yet, so whoever connects sees everything.
+
+    Raises:
+        ServerError: the address is not a loopback address.
+    """
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise ServerError(
+            f"The page is served on loopback addresses only, not on {host}: without accounts, everybody who "
+            "can reach it would see every recording.",
+            hint="Use --host 127.0.0.1; from another machine, forward the port over SSH.",
+        )
+
+
+def create_app(catalogue: Catalogue, store: ObjectStore, clock: Clock, static: Path = STATIC) -> FastAPI:
+    """The application over a catalogue and a store."""
+    app = FastAPI(title="Jianzheng 见证", version="1", docs_url="/api/docs", openapi_url="/api/openapi.json")
+    app.include_router(_places(catalogue))
+    app.include_router(_projects(catalogue))
+    app.include_router(_media(catalogue, store))
+
+    @app.get("/api/changes", include_in_schema=False)
+    async def changes() -> StreamingResponse:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(
+            change_events(catalogue, clock), media_type="text/event-stream", headers=headers
+        )
+
+    @app.exception_handler(JianzhengError)
+    async def say(_request: Request, error: JianzhengError) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, status_code=503)
+
+    if static.is_dir():
+        _serve_page(app, static)
+    return app
+
+
+def _serve_page(app: FastAPI, static: Path) -> None:
+    """The built page: its files, and its start page for every route of its own."""
+    app.mount("/assets", StaticFiles(directory=static / "assets"), name="assets")
+
+    @app.get("/{path:path}", include_in_schema=False)
+    def page(path: str) -> FileResponse:
+        if path.startswith(("api/", "media/")):
+            raise HTTPException(404, "没有这个地址。No such address.")
+        return FileResponse(static / "index.html", headers={"Cache-Control": "no-cache"})
+
+
+def _places(catalogue: Catalogue) -> APIRouter:
+    router = APIRouter(prefix="/api", tags=["places"])
+
+    @router.get("/regions")
+    def regions() -> list[RegionPublic]:
+        """All regions, by code."""
+        return [region_public(region) for region in catalogue.places.regions()]
+
+    @router.get("/industries")
+    def industries() -> list[IndustryPublic]:
+        """All industries, by code."""
+        return [industry_public(industry) for industry in catalogue.places.industries()]
+
+    return router
+
+
+def _projects(catalogue: Catalogue) -> APIRouter:
+    router = APIRouter(prefix="/api", tags=["projects"])
+
+    @router.get("/projects")
+    def projects(
+        region: str | None = None,
+        industry: str | None = None,
+        date_from: date | None = None,
+        date_to: date | None = None,
+        offset: Annotated[int, Query(ge=0)] = 0,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    ) -> ProjectPage:
+        """Projects by region and industry (each with all below it) and by Beijing date of some session."""
+        narrowed = ProjectFilter(
+            region_codes=_below(catalogue.places.regions(), region),
+            industry_codes=_below(catalogue.places.industries(), industry),
+            sessions_within=_days(date_from, date_to),
+        )
+        found = catalogue.projects.projects(narrowed)
+        page = found[offset : offset + limit]
+        summaries = catalogue.summaries.of([project.id for project in page])
+        return ProjectPage(
+            total=len(found), projects=[project_public(project, summaries[project.id]) for project in page]
+        )
+
+    @router.get("/projects/{project_id}")
+    def project(project_id: str) -> ProjectDetail:
+        """A project with its sessions."""
+        found = catalogue.projects.project(project_id)
+        if found is None:
+            raise HTTPException(404, "没有这个项目。No such project.")
+        return project_detail(catalogue, found)
+
+    @router.get("/sessions/{session_id}")
+    def session(session_id: str) -> SessionPublic:
+        """A session with its clips."""
+        found = catalogue.projects.session(session_id)
+        if found is None:
+            raise HTTPException(404, "没有这个场次。No such session.")
+        return session_public(catalogue, found)
+
+    return router
+
+
+def _below(divisions: list[Division], code: str | None) -> frozenset[str] | None:
+    return None if code is None else frozenset(with_descendants(divisions, code))
+
+
+def _days(first: date | None, last: date | None) -> TimeRange | None:
+    """From the start of the first Beijing day to the end of the last."""
+    if first is None and last is None:
+        return None
+    if first is not None and last is not None and last < first:
+        raise HTTPException(422, "结束日期早于开始日期。The end date is before the start date.")
+    return TimeRange(
+        start_us=0 if first is None else _midnight(first),
+        end_us=(1 << 62) if last is None else _midnight(last) + 24 * 3600 * SECOND_US,
+    )
+
+
+def _midnight(day: date) -> int:
+    return from_datetime(datetime.combine(day, time(), tzinfo=BEIJING))
+
+
+def _media(catalogue: Catalogue, store: ObjectStore) -> APIRouter:
+    router = APIRouter(tags=["media"])
+
+    def rendition_or_404(rendition_id: str) -> Rendition:
+        found = catalogue.archives.rendition(rendition_id)
+        if found is None:
+            raise HTTPException(404, "没有这个文件。No such file.")
+        return found
+
+    @router.get("/api/renditions/{rendition_id}/index")
+    def index(rendition_id: str) -> RenditionIndex:
+        """How to play an archived file."""
+        return rendition_index(rendition_or_404(rendition_id), store)
+
+    @router.get("/media/renditions/{rendition_id}", response_class=StreamingResponse)
+    def media(
+        rendition_id: str, range_header: Annotated[str | None, Header(alias="range")] = None
+    ) -> Response:
+        """The archived file, whole or by byte range."""
+        found = rendition_or_404(rendition_id)
+        try:
+            wanted = requested_range(range_header, found.size_bytes)
+        except UnsatisfiableRange as error:
+            return Response(status_code=416, headers={"Content-Range": str(error)})
+        try:
+            file = store.open(found.object_key)
+        except ObjectMissing as error:
+            raise HTTPException(410, f"存储中缺少此文件。{error}") from None
+        part = wanted or ByteRange(start=0, end=found.size_bytes)
+        headers = {"Accept-Ranges": "bytes", "Content-Length": str(part.size), "ETag": f'"{found.sha256}"'}
+        if wanted is not None:
+            headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{found.size_bytes}"
+        return StreamingResponse(
+            read_range(file, part),
+            status_code=206 if wanted else 200,
+            media_type="video/mp4",
+            headers=headers,
+        )
+
+    return router
+
+
+def rendition_index(rendition: Rendition, store: ObjectStore) -> RenditionIndex:
+    """Init range and fragments of an archived file, read from the file itself."""
+    with store.open(rendition.object_key) as file:
+        init = read_init(file)
+        index = read_index(file)
+    codecs = ",".join(codec for codec in (rendition.video_codec, rendition.audio_codec) if codec)
+    start_us = rendition.wall.start_us
+    parts = index.subsegments if index else ()
+    scale = index.timescale if index else 1
+    return RenditionIndex(
+        rendition_id=rendition.id,
+        mime=f'video/mp4; codecs="{codecs}"',
+        wall_start_us=start_us,
+        wall_end_us=rendition.wall.end_us,
+        init_size=init.size,
+        size_bytes=rendition.size_bytes,
+        media_url=f"/media/renditions/{rendition.id}",
+        fragments=[
+            FragmentPublic(
+                start_us=start_us + part.start * SECOND_US // scale,
+                end_us=start_us + (part.start + part.duration) * SECOND_US // scale,
+                offset=part.offset,
+                size=part.size,
+            )
+            for part in parts
+        ],
+    )

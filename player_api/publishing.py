@@ -1,0 +1,155 @@
+"""From rows to what people may see: ``…Public`` schemas out of value types."""
+
+from __future__ import annotations
+
+from catalog.catalogue import Catalogue
+from catalog.places import Division
+from catalog.summaries import ProjectSummary
+from kernel.model.archive import Archive, Progress, Rendition
+from kernel.model.cut import Clip
+from kernel.model.footage import SourceHealth
+from kernel.model.source import Source
+from kernel.model.timeline import Project, Session
+from player_api.schemas import (
+    ArchivePublic,
+    ClipGapPublic,
+    ClipPublic,
+    EventPublic,
+    IndustryPublic,
+    ProgressPublic,
+    ProjectDetail,
+    ProjectPublic,
+    RegionPublic,
+    SessionPublic,
+    SourcePublic,
+)
+
+
+def region_public(region: Division) -> RegionPublic:
+    return RegionPublic(
+        code=region.code,
+        name_zh=region.name_zh,
+        name_en=region.name_en,
+        level=region.level,
+        parent_code=region.parent_code,
+    )
+
+
+def industry_public(industry: Division) -> IndustryPublic:
+    return IndustryPublic(
+        code=industry.code,
+        name_zh=industry.name_zh,
+        name_en=industry.name_en,
+        parent_code=industry.parent_code,
+    )
+
+
+def project_public(project: Project, summary: ProjectSummary) -> ProjectPublic:
+    totals = {name: getattr(summary, name) for name in summary.__dataclass_fields__}
+    return ProjectPublic(**{name: getattr(project, name) for name in project.__dataclass_fields__}, **totals)
+
+
+def project_detail(catalogue: Catalogue, project: Project) -> ProjectDetail:
+    """A project with its sessions and the sources of their rooms."""
+    plain = project_public(project, catalogue.summaries.of([project.id])[project.id])
+    sessions = [session_public(catalogue, session) for session in catalogue.projects.sessions_of(project.id)]
+    rooms = {session.room_id for session in sessions}
+    health = catalogue.footage.health()
+    sources = [
+        source_public(source, health.get(source.id))
+        for source in catalogue.places.sources().values()
+        if source.room_id in rooms
+    ]
+    return ProjectDetail(**plain.model_dump(), sessions=sessions, sources=sources)
+
+
+def session_public(catalogue: Catalogue, session: Session) -> SessionPublic:
+    """A session with its events, clips and newest archive."""
+    room = catalogue.places.rooms()[session.room_id]
+    archive = catalogue.archives.newest(session.id)
+    progress = catalogue.archives.progress(session.id)
+    return SessionPublic(
+        id=session.id,
+        project_id=session.project_id,
+        phase=session.phase,
+        room_id=session.room_id,
+        room_name_zh=room.name_zh,
+        room_name_en=room.name_en,
+        state=session.state,
+        start_us=session.start_us,
+        end_us=session.end_us,
+        events=[
+            EventPublic(at_us=event.at_us, type=event.type, reason=event.reason)
+            for event in catalogue.projects.events_of(session.id)
+        ],
+        clips=_clips(catalogue, session, archive),
+        archive=_archive_public(archive) if archive else None,
+        progress=_progress_public(progress) if progress else None,
+    )
+
+
+def _clips(catalogue: Catalogue, session: Session, archive: Archive | None) -> list[ClipPublic]:
+    sources = catalogue.places.sources()
+    health = catalogue.footage.health()
+    members = {occupation.seat_id: occupation.member for occupation in session.seats}
+    renditions = catalogue.archives.renditions_of(archive.id) if archive else []
+    by_clip = {rendition.clip_id: rendition for rendition in renditions}
+    return [
+        _clip_public(
+            clip,
+            source_public(sources[clip.source_id], health.get(clip.source_id)),
+            members.get(sources[clip.source_id].seat_id or ""),
+            by_clip.get(clip.id),
+        )
+        for clip in catalogue.clips.of_session(session.id)
+    ]
+
+
+def _clip_public(
+    clip: Clip, source: SourcePublic, member: str | None, rendition: Rendition | None
+) -> ClipPublic:
+    return ClipPublic(
+        id=clip.id,
+        source=source,
+        member=member,
+        start_us=clip.wall.start_us,
+        end_us=clip.wall.end_us,
+        gaps=[
+            ClipGapPublic(
+                start_us=gap.wall.start_us, end_us=gap.wall.end_us, cause=gap.cause, detail=gap.detail
+            )
+            for gap in clip.gaps
+        ],
+        rendition_id=rendition.id if rendition else None,
+        video_codec=rendition.video_codec if rendition else None,
+        audio_codec=rendition.audio_codec if rendition else None,
+        width=rendition.width if rendition else None,
+        height=rendition.height if rendition else None,
+        size_bytes=rendition.size_bytes if rendition else None,
+    )
+
+
+def source_public(source: Source, health: SourceHealth | None) -> SourcePublic:
+    return SourcePublic(
+        **{name: getattr(source, name) for name in source.__dataclass_fields__},
+        state=health.state if health else None,
+        detail=health.detail if health else "",
+        last_frame_us=health.last_frame_us if health else None,
+    )
+
+
+def _archive_public(archive: Archive) -> ArchivePublic:
+    return ArchivePublic(
+        id=archive.id,
+        version=archive.version,
+        size_bytes=archive.size_bytes,
+        budget_bytes=archive.budget_bytes,
+        raw_bytes=archive.raw_bytes,
+        verified_us=archive.verified_us,
+        object_count=len(archive.objects),
+        overrun_reason=archive.overrun_reason,
+    )
+
+
+def _progress_public(progress: Progress) -> ProgressPublic:
+    return ProgressPublic(**{name: getattr(progress, name) for name in progress.__dataclass_fields__})
