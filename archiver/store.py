@@ -30,7 +30,7 @@ def free_version(store: ObjectStore, project: Project, session: Session, first: 
     An attempt that broke off may have left objects; they are never overwritten (invariant 9).
     """
     version = first
-    while next(store.keys(key_prefix(project, session, version) + "/"), None) is not None:
+    while next(store.list_keys(key_prefix(project, session, version) + "/"), None) is not None:
         version += 1
     return version
 

@@ -46,7 +46,7 @@ class ObjectStore(Protocol):
             ObjectMissing: no object has that key.
         """
 
-    def keys(self, prefix: str = "") -> Iterator[str]:
+    def list_keys(self, prefix: str = "") -> Iterator[str]:
         """Keys that start with a prefix, in order."""
 
 
@@ -105,7 +105,7 @@ class MemoryStore:
     def open(self, key: str) -> BinaryIO:
         return io.BytesIO(self._get(key))
 
-    def keys(self, prefix: str = "") -> Iterator[str]:
+    def list_keys(self, prefix: str = "") -> Iterator[str]:
         return iter(sorted(key for key in self._objects if key.startswith(prefix)))
 
     def _get(self, key: str) -> bytes:
@@ -151,7 +151,7 @@ class DirectoryStore:
     def open(self, key: str) -> BinaryIO:
         return self._path(key).open("rb")
 
-    def keys(self, prefix: str = "") -> Iterator[str]:
+    def list_keys(self, prefix: str = "") -> Iterator[str]:
         found = (path.relative_to(self._root) for path in self._root.rglob("*") if path.is_file())
         keys = (path.as_posix() for path in found if path.parts[0] != ".incoming")
         return iter(sorted(key for key in keys if key.startswith(prefix)))

@@ -1,0 +1,231 @@
+"""``jianzheng demo``: a simulated centre, a recorder, an archiver and a server play a short day together."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from catalog.catalogue import Catalogue
+from catalog.objects import open_store
+from cli.children import Child, Children
+from cli.report import ProjectReport, project_report
+from cli.wiring import open_catalogue
+from kernel.clock import SECOND_US, Clock, iso_utc
+from kernel.errors import JianzhengError, SourceUnreachable
+from kernel.log import configure_logging
+from kernel.model.footage import SourceState
+from kernel.model.timeline import SessionState, TimelineEvent
+from kernel.settings import Settings, load_cameras, load_settings
+from segmenter.rehearsal import FaultPart, Rehearsal, load_rehearsal, schedule
+
+DAY = Path(__file__).parent / "demo_day.yaml"
+PRINCIPAL = "demo"
+SIMULATOR_PORT = 18554
+CONNECT_SECONDS = 40
+ARCHIVE_SECONDS = 600
+PRE_ROLL_SECONDS = 1
+SETTINGS_OF_THE_DAY = {
+    "JIANZHENG_RING__SEGMENT_SECONDS": "6",
+    "JIANZHENG_CUT__PRE_ROLL_SECONDS": str(PRE_ROLL_SECONDS),
+    "JIANZHENG_CUT__POST_ROLL_SECONDS": "1",
+    "JIANZHENG_CUT__SETTLE_SECONDS": "20",
+}
+"""A day of two minutes wants shorter segments and rolls than a real one; everything else is as shipped."""
+
+_out = Console(highlight=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DemoOptions:
+    """What the user asked for."""
+
+    once: bool
+    footage: Path | None
+    data_dir: Path
+    port: int
+
+
+def run_demo(options: DemoOptions, clock: Clock) -> int:
+    """Play the day; returns the exit status."""
+    configure_logging()
+    started_us = clock.now_us()
+    settings = load_settings(data_dir=options.data_dir)
+    environment = {**SETTINGS_OF_THE_DAY, "JIANZHENG_DATA_DIR": str(options.data_dir)}
+    children = Children(options.data_dir / "logs", environment)
+    with open_catalogue(settings, load_cameras(settings.cameras)) as catalogue:
+        try:
+            stage = Stage(options, settings, catalogue, children, clock)
+            stage.open()
+            project_id = stage.play()
+            children.stop("capture", "simulate")
+            report = project_report(catalogue, open_store("", settings.store_dir), project_id)
+            seconds = (clock.now_us() - started_us) / SECOND_US
+            print_report(catalogue, report, seconds)
+            if options.once:
+                _out.print(json.dumps({**asdict(report), "seconds": round(seconds, 1)}), soft_wrap=True)
+                return 0 if report.verified else 1
+            _out.print(f"回放 replay: [bold]{stage.address}[/]  结束请按 Ctrl-C to end")
+            while True:
+                children.check()
+                clock.sleep(1)
+        except KeyboardInterrupt:
+            return 130 if options.once else 0
+        finally:
+            children.stop()
+
+
+class Stage:
+    """The running demo."""
+
+    def __init__(
+        self,
+        options: DemoOptions,
+        settings: Settings,
+        catalogue: Catalogue,
+        children: Children,
+        clock: Clock,
+    ) -> None:
+        self._options = options
+        self._settings = settings
+        self._catalogue = catalogue
+        self._children = children
+        self._clock = clock
+        self._simulator: Child | None = None
+        self._said: deque[str] = deque(maxlen=6)
+        self.address = f"http://127.0.0.1:{options.port}/"
+
+    def open(self) -> None:
+        """Start all programs and wait until every source records.
+
+        Raises:
+            JianzhengError: a program ended, or a source does not come.
+        """
+        _out.print(
+            "[bold]见证 Jianzheng[/]  启动模拟中心、录制、归档与网页 starting centre, recorder, archiver, page"
+        )
+        arguments = ["--port", str(SIMULATOR_PORT)]
+        if self._options.footage is not None:
+            arguments += ["--footage", str(self._options.footage)]
+        self._simulator = self._children.start("simulate", *arguments)
+        if not self._simulator.read_line().startswith("ready"):
+            self._simulator.process.wait()
+            self._simulator.check()
+        self._children.start("capture", "--as", PRINCIPAL)
+        self._children.start("archive", "--follow", "--as", PRINCIPAL)
+        self._children.start("serve", "--port", str(self._options.port))
+        _out.print(f"网页 page: [bold]{self.address}[/]")
+        self._wait_for_sources()
+
+    def _wait_for_sources(self) -> None:
+        since_us = self._clock.now_us()
+        with Live(console=_out, refresh_per_second=4, transient=True) as live:
+            while waiting := self._not_recording(since_us):
+                self._children.check()
+                live.update(f"等待来源 waiting for: {', '.join(waiting)}")
+                if self._clock.now_us() - since_us > CONNECT_SECONDS * SECOND_US:
+                    details = [self._catalogue.footage.health()[one].detail for one in waiting]
+                    raise SourceUnreachable(f"{', '.join(waiting)} cannot be recorded: {'; '.join(details)}.")
+                self._clock.sleep(0.25)
+
+    def _not_recording(self, since_us: int) -> list[str]:
+        health = self._catalogue.footage.health()
+        return [
+            source
+            for source in self._catalogue.places.sources()
+            if source not in health
+            or health[source].state is not SourceState.RECORDING
+            or health[source].updated_us < since_us
+        ]
+
+    def play(self) -> str:
+        """Play the day and wait until it is archived; returns the project's id.
+
+        Raises:
+            JianzhengError: a program ended, or the archive does not come.
+        """
+        start_us = self._clock.now_us() + (PRE_ROLL_SECONDS + 1) * SECOND_US
+        day = schedule(load_rehearsal(DAY), start_us, PRINCIPAL)
+        self._catalogue.projects.add_project(day.project, list(day.sessions))
+        moments = deque(day.moments())
+        deadline_us = (moments[-1][0] if moments else start_us) + ARCHIVE_SECONDS * SECOND_US
+        with Live(console=_out, refresh_per_second=4, transient=False) as live:
+            while moments or not self._archived(day):
+                while moments and moments[0][0] <= self._clock.now_us():
+                    self._happen(*moments.popleft())
+                self._children.check()
+                if self._clock.now_us() > deadline_us:
+                    raise JianzhengError(
+                        f"{day.project.id} was not archived in time.",
+                        hint=f"See {self._options.data_dir / 'logs'}.",
+                    )
+                live.update(self._picture(day))
+                self._clock.sleep(0.2)
+            live.update(self._picture(day))
+        return day.project.id
+
+    def _happen(self, at_us: int, what: TimelineEvent | FaultPart) -> None:
+        if isinstance(what, TimelineEvent):
+            self._catalogue.projects.record_event(what)
+            self._said.append(f"{iso_utc(at_us)[11:19]}  {what.session_id}  {what.type}  {what.reason}")
+        elif self._simulator is not None:
+            self._simulator.tell(f"{what.action} {what.source}")
+            self._said.append(f"{iso_utc(at_us)[11:19]}  {what.source}  {what.action}")
+
+    def _archived(self, day: Rehearsal) -> bool:
+        sessions = self._catalogue.projects.sessions_of(day.project.id)
+        return all(session.state is SessionState.ARCHIVED for session in sessions)
+
+    def _picture(self, day: Rehearsal) -> RenderableType:
+        """The state of everything, for the terminal."""
+        return Group(self._sessions_table(day), self._sources_line(), *self._said)
+
+    def _sessions_table(self, day: Rehearsal) -> Table:
+        table = Table(title=f"{day.project.name_zh}  {day.project.id}", title_justify="left", box=None)
+        for heading in ("场次 session", "环节 phase", "状态 state", "归档 archive", ""):
+            table.add_column(heading)
+        for session in self._catalogue.projects.sessions_of(day.project.id):
+            progress = self._catalogue.archives.progress(session.id)
+            bar = ProgressBar(total=1, completed=progress.fraction if progress else 0, width=24)
+            said = f"{progress.step} {progress.detail}" if progress else ""
+            table.add_row(session.id, session.phase, session.state, bar, said)
+        return table
+
+    def _sources_line(self) -> str:
+        health = self._catalogue.footage.health().values()
+        lost = [one.source_id for one in health if one.state is not SourceState.RECORDING]
+        recording = sum(one.state is SourceState.RECORDING for one in health)
+        return f"录制中 recording: {recording}" + (f"   [red]丢失 lost: {', '.join(lost)}[/]" if lost else "")
+
+
+def print_report(catalogue: Catalogue, report: ProjectReport, seconds: float) -> None:
+    """The figures of the day, for people."""
+    project = catalogue.projects.project(report.project)
+    table = Table(title="报告 report", title_justify="left", show_header=False, box=None)
+    share = report.archive_bytes / report.budget_bytes if report.budget_bytes else 0
+    sync = "-" if report.max_sync_error_ms is None else f"{report.max_sync_error_ms} ms"
+    rows = {
+        "项目 project": f"{report.project}  {project.name_zh if project else ''}",
+        "来源 sources": str(report.sources),
+        "片段 clips": str(report.clips),
+        "缺口 gaps": str(report.gaps),
+        "原始 raw": f"{report.raw_bytes:,} bytes",
+        "归档 archived": f"{report.archive_bytes:,} of {report.budget_bytes:,} bytes ({share:.0%})",
+        "校验 verified": "[green]是 yes[/]" if report.verified else "[red]否 no[/]",
+        "最大时间误差 largest time error": sync,
+        "用时 time taken": f"{seconds:.0f} s",
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    _out.print(table)
+    for session in catalogue.projects.sessions_of(report.project):
+        for clip in catalogue.clips.of_session(session.id):
+            for gap in clip.gaps:
+                start, end = iso_utc(gap.wall.start_us)[11:23], iso_utc(gap.wall.end_us)[11:23]
+                _out.print(f"  缺口 gap  {clip.source_id}  {start} - {end} UTC  {gap.cause}  {gap.detail}")

@@ -1,0 +1,155 @@
+"""``jianzheng doctor``: what is configured, reachable and writable."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import av
+from rich.console import Console
+from rich.table import Table
+
+from catalog.objects import open_store
+from cli.wiring import open_catalogue
+from kernel.errors import JianzhengError
+from kernel.settings import Settings, SourceSpec, load_cameras, public_uri
+from player_api.app import STATIC, check_loopback
+
+_out = Console(soft_wrap=True, highlight=False)
+_CONNECT_SECONDS = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Diagnosis:
+    """One thing that was looked at."""
+
+    subject: str
+    well: bool
+    found: str
+    remedy: str = ""
+
+
+def diagnose(settings: Settings) -> Iterator[Diagnosis]:
+    """Look at everything, one after the other."""
+    yield _python()
+    yield from _codecs()
+    yield _directory(settings)
+    yield _attempt("目录库 catalogue", lambda: _catalogue(settings))
+    yield _attempt("存储 store", lambda: _store(settings))
+    yield _attempt("服务地址 server", lambda: _server(settings))
+    yield _page()
+    yield from _sources(settings)
+
+
+def _attempt(subject: str, look: Callable[[], str]) -> Diagnosis:
+    try:
+        return Diagnosis(subject=subject, well=True, found=look())
+    except JianzhengError as error:
+        return Diagnosis(subject=subject, well=False, found=error.message, remedy=error.remedy)
+
+
+def _python() -> Diagnosis:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Diagnosis(
+        subject="Python", well=sys.version_info >= (3, 11), found=version, remedy="Use 3.11 or newer."
+    )
+
+
+def _codecs() -> Iterator[Diagnosis]:
+    for name, mode in (("libsvtav1", "w"), ("libx264", "w"), ("aac", "w"), ("libdav1d", "r"), ("hevc", "r")):
+        try:
+            av.codec.Codec(name, mode)  # type: ignore[arg-type]
+            well = True
+        except ValueError:
+            well = False
+        yield Diagnosis(
+            subject=f"编解码器 codec {name}",
+            well=well,
+            found="present" if well else "missing",
+            remedy="Install the wheel of 'av' from the package index; a self-built one may lack it.",
+        )
+
+
+def _directory(settings: Settings) -> Diagnosis:
+    subject = "数据目录 data_dir"
+    place = settings.data_dir.absolute()
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(b"jianzheng")
+    except OSError as error:
+        remedy = "Give this user the right to write there, or choose another data_dir."
+        return Diagnosis(subject=subject, well=False, found=f"{place}: {error.strerror}", remedy=remedy)
+    free = shutil.disk_usage(place).free
+    enough = free > settings.ring.reserve_bytes
+    return Diagnosis(
+        subject=subject,
+        well=enough,
+        found=f"{place}, {free / 1e9:.1f} GB free",
+        remedy=f"Recording stops below {settings.ring.reserve_bytes / 1e9:.1f} GB (ring.reserve_bytes): free space.",
+    )
+
+
+def _catalogue(settings: Settings) -> str:
+    with open_catalogue(settings) as catalogue:
+        return f"{len(catalogue.places.sources())} sources, {len(catalogue.projects.projects())} projects"
+
+
+def _store(settings: Settings) -> str:
+    open_store(settings.store_url, settings.store_dir)
+    return settings.store_url or str(settings.store_dir.absolute())
+
+
+def _server(settings: Settings) -> str:
+    check_loopback(settings.server.host)
+    return f"http://{settings.server.host}:{settings.server.port}/"
+
+
+def _page() -> Diagnosis:
+    built = (STATIC / "index.html").is_file()
+    found = "built" if built else "not built"
+    return Diagnosis(subject="网页 page", well=built, found=found, remedy="Run 'make web'.")
+
+
+def _sources(settings: Settings) -> Iterator[Diagnosis]:
+    try:
+        cameras = load_cameras(settings.cameras)
+    except JianzhengError as error:
+        yield Diagnosis(subject=str(settings.cameras), well=False, found=error.message, remedy=error.remedy)
+        return
+    for spec in cameras.specs():
+        yield _source(spec)
+
+
+def _source(spec: SourceSpec) -> Diagnosis:
+    parts = urlsplit(spec.uri)
+    subject = f"来源 source {spec.id}"
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or 554), timeout=_CONNECT_SECONDS):
+            return Diagnosis(subject=subject, well=True, found=f"{public_uri(spec.uri)} answers")
+    except OSError as error:
+        return Diagnosis(
+            subject=subject,
+            well=False,
+            found=f"{public_uri(spec.uri)}: {error.strerror or error}",
+            remedy="Check the device's power, cable and address.",
+        )
+
+
+def print_diagnosis(diagnoses: Iterator[Diagnosis]) -> int:
+    """Print what was found, with the remedy of what is not well; returns the exit status."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("", "检查 looked at", "结果 found", "处理 what to do"):
+        table.add_column(heading, overflow="fold")
+    ill = 0
+    for one in diagnoses:
+        ill += not one.well
+        mark = "[green]✓[/]" if one.well else "[red]✗[/]"
+        table.add_row(mark, one.subject, one.found, "" if one.well else one.remedy)
+    _out.print(table)
+    return 1 if ill else 0

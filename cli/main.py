@@ -1,0 +1,262 @@
+"""The command ``jianzheng``."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+from rich.console import Console
+from rich.markup import escape
+
+from archiver.worker import Archiver
+from capture.worker import record
+from catalog.objects import open_store
+from cli.check import check_everything, print_findings
+from cli.demo import DemoOptions, run_demo
+from cli.doctor import diagnose, print_diagnosis
+from cli.wiring import archiving_tools, open_catalogue
+from kernel.clock import SystemClock
+from kernel.errors import JianzhengError, ServerError
+from kernel.log import configure_logging, logger
+from kernel.settings import Settings, load_cameras, load_settings
+from player_api.app import check_loopback, create_app
+from segmenter.worker import Segmenter
+from simulator.run import SimulatorSettings
+from simulator.run import run as run_simulator
+
+app = typer.Typer(
+    name="jianzheng",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="""见证 - records, cuts, archives and replays what happens in public-resource trading centres.
+
+A recorder runs `capture`; an archiver runs `archive --follow`; people look at what `serve` serves.
+`demo` shows all of it on a simulated centre. `check` and `doctor` say whether all is well.
+
+Sites, rooms, seats and sources are in `cameras.yaml`. Everything else is in `jianzheng.toml` or in
+environment variables such as `JIANZHENG_RING__SEGMENT_SECONDS=60`; a key that names no setting is refused.
+""",
+)
+_errors = Console(stderr=True)
+_log = logger("cli")
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Directory of ring, catalogue and store, instead of the setting `data_dir`."),
+]
+CamerasOption = Annotated[
+    Path | None,
+    typer.Option(help="File of sites, rooms, seats and sources, instead of the setting `cameras`."),
+]
+PrincipalOption = Annotated[
+    str, typer.Option("--as", metavar="NAME", help="Who acts; recorded with what is done.")
+]
+MachineLog = Annotated[bool, typer.Option("--json-log", help="Log one JSON object a line, for machines.")]
+
+
+def _default_principal() -> str:
+    return f"cli:{getpass.getuser()}"
+
+
+def _settings(data_dir: Path | None, cameras: Path | None = None) -> Settings:
+    given: dict[str, Any] = {"data_dir": data_dir, "cameras": cameras}
+    return load_settings(**{name: value for name, value in given.items() if value is not None})
+
+
+def _stop_on_signal(stop: Any) -> None:
+    """Set an event on SIGTERM and SIGINT: the work in hand is finished first."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+
+@app.command()
+def demo(
+    once: Annotated[
+        bool, typer.Option(help="End by itself; exit status 0 only if the archive is verified.")
+    ] = False,
+    footage: Annotated[
+        Path | None, typer.Option(help="Serve your own video files instead of generated scenes.")
+    ] = None,
+    data_dir: Annotated[Path, typer.Option(help="Where the demo keeps everything.")] = Path("var/demo"),
+    port: Annotated[int, typer.Option(help="Port of the page.")] = 8480,
+) -> None:
+    """Play a short day of a tender project: record, cut, archive, verify, replay.
+
+    Starts a simulated centre that serves cameras and desktops by RTSP, records them, plays opening,
+    extraction and evaluation in real time, loses one camera for some seconds, and archives each session as
+    soon as it ends. Prints the address of the page and, at the end, a report. Takes about three minutes.
+    """
+    options = DemoOptions(once=once, footage=footage, data_dir=data_dir, port=port)
+    raise typer.Exit(run_demo(options, SystemClock()))
+
+
+@app.command()
+def simulate(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="RTSP port; 0 takes any free one.")] = 18554,
+    username: Annotated[
+        str, typer.Option(help="User name that clients must give; empty asks for none.")
+    ] = "demo",
+    password: Annotated[
+        str,
+        typer.Option(help="Password that clients must give.", envvar="SIMULATE_PASSWORD", show_envvar=True),
+    ] = "demo-only",
+    footage: Annotated[
+        Path | None,
+        typer.Option(help="Serve the video files of this directory, looped, instead of generated scenes."),
+    ] = None,
+    json_log: MachineLog = False,
+) -> None:
+    """Serve a simulated trading centre by RTSP: nine sources, for demo, training and tests.
+
+    Every generated frame carries its capture time as text and as a strip that machines read. Commands on
+    standard input: `lose ID`, `restore ID`, `quit`. Sources: rtsp://HOST:PORT/ID, see cameras.yaml.
+    """
+    configure_logging(machine=json_log)
+    settings = SimulatorSettings(host=host, port=port, username=username, password=password, footage=footage)
+    run_simulator(settings, SystemClock())
+
+
+@app.command()
+def capture(
+    cameras: CamerasOption = None,
+    data_dir: DataDir = None,
+    principal: PrincipalOption = _default_principal(),
+    json_log: MachineLog = False,
+) -> None:
+    """Record all sources of cameras.yaml into the ring, until told to stop.
+
+    What a crash left is settled first. A source that fails is tried again by itself, and the time it missed
+    is declared as a gap; the others go on. Ctrl-C or SIGTERM seals what is open and ends.
+    """
+    configure_logging(machine=json_log)
+    settings = _settings(data_dir, cameras)
+    places = load_cameras(settings.cameras)
+    with open_catalogue(settings, places) as catalogue:
+
+        async def until_told() -> None:
+            stop = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, stop.set)
+            await record(
+                places.specs(), settings, catalogue.footage, SystemClock(), stop, principal=principal
+            )
+
+        asyncio.run(until_told())
+
+
+@app.command()
+def archive(
+    follow: Annotated[bool, typer.Option(help="Go on for ever, archiving each session as it ends.")] = False,
+    data_dir: DataDir = None,
+    principal: PrincipalOption = _default_principal(),
+    json_log: MachineLog = False,
+) -> None:
+    """Cut and archive every session that has ended: plan, encode, package, store, read back, record.
+
+    What was finished before an interruption is not done again.
+    """
+    configure_logging(machine=json_log)
+    settings = _settings(data_dir)
+    clock = SystemClock()
+    stop = threading.Event()
+    _stop_on_signal(stop)
+    failed = False
+    with (
+        open_catalogue(settings) as catalogue,
+        archiving_tools(settings, catalogue, clock, principal) as tools,
+    ):
+        segmenter = Segmenter(catalogue, settings.cut, clock)
+        archiver = Archiver(tools)
+        while not stop.is_set():
+            try:
+                worked = bool(segmenter.run_once()) or archiver.run_once() is not None
+            except JianzhengError as error:
+                _log.error(str(error), action="archive.failed")
+                worked, failed = False, True
+            if not worked and not archiver.due():
+                if not follow:
+                    break
+                stop.wait(0.5)
+    if failed and not follow:
+        raise typer.Exit(1)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Loopback address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the page.")] = None,
+    data_dir: DataDir = None,
+    json_log: MachineLog = False,
+) -> None:
+    """Serve the page: projects, sessions and the replay wall. Loopback only, until accounts exist."""
+    configure_logging(machine=json_log)
+    settings = _settings(data_dir)
+    address, number = host or settings.server.host, port if port is not None else settings.server.port
+    check_loopback(address)
+    with open_catalogue(settings) as catalogue:
+        store = open_store(settings.store_url, settings.store_dir)
+        application = create_app(catalogue, store, SystemClock())
+        config = uvicorn.Config(
+            application, host=address, port=number, log_level="warning", timeout_graceful_shutdown=2
+        )
+        _refuse_busy_port(config)
+        uvicorn.Server(config).run()
+
+
+def _refuse_busy_port(config: uvicorn.Config) -> None:
+    """Say in one sentence what uvicorn would say in many."""
+    import socket
+
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((config.host, config.port))
+        except OSError as error:
+            raise ServerError(
+                f"The page cannot be served on {config.host}:{config.port} ({error.strerror}).",
+                hint="Choose another port with --port, or end the program that uses it.",
+            ) from None
+
+
+@app.command()
+def check(data_dir: DataDir = None) -> None:
+    """Check presence, size and SHA-256 of every segment and every archived object.
+
+    Exit status 0 if all agree; 1 if something is missing, changed or unknown, with a list.
+    """
+    configure_logging()
+    settings = _settings(data_dir)
+    with open_catalogue(settings) as catalogue:
+        store = open_store(settings.store_url, settings.store_dir)
+        findings, counted = check_everything(catalogue, store, settings.ring_dir)
+    raise typer.Exit(print_findings(findings, counted))
+
+
+@app.command()
+def doctor(cameras: CamerasOption = None, data_dir: DataDir = None) -> None:
+    """Say what is configured, reachable and writable, and what to do about what is not.
+
+    Exit status 0 if all is well; 1 if something needs a hand.
+    """
+    configure_logging()
+    raise typer.Exit(print_diagnosis(diagnose(_settings(data_dir, cameras))))
+
+
+def main() -> None:
+    """Run a command; an error of ours is one sentence with its remedy, not a traceback."""
+    try:
+        app()
+    except JianzhengError as error:
+        _errors.print(f"[bold red]错误 Error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(1)
