@@ -1,0 +1,143 @@
+"""Where a source's media comes from, unit by unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from kernel.clock import SECOND_US
+from kernel.model.footage import Codec
+from simulator.encoder import (
+    AAC_FRAME,
+    AAC_RATE,
+    G711_FRAME,
+    G711_RATE,
+    VideoEncoder,
+    encode_aac_loop,
+    encode_g711_loop,
+    video_track,
+)
+from simulator.media import MediaUnit, Track, is_key
+from simulator.scenes.shot import Shot
+from simulator.source import SimulatedSource
+from simulator.speech import speech
+
+LATE_US = SECOND_US
+"""A camera that is later than this with a picture leaves pictures out instead of catching up."""
+
+
+class Feed(Protocol):
+    """Media in the order it is sent."""
+
+    @property
+    def tracks(self) -> Sequence[Track]:
+        """What it sends; fixed."""
+
+    @property
+    def due_us(self) -> int:
+        """When the next unit is to be made and sent, on the centre's timeline."""
+
+    def start(self, at_us: int) -> None:
+        """Begin at about this time."""
+
+    def make(self, now_us: int) -> MediaUnit | None:
+        """Make the unit that is due; None where it is left out."""
+
+
+class SceneFeed:
+    """A painted scene, encoded. Capture instants lie on the grid of the frame rate, on whole milliseconds.
+
+    Where a frame lasts no whole number of milliseconds its instant is rounded down to one, and the RTP time
+    stamp is that rounded instant: text, strip and time stamp agree exactly.
+    """
+
+    def __init__(self, source: SimulatedSource) -> None:
+        self._source = source
+        self._shot = Shot(source)
+        self._encoder = VideoEncoder(source.codec, source.width, source.height, source.fps)
+        self._track = video_track(source.codec, source.width, source.height, source.fps)
+        self._origin_ms = 0
+        self._grid = 0  # index of the next capture instant
+        self._encoded = 0
+
+    @property
+    def tracks(self) -> Sequence[Track]:
+        return (self._track,)
+
+    @property
+    def due_us(self) -> int:
+        return self._instant_ms(self._grid) * 1000
+
+    def start(self, at_us: int) -> None:
+        self._origin_ms = at_us // 1000 + 1
+
+    def make(self, now_us: int) -> MediaUnit | None:
+        if now_us - self.due_us > LATE_US:
+            self._grid = (now_us // 1000 - self._origin_ms) * self._source.fps // 1000 + 1
+            return None
+        at_ms = self._instant_ms(self._grid)
+        picture = self._shot.picture(at_ms, self._grid)
+        nals = self._encoder.encode(picture, self._encoded)
+        self._encoded += 1
+        self._grid += 1
+        return MediaUnit(
+            video=True,
+            key=is_key(self._source.codec, nals),
+            at_us=at_ms * 1000,
+            ticks=(at_ms - self._origin_ms) * 90,
+            parts=nals,
+        )
+
+    def _instant_ms(self, index: int) -> int:
+        return self._origin_ms + index * 1000 // self._source.fps
+
+
+class SpeechFeed:
+    """A loop of speech-like sound, encoded once. Its place follows wall time: clicks mark whole seconds."""
+
+    def __init__(self, codec: Codec, seed: int) -> None:
+        rate, samples = (AAC_RATE, AAC_FRAME) if codec is Codec.AAC else (G711_RATE, G711_FRAME)
+        sound = speech(rate, seed)
+        config = b""
+        if codec is Codec.AAC:
+            config, self._frames = encode_aac_loop(sound)
+        else:
+            self._frames = encode_g711_loop(codec, sound)
+        self._frame_ms = samples * 1000 // rate  # 64 or 20: whole
+        self._samples = samples
+        self._track = Track(codec=codec, clock_rate=rate, channels=1, config=config)
+        self._origin = 0  # frames since the epoch
+        self._next = 0
+
+    @property
+    def tracks(self) -> Sequence[Track]:
+        return (self._track,)
+
+    @property
+    def due_us(self) -> int:
+        return (self._next + 1) * self._frame_ms * 1000  # sound can be sent when it has been heard
+
+    def start(self, at_us: int) -> None:
+        self._origin = self._next = at_us // 1000 // self._frame_ms + 1
+
+    def make(self, now_us: int) -> MediaUnit | None:
+        if now_us - self.due_us > LATE_US:
+            self._next = now_us // 1000 // self._frame_ms
+            return None
+        number = self._next
+        self._next += 1
+        return MediaUnit(
+            video=False,
+            key=True,
+            at_us=number * self._frame_ms * 1000,
+            ticks=(number - self._origin) * self._samples,
+            parts=(self._frames[number % len(self._frames)],),
+        )
+
+
+def painted_feeds(source: SimulatedSource) -> list[Feed]:
+    """The feeds of a source that is painted, video first."""
+    feeds: list[Feed] = [SceneFeed(source)]
+    if source.audio is not None:
+        feeds.append(SpeechFeed(source.audio, source.seed))
+    return feeds
