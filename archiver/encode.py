@@ -28,6 +28,7 @@ from kernel.isobmff.tracks import ProducerTime, Sample, Track, TrackRun
 from kernel.isobmff.writer import fragment, init_segment, producer_time
 
 _AAC_FRAME = 1024  # samples
+_FRAMES_FOR_RATE = 11  # a single interval would take the jitter of one frame for the camera's rate
 _JITTER_SAMPLES = AUDIO_RATE_HZ // 20  # 50 ms: sound within this of its place follows on without a break
 
 
@@ -126,7 +127,7 @@ class _VideoEncoder:
         """Give the encoder a frame; it answers when it likes."""
         if not self._started:
             self._pending.append((wall_us, frame))
-            if len(self._pending) < 2:
+            if len(self._pending) < _FRAMES_FOR_RATE:
                 return []
             return self._start()
         return self._give(wall_us, frame)
@@ -171,10 +172,10 @@ class _VideoEncoder:
 
 
 def _frame_rate(walls: list[int]) -> Fraction:
-    """Frames a second from the first two capture times; one frame alone counts as one a second."""
-    if len(walls) < 2 or walls[1] <= walls[0]:
+    """Frames a second from the first capture times; one frame alone counts as one a second."""
+    if len(walls) < 2 or walls[-1] <= walls[0]:
         return Fraction(1)
-    return Fraction(1_000_000, walls[1] - walls[0]).limit_denominator(1001)
+    return Fraction((len(walls) - 1) * 1_000_000, walls[-1] - walls[0]).limit_denominator(100)
 
 
 def sample_entry(header: bytes) -> bytes:
