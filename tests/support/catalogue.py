@@ -1,4 +1,4 @@
-"""A catalogue with a place, a project and a session that has ended, for tests of the stages behind capture."""
+"""A catalogue with a place, a project and an ended session, for tests of the stages behind capture."""
 
 from __future__ import annotations
 

@@ -1,0 +1,107 @@
+/** The one file that knows URLs. */
+
+import type { components } from './schema'
+
+type Schemas = components['schemas']
+export type Region = Schemas['RegionPublic']
+export type Industry = Schemas['IndustryPublic']
+export type Project = Schemas['ProjectPublic']
+export type ProjectPage = Schemas['ProjectPage']
+export type ProjectDetail = Schemas['ProjectDetail']
+export type Session = Schemas['SessionPublic']
+export type Source = Schemas['SourcePublic']
+export type Clip = Schemas['ClipPublic']
+export type ClipGap = Schemas['ClipGapPublic']
+export type TimelineEvent = Schemas['EventPublic']
+export type Archive = Schemas['ArchivePublic']
+export type Progress = Schemas['ProgressPublic']
+export type RenditionIndex = Schemas['RenditionIndex']
+export type Fragment = Schemas['FragmentPublic']
+export type GapCause = Schemas['GapCause']
+export type Phase = Schemas['Phase']
+export type SessionState = Schemas['SessionState']
+export type SourceState = Schemas['SourceState']
+export type ContentKind = Schemas['ContentKind']
+
+export interface ProjectQuery {
+  region?: string
+  industry?: string
+  date_from?: string
+  date_to?: string
+  offset: number
+  limit: number
+}
+
+/** The server refused or could not be reached; `message` is for people, empty when it said nothing. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message)
+    this.name = 'ApiError'
+  }
+}
+
+export const api = {
+  regions: () => getJson<Region[]>('/api/regions'),
+  industries: () => getJson<Industry[]>('/api/industries'),
+  projects: (query: ProjectQuery, signal?: AbortSignal) =>
+    getJson<ProjectPage>(`/api/projects?${queryString({ ...query })}`, signal),
+  project: (id: string) => getJson<ProjectDetail>(`/api/projects/${encodeURIComponent(id)}`),
+  session: (id: string) => getJson<Session>(`/api/sessions/${encodeURIComponent(id)}`),
+  renditionIndex: (id: string) => getJson<RenditionIndex>(`/api/renditions/${encodeURIComponent(id)}/index`),
+  /** Server-sent events; `changed` comes whenever the catalogue changed. */
+  changes: () => new EventSource('/api/changes'),
+}
+
+/** Bytes `start` (inclusive) to `end` (exclusive) of a rendition. */
+export async function getBytes(url: string, start: number, end: number, signal: AbortSignal): Promise<ArrayBuffer> {
+  const response = await request(url, { signal, headers: { Range: `bytes=${start}-${end - 1}` } })
+  const body = await response.arrayBuffer()
+  if (response.status === 206 && body.byteLength === end - start) return body
+  if (response.status === 200 && body.byteLength >= end) return body.slice(start, end)
+  throw new ApiError(response.status, '')
+}
+
+async function getJson<T>(url: string, signal?: AbortSignal): Promise<T> {
+  const response = await request(url, { signal, headers: { Accept: 'application/json' } })
+  return (await response.json()) as T
+}
+
+async function request(url: string, init: RequestInit): Promise<Response> {
+  let response: Response
+  try {
+    response = await fetch(url, init)
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error
+    throw new ApiError(0, '')
+  }
+  if (!response.ok) throw new ApiError(response.status, await errorText(response))
+  return response
+}
+
+async function errorText(response: Response): Promise<string> {
+  try {
+    return textOf((await response.json()) as unknown)
+  } catch {
+    return ''
+  }
+}
+
+/** What an error body says to people: `detail` as text, or a message with its hint. */
+export function textOf(body: unknown): string {
+  if (typeof body === 'string') return body
+  if (typeof body !== 'object' || body === null) return ''
+  const { detail, message_zh, hint } = body as Record<string, unknown>
+  if (detail !== undefined) return textOf(detail)
+  return [message_zh, hint].filter((part): part is string => typeof part === 'string' && part !== '').join(' ')
+}
+
+function queryString(values: Record<string, string | number | undefined>): string {
+  const query = new URLSearchParams()
+  for (const [key, value] of Object.entries(values)) {
+    if (value !== undefined && value !== '') query.set(key, String(value))
+  }
+  return query.toString()
+}

@@ -1,0 +1,43 @@
+import { onScopeDispose, ref, shallowRef, type Ref, type ShallowRef } from 'vue'
+import { ApiError } from './client'
+import { onCatalogueChange } from './live'
+
+export interface Resource<T> {
+  /** What the server said last; stays while a refetch is under way or has failed. */
+  data: ShallowRef<T | null>
+  /** Why the last fetch failed. */
+  error: Ref<ApiError | null>
+  loading: Ref<boolean>
+  reload: () => Promise<void>
+}
+
+/** Something of the server's, refetched whenever the catalogue changes. A newer fetch supersedes an older one. */
+export function useResource<T>(fetcher: (signal: AbortSignal) => Promise<T>): Resource<T> {
+  const data = shallowRef<T | null>(null)
+  const error = ref<ApiError | null>(null)
+  const loading = ref(false)
+  let current: AbortController | null = null
+
+  async function reload(): Promise<void> {
+    current?.abort()
+    const mine = (current = new AbortController())
+    loading.value = true
+    try {
+      const result = await fetcher(mine.signal)
+      if (mine !== current) return
+      data.value = result
+      error.value = null
+    } catch (reason) {
+      if (mine !== current) return
+      error.value = reason instanceof ApiError ? reason : new ApiError(0, String(reason))
+    }
+    loading.value = false
+  }
+
+  onCatalogueChange(() => void reload())
+  onScopeDispose(() => {
+    current?.abort()
+    current = null
+  })
+  return { data, error, loading, reload }
+}

@@ -1,0 +1,57 @@
+import { computed } from 'vue'
+import { createI18n } from 'vue-i18n'
+import { en } from './en'
+import { zhCN, type Messages } from './zh-CN'
+
+export type Locale = 'zh-CN' | 'en'
+
+const STORED_AS = 'jianzheng.locale'
+
+export const i18n = createI18n<[Messages], Locale, false>({
+  legacy: false,
+  locale: storedLocale(),
+  fallbackLocale: 'zh-CN',
+  messages: { 'zh-CN': zhCN, en },
+})
+
+export const locale = computed<Locale>({
+  get: () => i18n.global.locale.value,
+  set: (value) => {
+    i18n.global.locale.value = value
+    document.documentElement.lang = value
+    try {
+      localStorage.setItem(STORED_AS, value)
+    } catch {
+      // A browser without storage starts in Chinese next time.
+    }
+  },
+})
+
+function storedLocale(): Locale {
+  try {
+    return localStorage.getItem(STORED_AS) === 'en' ? 'en' : 'zh-CN'
+  } catch {
+    return 'zh-CN'
+  }
+}
+
+/** The name in the page's language; the other one where it is missing. */
+export function localName(row: { name_zh: string; name_en: string }): string {
+  return locale.value === 'en' ? row.name_en || row.name_zh : row.name_zh || row.name_en
+}
+
+export function localLabel(row: { label_zh: string; label_en: string }): string {
+  return localName({ name_zh: row.label_zh, name_en: row.label_en })
+}
+
+/** Words for an event; a type that the catalogue does not know is shown as it came. */
+export function eventName(type: string): string {
+  const words = (i18n.global.locale.value === 'en' ? en : zhCN).event as Record<string, string>
+  return words[type] ?? type
+}
+
+/** Words for a step of archiving, likewise. */
+export function stepName(step: string): string {
+  const words = (i18n.global.locale.value === 'en' ? en : zhCN).archive.steps as Record<string, string>
+  return words[step] ?? step
+}

@@ -1,0 +1,27 @@
+import { onBeforeUnmount, onMounted } from 'vue'
+import type { Wall } from '@/wall/wall'
+
+export const STEP_US = 10_000_000
+
+/** The wall's keys, wherever the focus is, except in a field; Space on a button reached by Tab stays the button's. */
+export function onWallKeys(wall: Wall, leave: () => void): void {
+  const actions: Record<string, () => void> = {
+    ' ': () => wall.toggle(),
+    ArrowLeft: () => wall.seekTo(wall.positionUs - STEP_US),
+    ArrowRight: () => wall.seekTo(wall.positionUs + STEP_US),
+    Home: () => wall.seekTo(wall.range.startUs),
+    End: () => wall.seekTo(wall.range.endUs),
+    Escape: leave,
+  }
+  const onKey = (event: KeyboardEvent): void => {
+    const target = event.target as HTMLElement
+    const action = actions[event.key]
+    if (!action || event.ctrlKey || event.metaKey || event.altKey) return
+    if (target.closest('input, select, textarea, [role="radiogroup"]')) return
+    if (event.key === ' ' && target.closest('button:focus-visible, a:focus-visible')) return
+    event.preventDefault()
+    action()
+  }
+  onMounted(() => window.addEventListener('keydown', onKey))
+  onBeforeUnmount(() => window.removeEventListener('keydown', onKey))
+}

@@ -1,0 +1,19 @@
+import { createRouter, createWebHistory } from 'vue-router'
+import ProjectsPage from './pages/ProjectsPage.vue'
+
+export const router = createRouter({
+  history: createWebHistory(),
+  routes: [
+    { path: '/', name: 'projects', component: ProjectsPage },
+    { path: '/projects/:id', name: 'project', component: () => import('./pages/ProjectPage.vue'), props: true },
+    {
+      path: '/sessions/:id/replay',
+      name: 'replay',
+      component: () => import('./pages/ReplayPage.vue'),
+      props: true,
+      meta: { bare: true },
+    },
+    { path: '/:rest(.*)*', name: 'missing', component: () => import('./pages/MissingPage.vue') },
+  ],
+  scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },
+})

@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest'
+import { en } from '@/i18n/en'
+import { zhCN } from '@/i18n/zh-CN'
+
+type Tree = { [key: string]: string | Tree }
+
+function flat(tree: Tree, path = ''): Map<string, string> {
+  const entries = Object.entries(tree).flatMap(([key, value]): [string, string][] =>
+    typeof value === 'string' ? [[path + key, value]] : [...flat(value, `${path}${key}.`)],
+  )
+  return new Map(entries)
+}
+
+const chinese = flat(zhCN)
+const english = flat(en)
+const placeholders = (text: string): string[] => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!).sort()
+
+/** Every source file of the front end, by path. */
+const sources = Object.entries(
+  import.meta.glob<string>(['../src/**/*.vue', '../src/**/*.ts'], { query: '?raw', import: 'default', eager: true }),
+)
+
+describe('the message catalogues', () => {
+  it('have the same keys', () => {
+    expect([...english.keys()]).toEqual([...chinese.keys()])
+  })
+
+  it('fill in the same places', () => {
+    for (const [key, text] of chinese) expect(placeholders(english.get(key)!), key).toEqual(placeholders(text))
+  })
+
+  it('leave nothing empty', () => {
+    for (const [key, text] of [...chinese, ...english]) expect(text.trim(), key).not.toBe('')
+  })
+
+  it('know every key that a page asks for', () => {
+    const used = sources.flatMap(([, text]) => [...text.matchAll(/\bt\('([\w.]+)'/g)].map((m) => m[1]!))
+    expect(used.length).toBeGreaterThan(80)
+    expect(used.filter((key) => !chinese.has(key))).toEqual([])
+  })
+
+  it('hold every Chinese text of the pages', () => {
+    const pages = sources.filter(([path]) => !path.includes('/i18n/'))
+    const found = pages.filter(([, text]) => />[^<{]*[\u4e00-\u9fff]/.test(text.split('<style')[0]!)).map(([path]) => path)
+    expect(found).toEqual([])
+  })
+})
