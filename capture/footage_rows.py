@@ -1,0 +1,48 @@
+"""What capture needs of the catalogue; ``catalog.footage.Footage`` is one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from kernel.model.footage import EndReason, Gap, Run, Segment, SourceHealth
+
+
+class FootageRows(Protocol):
+    """Rows of runs, segments, gaps and health. Synchronous: called on the writer thread only."""
+
+    def start_run(self, run: Run) -> None:
+        """Record that a run has begun."""
+
+    def end_run(self, run_id: str, ended_us: int, reason: EndReason) -> None:
+        """Record that it has ended."""
+
+    def unfinished_runs(self) -> list[Run]:
+        """Runs without an end."""
+
+    def add_segment(self, segment: Segment) -> None:
+        """The segment is sealed: its file is whole and durable (invariant 1)."""
+
+    def last_chain(self, source_id: str) -> str:
+        """Chain value of the source's newest segment; 64 zeros when there is none."""
+
+    def segment_paths(self) -> set[str]:
+        """Paths of all segments, below the ring."""
+
+    def recorded_until(self, source_id: str) -> int | None:
+        """Wall time at which the source's newest segment ends."""
+
+    def open_gap(self, gap: Gap) -> None:
+        """A gap that lasts; a source has one at a time, the first one stays."""
+
+    def close_gap(self, source_id: str, end_us: int) -> None:
+        """End the source's open gap, if it has one."""
+
+    def add_gap(self, gap: Gap) -> None:
+        """A gap that is over."""
+
+    def open_gaps(self) -> list[Gap]:
+        """All gaps that last."""
+
+    def set_health(self, rows: Sequence[SourceHealth]) -> None:
+        """Health of these sources, in one transaction."""

@@ -1,0 +1,76 @@
+"""Declares the gaps of one source: expected time that nobody recorded (invariant 5). On the writer thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from capture.footage_rows import FootageRows
+from kernel.ids import new_id
+from kernel.model.footage import Gap, GapCause
+from kernel.timerange import TimeRange
+
+LOST_PACKETS = "Packets were lost in transit."
+NO_RECORDER = "No recorder was running."
+CONNECTING = "The recorder was connecting."
+
+
+class GapLedger:
+    """Knows from when on a source is missing, and whether the catalogue knows it, too."""
+
+    def __init__(self, source_id: str, rows: FootageRows) -> None:
+        self._source_id = source_id
+        self._rows = rows
+        self._missing_since_us: int | None = None  # None while it is being recorded
+        self._declared = False  # the catalogue has an open gap of this source
+
+    def expect(self, now_us: int) -> None:
+        """Recording is wanted from now on. What is missing since the last recorder ran is a gap already."""
+        self._declared = any(gap.source_id == self._source_id for gap in self._rows.open_gaps())
+        until_us = self._rows.recorded_until(self._source_id)
+        self._missing_since_us = now_us if until_us is None else until_us
+        if until_us is not None:
+            self.outage(GapCause.NOT_RECORDING, NO_RECORDER)
+
+    def ended(self, end_us: int) -> None:
+        """The last run's last frame ended then."""
+        self._missing_since_us = end_us
+
+    def outage(self, cause: GapCause, detail: str) -> None:
+        """The source is not recorded, and why; the first cause of an outage stays."""
+        if self._missing_since_us is not None and not self._declared:
+            self._rows.open_gap(self._gap(self._missing_since_us, None, cause, detail))
+            self._declared = True
+
+    def resumed(self, start_us: int) -> None:
+        """The first frame of a new run."""
+        since_us = self._missing_since_us
+        if self._declared:
+            self._rows.close_gap(self._source_id, start_us)
+        elif since_us is not None and start_us > since_us:
+            self._rows.add_gap(self._gap(since_us, start_us, GapCause.NOT_RECORDING, CONNECTING))
+        self._missing_since_us, self._declared = None, False
+
+    def lost(self, stretches: Sequence[TimeRange]) -> None:
+        """Stretches within a run in which frames are missing."""
+        for wall in stretches:
+            self._rows.add_gap(self._gap(wall.start_us, wall.end_us, GapCause.DISCONTINUITY, LOST_PACKETS))
+
+    def stopped(self, principal: str, now_us: int) -> None:
+        """Somebody stopped recording: an outage before it ends here, and another gap begins."""
+        start_us = now_us
+        if self._declared:
+            self._rows.close_gap(self._source_id, now_us)
+        elif self._missing_since_us is not None:
+            start_us = self._missing_since_us
+        self._rows.open_gap(self._gap(start_us, None, GapCause.STOPPED, f"Stopped by {principal}."))
+        self._declared = True
+
+    def _gap(self, start_us: int, end_us: int | None, cause: GapCause, detail: str) -> Gap:
+        return Gap(
+            id=new_id("gap"),
+            source_id=self._source_id,
+            start_us=start_us,
+            end_us=end_us,
+            cause=cause,
+            detail=detail,
+        )

@@ -1,0 +1,59 @@
+"""The label inside a segment file: what its row will say and the rest of the file cannot.
+
+A ``uuid`` box behind ``moov`` with JSON in it. Players pass it over; ``recover`` needs it for a file that
+never got its row, since names of files are no truth (invariant 6).
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import asdict, dataclass
+from typing import BinaryIO
+
+from kernel.errors import BoxError
+from kernel.isobmff.boxes import box
+from kernel.isobmff.reader import top_level
+
+_KIND = uuid.UUID("3f2f6a51-94c7-4e0f-9d5b-6a7a6e7a6867")
+_MAX_BYTES = 4096
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SegmentLabel:
+    """Whose footage this is."""
+
+    segment_id: str
+    run_id: str
+    source_id: str
+    sequence: int
+    clock_offset_us: int  # as known when the file was begun
+
+
+def label_box(label: SegmentLabel) -> bytes:
+    return box("uuid", _KIND.bytes, json.dumps(asdict(label)).encode("utf-8"))
+
+
+def read_label(file: BinaryIO) -> SegmentLabel:
+    """Raises: BoxError: the file has none, or it makes no sense."""
+    for header in top_level(file):
+        if header.type == "uuid" and header.end - header.payload < _MAX_BYTES:
+            file.seek(header.payload)
+            body = file.read(header.end - header.payload)
+            if body[:16] == _KIND.bytes:
+                return _parse(body[16:])
+        elif header.type == "moof":
+            break
+    raise BoxError("the file carries no label.")
+
+
+def _parse(text: bytes) -> SegmentLabel:
+    try:
+        label = SegmentLabel(**json.loads(text))
+    except (ValueError, TypeError):
+        raise BoxError("the file's label makes no sense.") from None
+    texts = (label.segment_id, label.run_id, label.source_id)
+    numbers = (label.sequence, label.clock_offset_us)
+    if not all(isinstance(one, str) for one in texts) or not all(isinstance(one, int) for one in numbers):
+        raise BoxError("the file's label makes no sense.")
+    return label

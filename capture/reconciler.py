@@ -1,0 +1,89 @@
+"""Compares every second what shall be recorded with what is, and starts or stops recorders accordingly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from capture.disk import WriterThread
+from capture.footage_rows import FootageRows
+from capture.health import HealthBoard
+from capture.recorder import Recorder
+from kernel.log import logger
+from kernel.settings import SourceSpec
+
+_TICK_S = 1.0
+
+_log = logger("capture")
+
+Desired = Callable[[], Mapping[str, SourceSpec]]
+"""What shall be recorded now, by source id; all of it always, until bookings say otherwise."""
+
+
+class Reconciler:
+    """Owns one task per source."""
+
+    def __init__(
+        self,
+        *,
+        desired: Desired,
+        make_recorder: Callable[[SourceSpec], Recorder],
+        health: HealthBoard,
+        rows: FootageRows,
+        thread: WriterThread,
+        principal: str,
+    ) -> None:
+        self._desired = desired
+        self._make_recorder = make_recorder
+        self._health = health
+        self._rows = rows
+        self._thread = thread
+        self._principal = principal  # in whose name sources are stopped
+        self._recorders: dict[str, tuple[SourceSpec, Recorder, asyncio.Task[None]]] = {}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until told to stop; then every segment is sealed and every gap declared."""
+        try:
+            while not stop.is_set():
+                await self.run_once()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_TICK_S):
+                        await stop.wait()
+        finally:
+            await self._stop(list(self._recorders))
+            await self._write_health()
+
+    async def run_once(self) -> None:
+        """One comparison."""
+        desired = self._desired()
+        unwanted = [
+            source_id for source_id, (spec, _, _) in self._recorders.items() if desired.get(source_id) != spec
+        ]
+        await self._stop(unwanted)
+        for source_id, spec in desired.items():
+            running = self._recorders.get(source_id)
+            if running is None or running[2].done():
+                self._start(spec)
+        await self._write_health()
+
+    def _start(self, spec: SourceSpec) -> None:
+        before = self._recorders.get(spec.id)
+        if before is not None and not before[2].cancelled() and before[2].exception() is not None:
+            _log.error("a recorder ended; it is started again", action="recorder.died", source=spec.id)
+        recorder = self._make_recorder(spec)
+        task = asyncio.create_task(recorder.run(), name=f"record {spec.id}")
+        self._recorders[spec.id] = (spec, recorder, task)
+
+    async def _stop(self, source_ids: list[str]) -> None:
+        leaving = [self._recorders.pop(source_id) for source_id in source_ids]
+        for _, _, task in leaving:
+            task.cancel()
+        await asyncio.gather(*(task for _, _, task in leaving), return_exceptions=True)
+        for _, recorder, _ in leaving:
+            await recorder.stopped(self._principal)
+
+    async def _write_health(self) -> None:
+        rows = self._health.take_changed()
+        if rows:
+            await self._thread.call(self._rows.set_health, rows)

@@ -1,0 +1,251 @@
+"""Records one source: ``run`` for ever, ``run_once`` one connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from capture.disk import WriterThread, need_room
+from capture.footage_rows import FootageRows
+from capture.gap_ledger import GapLedger
+from capture.health import HealthBoard
+from capture.packets import Delivery, PacketSource, TrackStarted
+from capture.patience import Backoff, Complaints
+from capture.run_clock import STEP_US
+from capture.run_recording import RunRecording
+from capture.segment_writer import Ring
+from kernel.clock import Clock
+from kernel.errors import (
+    DiskFull,
+    JianzhengError,
+    SourceError,
+    SourceRefused,
+    TimestampDiscontinuity,
+)
+from kernel.log import logger
+from kernel.model.footage import EndReason, GapCause, Packet, SourceState, TrackInfo
+from kernel.settings import CaptureSettings, SourceSpec
+
+OpenSource = Callable[[SourceSpec, CaptureSettings, Clock], Awaitable[PacketSource]]
+"""Connects to a source; ``capture.rtsp.stream.open_rtsp`` is one."""
+
+_log = logger("capture")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Surroundings:
+    """What all recorders of a process share."""
+
+    settings: CaptureSettings
+    ring: Ring
+    rows: FootageRows
+    thread: WriterThread
+    health: HealthBoard
+    clock: Clock
+    open_source: OpenSource
+
+
+class ClockWatch:
+    """Tells when the machine's clock was set: wall and monotonic time part."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._parted_us = clock.now_us() - clock.monotonic_us()
+
+    def step_us(self) -> int:
+        """By how much it was set since the last look; 0 for less than half a second."""
+        parted_us = self._clock.now_us() - self._clock.monotonic_us()
+        step_us, self._parted_us = parted_us - self._parted_us, parted_us
+        return step_us if abs(step_us) > STEP_US else 0
+
+
+class Recorder:
+    """One source."""
+
+    def __init__(self, spec: SourceSpec, around: Surroundings) -> None:
+        self._spec = spec
+        self._around = around
+        self._ledger = GapLedger(spec.id, around.rows)
+        self._complaints = Complaints(around.clock)
+        self._backoff = Backoff(around.settings.retry_seconds, around.settings.retry_max_seconds)
+
+    async def run(self) -> None:
+        """Record until cancelled; every outage is declared with its cause and tried again."""
+        around = self._around
+        around.health.say(self._spec.id, SourceState.CONNECTING)
+        await around.thread.call(self._ledger.expect, around.clock.now_us())
+        while True:
+            try:
+                await self.run_once()
+            except Exception as error:  # noqa: BLE001 - the one place: whatever it is, recording goes on
+                if _being_cancelled():
+                    return  # sealing failed while we were told to stop
+                await self._outage(error)
+            await around.clock.wait(self._backoff.next_seconds())
+
+    async def run_once(self) -> None:
+        """Connect and record until the connection ends; always raises.
+
+        Raises:
+            SourceError: the source does not deliver.
+            StorageError: the disk does not take what it delivers.
+        """
+        around = self._around
+        need_room(around.ring.root, around.ring.settings.reserve_bytes, around.ring.free)
+        source = await around.open_source(self._spec, around.settings, around.clock)
+        session = _Session(self._spec, around, self._ledger, self._recording)
+        try:
+            await self._follow(source, session)
+        finally:
+            await source.close()
+
+    async def _follow(self, source: PacketSource, session: _Session) -> None:
+        reason = EndReason.CRASH  # of an error that nobody foresaw
+        try:
+            while True:
+                await session.take(await source.read())
+        except asyncio.CancelledError:
+            reason = EndReason.STOPPED
+            raise
+        except DiskFull:
+            reason = EndReason.DISK_FULL
+            raise
+        except SourceError:
+            reason = EndReason.SOURCE_LOST
+            raise
+        finally:
+            await session.end(reason)
+
+    def _recording(self, last_frame_us: int) -> None:
+        health = self._around.health
+        health.say(self._spec.id, SourceState.RECORDING)
+        health.saw_frame(self._spec.id, last_frame_us)
+        self._backoff.reset()
+        self._complaints.over()
+
+    async def _outage(self, error: Exception) -> None:
+        """Say it to people once a period, to the catalogue at once."""
+        state, cause = _meaning(error)
+        detail = str(error) if isinstance(error, JianzhengError) else _unexpected(self._spec.id, error)
+        around = self._around
+        around.health.say(self._spec.id, state, detail)
+        if isinstance(error, SourceRefused):
+            self._backoff.at_once_longest()
+        if self._complaints.is_news(detail):
+            _log.warning(detail, action="source.lost", source=self._spec.id, cause=cause.value)
+        await around.thread.call(self._ledger.outage, cause, detail)
+
+    async def stopped(self, principal: str) -> None:
+        """After ``run`` was cancelled: declare the gap that begins here."""
+        around = self._around
+        around.health.say(self._spec.id, SourceState.STOPPED, f"Stopped by {principal}.")
+        await around.thread.call(self._ledger.stopped, principal, around.clock.now_us())
+
+
+def _being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _meaning(error: Exception) -> tuple[SourceState, GapCause]:
+    if isinstance(error, SourceError):
+        if error.retryable:
+            return SourceState.LOST, GapCause.CAMERA_LOST
+        return SourceState.REFUSED, GapCause.REFUSED
+    if isinstance(error, DiskFull):
+        return SourceState.LOST, GapCause.DISK_FULL
+    return SourceState.LOST, GapCause.CRASH
+
+
+def _unexpected(source_id: str, error: Exception) -> str:
+    """Of an error that nobody foresaw only the type: its text may hold anything (invariant 16)."""
+    return f"source {source_id}: the recorder failed ({type(error).__name__}); it is tried again."
+
+
+class _Session:
+    """One connection: a run after the other, as long as it lasts."""
+
+    def __init__(
+        self,
+        spec: SourceSpec,
+        around: Surroundings,
+        ledger: GapLedger,
+        on_frames: Callable[[int], None],
+    ) -> None:
+        self._spec = spec
+        self._around = around
+        self._ledger = ledger
+        self._on_frames = on_frames
+        self._watch = ClockWatch(around.clock)
+        self._video: TrackStarted | None = None
+        self._audio: TrackInfo | None = None
+        self._run: RunRecording | None = None
+        self._after_loss = False
+
+    async def take(self, deliveries: Sequence[Delivery]) -> None:
+        """Record what the source delivered."""
+        step_us = self._watch.step_us()
+        if step_us and self._run:
+            self._run.recorder_stepped(step_us)
+        for one in deliveries:
+            if isinstance(one, Packet):
+                await self._packet(one)
+            elif isinstance(one, TrackStarted):
+                await self._track(one)
+            elif one.codec.is_video:
+                self._after_loss = True
+
+    async def _track(self, track: TrackStarted) -> None:
+        """A track is as told from here on; in the middle of a run that makes another run."""
+        if not track.info.codec.is_video:
+            self._audio = track.info
+            return
+        if self._video is not None and self._run is not None:
+            await self._end_run(
+                EndReason.FORMAT_CHANGE, GapCause.DISCONTINUITY, "The source changed its format."
+            )
+        self._video = track
+
+    async def _packet(self, packet: Packet) -> None:
+        if self._video is None:
+            return
+        after_loss = self._after_loss and packet.codec.is_video
+        if packet.codec.is_video:
+            self._after_loss = False
+        run = self._run = self._run or self._new_run(self._video)
+        try:
+            await run.take(packet, after_loss)
+        except TimestampDiscontinuity as error:
+            _log.warning(str(error), action="run.split", source=self._spec.id)
+            await self._end_run(EndReason.DISCONTINUITY, GapCause.DISCONTINUITY, error.message)
+            self._run = self._new_run(self._video)
+            await self._run.take(packet, False)
+
+    async def _end_run(self, reason: EndReason, cause: GapCause, detail: str) -> None:
+        run, self._run = self._run, None
+        if run is None:
+            return
+        await run.end(reason)
+        if run.begun:
+            await self._around.thread.call(self._ledger.outage, cause, detail)
+
+    def _new_run(self, video: TrackStarted) -> RunRecording:
+        around = self._around
+        return RunRecording(
+            source_id=self._spec.id,
+            video=video,
+            audio=self._audio,
+            ring=around.ring,
+            rows=around.rows,
+            ledger=self._ledger,
+            thread=around.thread,
+            report_seconds=around.settings.report_seconds,
+            on_frames=self._on_frames,
+        )
+
+    async def end(self, reason: EndReason) -> None:
+        """The connection is over: seal what is open."""
+        run, self._run = self._run, None
+        if run is not None:
+            await run.end(reason)

@@ -1,0 +1,144 @@
+"""One run: packets in on the event loop, fragments out to the writer thread, and the run's own rows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from capture.disk import WriterThread
+from capture.footage_rows import FootageRows
+from capture.fragmenter import Fragment, Fragmenter
+from capture.gap_ledger import GapLedger
+from capture.packets import TrackStarted
+from capture.run_clock import RunClock
+from capture.segment_writer import Ring, SegmentWriter
+from kernel.errors import DiskFull, StorageError
+from kernel.ids import new_id
+from kernel.model.footage import EndReason, Packet, Run, TrackInfo
+
+
+class RunRecording:
+    """Records from the first key frame on until ``end``.
+
+    One hand-over to the writer thread is under way at a time: while a disk is slow, packets gather here, and
+    when the next fragment is whole the reading waits.
+    """
+
+    def __init__(
+        self,
+        *,
+        source_id: str,
+        video: TrackStarted,
+        audio: TrackInfo | None,
+        ring: Ring,
+        rows: FootageRows,
+        ledger: GapLedger,
+        thread: WriterThread,
+        report_seconds: float,
+        on_frames: Callable[[int], None],
+    ) -> None:
+        self.id = new_id("run")
+        self.video = video
+        self.audio = audio
+        self._source_id = source_id
+        self._rows = rows
+        self._ledger = ledger
+        self._thread = thread
+        self._on_frames = on_frames  # told the wall time of the newest frame
+        self._clock = RunClock(video.info.timescale, report_seconds)
+        self._fragmenter = Fragmenter(
+            video=video.info,
+            reorder=video.reorder,
+            audio=audio,
+            clock=self._clock,
+            fragment_seconds=ring.settings.fragment_seconds,
+        )
+        self._writer = SegmentWriter(
+            ring=ring, rows=rows, run_id=self.id, source_id=source_id, video=video.info, audio=audio
+        )
+        self._under_way: asyncio.Future[None] | None = None
+        self._begun = False  # on the writer thread: the run has a row
+        self._end_us = 0
+
+    def recorder_stepped(self, step_us: int) -> None:
+        """The recorder's own clock was set."""
+        self._clock.recorder_stepped(step_us)
+
+    async def take(self, packet: Packet, after_loss: bool) -> None:
+        """Record a packet.
+
+        Raises:
+            TimestampDiscontinuity: it belongs to another run; end this one.
+            StorageError: an earlier packet could not be written; end this run.
+        """
+        if not packet.codec.is_video:
+            self._fragmenter.add_audio(packet)
+            return
+        fragments = self._fragmenter.add_video(packet, after_loss)
+        if fragments:
+            await self._hand_over(fragments)
+            self._on_frames(fragments[-1].last_frame_us)
+
+    async def _hand_over(self, fragments: Sequence[Fragment]) -> None:
+        await self._finish_under_way()
+        self._under_way = self._thread.submit(self._write, fragments)
+
+    async def _finish_under_way(self) -> None:
+        if self._under_way is not None:
+            # Not forgotten before it is done: a cancelled wait leaves it for ``end``.
+            await asyncio.shield(self._under_way)
+            self._under_way = None
+
+    def _write(self, fragments: Sequence[Fragment]) -> None:
+        """On the writer thread."""
+        for fragment in fragments:
+            if not self._begun:
+                self._begin(fragment.wall.start_us)
+            self._writer.write(fragment)
+            self._end_us = fragment.wall.end_us
+            self._ledger.lost(fragment.losses)
+
+    def _begin(self, start_us: int) -> None:
+        self._rows.start_run(
+            Run(id=self.id, source_id=self._source_id, started_us=start_us, ended_us=None, end_reason=None)
+        )
+        self._begun, self._end_us = True, start_us
+        self._ledger.resumed(start_us)
+
+    async def end(self, reason: EndReason) -> None:
+        """Write what is left, seal, end the run's row.
+
+        Raises:
+            StorageError: what is left could not be written; what was written is sealed all the same.
+        """
+        left: Sequence[Fragment] = ()
+        try:
+            await self._finish_under_way()
+            if reason is not EndReason.DISK_FULL:
+                left = self._fragmenter.flush()
+        finally:
+            await self._thread.call(self._finish, left, reason)
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was written; certain once it has ended."""
+        return self._begun
+
+    def _finish(self, left: Sequence[Fragment], reason: EndReason) -> None:
+        """On the writer thread."""
+        try:
+            self._write(left)
+        except StorageError as error:
+            reason = EndReason.DISK_FULL if isinstance(error, DiskFull) else EndReason.CRASH
+            raise
+        finally:
+            self._close(reason)
+
+    def _close(self, reason: EndReason) -> None:
+        if not self._begun:
+            return
+        try:
+            self._writer.close(reason)
+        finally:
+            self._rows.end_run(self.id, self._end_us, reason)
+            self._ledger.ended(self._end_us)

@@ -1,0 +1,179 @@
+"""Fragments of one run -> sealed segments with rows and a chain. Synchronous; lives on the writer thread."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from capture.disk import free_bytes, need_room
+from capture.footage_rows import FootageRows
+from capture.fragmenter import VIDEO_TRACK_ID, Fragment
+from capture.label import SegmentLabel, label_box
+from capture.segment_file import Opener, SegmentFile, open_new
+from capture.sound_timeline import TRACK_ID as SOUND_TRACK_ID
+from kernel.clock import Clock, to_datetime
+from kernel.ids import new_id
+from kernel.isobmff.tracks import Track
+from kernel.isobmff.writer import init_segment
+from kernel.model.footage import EndReason, Segment, TrackInfo
+from kernel.settings import RingSettings
+from kernel.timerange import TimeRange
+
+GENESIS = "0" * 64
+"""Chain value before a source's first segment."""
+
+
+def chain_value(previous: str, sha256: bytes) -> str:
+    """SHA-256 over the previous chain value's bytes and a segment's hash, lower-case hex."""
+    return hashlib.sha256(bytes.fromhex(previous) + sha256).hexdigest()
+
+
+def segment_path(source_id: str, wall_start_us: int, run_id: str, sequence: int) -> str:
+    """Path below the ring, with forward slashes. A label for people, never truth."""
+    return f"{source_id}/{to_datetime(wall_start_us):%Y%m%d}/{run_id}-{sequence:06d}.mp4"
+
+
+def init_bytes(video: TrackInfo, audio: TrackInfo | None) -> bytes:
+    """``ftyp`` and ``moov`` of a run's segments."""
+    tracks = [
+        Track(
+            id=VIDEO_TRACK_ID,
+            timescale=video.timescale,
+            sample_entry=video.sample_entry,
+            width=video.width,
+            height=video.height,
+        )
+    ]
+    if audio is not None:
+        tracks.append(Track(id=SOUND_TRACK_ID, timescale=audio.timescale, sample_entry=audio.sample_entry))
+    return init_segment(tracks)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ring:
+    """Where segments go, and how."""
+
+    root: Path
+    settings: RingSettings
+    clock: Clock
+    opener: Opener = open_new
+    free: Callable[[Path], int] = free_bytes
+
+
+@dataclass(kw_only=True, slots=True)
+class _Open:
+    """The segment that is being written."""
+
+    id: str
+    path: str
+    file: SegmentFile
+    first: Fragment
+    last: Fragment
+
+
+class SegmentWriter:
+    """Writes one run: cuts it at the first key frame after the set length, seals what is cut."""
+
+    def __init__(
+        self,
+        *,
+        ring: Ring,
+        rows: FootageRows,
+        run_id: str,
+        source_id: str,
+        video: TrackInfo,
+        audio: TrackInfo | None,
+    ) -> None:
+        self._ring = ring
+        self._rows = rows
+        self._run_id = run_id
+        self._source_id = source_id
+        self._timescale = video.timescale
+        self._init = init_bytes(video, audio)
+        self._length = round(ring.settings.segment_seconds * video.timescale)
+        self._open: _Open | None = None
+        self._sequence = 0
+        self._fragments = 0
+
+    @property
+    def end_us(self) -> int | None:
+        """Wall time at which the newest written fragment ends; None before the first one."""
+        return self._open.last.wall.end_us if self._open else None
+
+    def write(self, fragment: Fragment) -> None:
+        """Append a fragment, in a new segment if that is due.
+
+        Raises:
+            DiskFull: no room; what was written stays readable and can be sealed by ``close``.
+            StorageError: the disk fails.
+        """
+        need_room(self._ring.root, self._ring.settings.reserve_bytes, self._ring.free)
+        if self._open and self._is_due(fragment, self._open):
+            self._seal(self._open, EndReason.LENGTH)
+        opened = self._open or self._begin(fragment)
+        self._fragments += 1
+        opened.file.append(fragment.to_bytes(self._fragments))
+        opened.last = fragment
+        self._open = opened
+
+    def _is_due(self, fragment: Fragment, opened: _Open) -> bool:
+        return fragment.key and fragment.video.base_dts - opened.first.video.base_dts >= self._length
+
+    def _begin(self, fragment: Fragment) -> _Open:
+        label = SegmentLabel(
+            segment_id=new_id("seg"),
+            run_id=self._run_id,
+            source_id=self._source_id,
+            sequence=self._sequence,
+            clock_offset_us=fragment.clock_offset_us,
+        )
+        path = segment_path(self._source_id, fragment.wall.start_us, self._run_id, self._sequence)
+        ring = self._ring
+        file = SegmentFile(
+            ring.root / path,
+            ring.root,
+            fsync_seconds=ring.settings.fsync_seconds,
+            clock=ring.clock,
+            opener=ring.opener,
+        )
+        file.append(self._init + label_box(label))
+        return _Open(id=label.segment_id, path=path, file=file, first=fragment, last=fragment)
+
+    def _seal(self, opened: _Open, reason: EndReason) -> None:
+        """Invariant 1: the file first, then its row."""
+        opened.file.seal()
+        self._open = None
+        previous = self._rows.last_chain(self._source_id)
+        self._rows.add_segment(self._row(opened, reason, chain_value(previous, opened.file.sha256)))
+        self._sequence += 1
+
+    def _row(self, opened: _Open, reason: EndReason, chain: str) -> Segment:
+        first, last = opened.first, opened.last
+        return Segment(
+            id=opened.id,
+            run_id=self._run_id,
+            source_id=self._source_id,
+            sequence=self._sequence,
+            wall=TimeRange(start_us=first.wall.start_us, end_us=last.wall.end_us),
+            media_start=first.video.base_dts,
+            media_duration=last.end - first.video.base_dts,
+            timescale=self._timescale,
+            clock_basis=first.basis,
+            clock_offset_us=last.clock_offset_us,
+            path=opened.path,
+            size_bytes=opened.file.size,
+            sha256=opened.file.sha256.hex(),
+            chain=chain,
+            end_reason=reason,
+        )
+
+    def close(self, reason: EndReason) -> None:
+        """Seal what is open.
+
+        Raises:
+            StorageError: the disk fails; the file waits for ``recover``.
+        """
+        if self._open:
+            self._seal(self._open, reason)

@@ -1,0 +1,285 @@
+"""A source's recorder against a scripted source: outages, new runs, gaps, health, stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from capture.memory_rows import MemoryRows
+from capture.packets import Delivery, PacketsLost, PacketSource
+from capture.patience import Backoff, Complaints
+from capture.ring_lock import sole_recorder
+from capture.worker import record
+from kernel.clock import SECOND_US, FakeClock
+from kernel.errors import SettingsError, SourceRefused, SourceUnreachable, StorageError
+from kernel.model.footage import Codec, EndReason, GapCause, SourceState
+from kernel.settings import CaptureSettings, RingSettings, Settings, SourceSpec
+
+START_US = 1_772_420_400 * SECOND_US
+Step = Sequence[Delivery] | Exception | Callable[[], None]
+
+
+class Script:
+    """A source whose every connection follows the next list of steps; afterwards it stays silent."""
+
+    def __init__(self, clock: FakeClock, *connections: Sequence[Step] | Exception) -> None:
+        self._clock = clock
+        self._connections = list(connections)
+        self.opened = 0
+        self.done = asyncio.Event()
+
+    async def open(self, spec: SourceSpec, settings: CaptureSettings, clock: object) -> PacketSource:
+        self.opened += 1
+        if not self._connections:
+            self.done.set()
+            await asyncio.sleep(3600)
+        following = self._connections.pop(0)
+        if isinstance(following, Exception):
+            raise following
+        return Connection(self, list(following))
+
+
+class Connection:
+    def __init__(self, script: Script, steps: list[Step]) -> None:
+        self._script = script
+        self._steps = steps
+
+    async def read(self) -> Sequence[Delivery]:
+        await asyncio.sleep(0)
+        if not self._steps:
+            self._script.done.set()
+            await asyncio.sleep(3600)
+        step = self._steps.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        if callable(step):
+            step()
+            return []
+        arrivals = [one.arrival_us for one in step if hasattr(one, "arrival_us")]
+        if arrivals:
+            self._script._clock.advance(max(arrivals[-1] - self._script._clock.now_us(), 0) / SECOND_US)
+        return step
+
+    async def close(self) -> None:
+        pass
+
+
+def spec(source_id: str = "seat-1") -> SourceSpec:
+    return SourceSpec(id=source_id, content_kind="seat_face", uri="rtsp://h/x", label_zh="x")
+
+
+def settings_in(root: Path, **ring: float) -> Settings:
+    return Settings(
+        data_dir=root,
+        ring=RingSettings(**{"segment_seconds": 3, "reserve_bytes": 0, **ring}),
+        capture=CaptureSettings(retry_seconds=0.01, retry_max_seconds=0.02),
+    )
+
+
+async def play(script: Script, rows: MemoryRows, root: Path, clock: FakeClock, **ring: float) -> None:
+    stop = asyncio.Event()
+    work = asyncio.create_task(
+        record(
+            [spec()], settings_in(root, **ring), rows, clock, stop, principal="王工", open_source=script.open
+        )
+    )
+    async with asyncio.timeout(10):
+        await script.done.wait()
+        stop.set()
+        await work
+
+
+def batches(packets, size: int = 10) -> list[Step]:
+    return [packets[i : i + size] for i in range(0, len(packets), size)]
+
+
+def later(packets, seconds: float):
+    """The same pictures, so much later."""
+    us = round(seconds * SECOND_US)
+    return [
+        replace(
+            one, arrival_us=one.arrival_us + us, wall_us=None if one.wall_us is None else one.wall_us + us
+        )
+        for one in packets
+    ]
+
+
+async def test_a_reconnect_starts_a_new_run_and_declares_the_gap(
+    tmp_path, clock, video, count_frames
+) -> None:
+    lost = SourceUnreachable("source seat-1: the device closed the connection.")
+    packets = video.packets(100)
+    script = Script(
+        clock,
+        [[video.started], *batches(packets), lost],
+        lost,
+        [[video.started], *batches(later(packets, 20))],
+    )
+    rows = MemoryRows()
+    await play(script, rows, tmp_path, clock)
+    first, second = rows.runs.values()
+    assert (first.end_reason, second.end_reason) == (EndReason.SOURCE_LOST, EndReason.STOPPED)
+    outage = next(gap for gap in rows.gaps if gap.cause is GapCause.CAMERA_LOST)
+    assert (outage.start_us, outage.end_us) == (first.ended_us, second.started_us)
+    assert "closed the connection" in outage.detail
+    assert sum(count_frames(tmp_path / "ring" / one.path) for one in rows.segments) == 200
+    assert [one.sequence for one in rows.segments] == [0, 1, 0, 1]
+
+
+async def test_stopping_seals_and_declares_who_stopped(tmp_path, clock, video) -> None:
+    rows = MemoryRows()
+    await play(Script(clock, [[video.started], *batches(video.packets(60))]), rows, tmp_path, clock)
+    assert rows.segments[-1].end_reason is EndReason.STOPPED
+    (gap,) = rows.open_gaps()
+    assert (gap.cause, gap.detail) == (GapCause.STOPPED, "Stopped by 王工.")
+    assert gap.start_us == rows.segments[-1].wall.end_us
+    assert rows.health["seat-1"].state is SourceState.STOPPED
+    assert not list(tmp_path.rglob("*.part"))
+
+
+async def test_a_step_of_the_recorders_clock_splits_the_run_without_losing_a_frame(
+    tmp_path, clock, video, count_frames
+) -> None:
+    packets = video.packets(200)
+    after = [replace(one, arrival_us=one.arrival_us - 30 * SECOND_US) for one in packets[110:]]
+    script = Script(
+        clock, [[video.started], *batches(packets[:110]), lambda: clock.step_wall(-30), *batches(after)]
+    )
+    rows = MemoryRows()
+    await play(script, rows, tmp_path, clock)
+    assert [run.end_reason for run in rows.runs.values()] == [EndReason.DISCONTINUITY, EndReason.STOPPED]
+    assert sum(count_frames(tmp_path / "ring" / one.path) for one in rows.segments) == 200
+    assert script.opened == 1
+
+
+async def test_a_change_of_format_starts_a_new_run(tmp_path, clock, video, make_video, count_frames) -> None:
+    other = make_video(50, size=(80, 64))
+    script = Script(
+        clock,
+        [[video.started], *batches(video.packets(75)), [other.started], *batches(later(other.packets(), 3))],
+    )
+    rows = MemoryRows()
+    await play(script, rows, tmp_path, clock)
+    assert [run.end_reason for run in rows.runs.values()] == [EndReason.FORMAT_CHANGE, EndReason.STOPPED]
+    assert sum(count_frames(tmp_path / "ring" / one.path) for one in rows.segments) == 125
+
+
+async def test_lost_packets_are_a_gap_and_the_run_goes_on(tmp_path, clock, video) -> None:
+    packets = video.packets(100)
+    word = PacketsLost(codec=Codec.H264, count=3)
+    script = Script(clock, [[video.started], packets[:40], [word], packets[42:]])
+    rows = MemoryRows()
+    await play(script, rows, tmp_path, clock)
+    assert len(rows.runs) == 1
+    gap = next(gap for gap in rows.gaps if gap.cause is GapCause.DISCONTINUITY)
+    assert gap.end_us - gap.start_us == 80_000
+
+
+async def test_a_refused_source_says_so_once_and_is_tried_again(tmp_path, clock, capsys) -> None:
+    refused = SourceRefused("source seat-1: the device refuses username or password (401).")
+    rows = MemoryRows()
+    script = Script(clock, refused, refused, refused)
+    await play(script, rows, tmp_path, clock)
+    assert script.opened == 4
+    said = capsys.readouterr()
+    assert (said.out + said.err).count("refuses username or password") == 1
+    closed = next(gap for gap in rows.gaps if gap.end_us is not None)
+    assert closed.cause is GapCause.REFUSED
+
+
+async def test_a_full_disk_ends_the_run_and_resumes_when_there_is_room(
+    tmp_path, clock, video, monkeypatch
+) -> None:
+    room = {"bytes": 10**9}
+    monkeypatch.setattr("capture.disk.os.statvfs", lambda _: FakeStat(room["bytes"]))
+    packets = video.packets(100)
+    script = Script(
+        clock,
+        [[video.started], *batches(packets[:60]), lambda: room.update(bytes=5), *batches(packets[60:])],
+        [[video.started], *batches(later(packets, 30))],
+    )
+
+    async def refill() -> None:
+        while not any(gap.cause is GapCause.DISK_FULL for gap in rows.gaps):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        room.update(bytes=10**9)
+
+    rows = MemoryRows()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(refill())
+        group.create_task(play(script, rows, tmp_path, clock, reserve_bytes=1000))
+    assert [run.end_reason for run in rows.runs.values()] == [EndReason.DISK_FULL, EndReason.STOPPED]
+    full = next(gap for gap in rows.gaps if gap.cause is GapCause.DISK_FULL)
+    first, second = rows.runs.values()
+    assert (full.start_us, full.end_us) == (first.ended_us, second.started_us)
+
+
+class FakeStat:
+    f_frsize = 1
+
+    def __init__(self, free: int) -> None:
+        self.f_bavail = free
+
+
+async def test_an_error_nobody_foresaw_is_no_end_and_tells_no_text(tmp_path, clock, video, capsys) -> None:
+    script = Script(clock, RuntimeError("password=hunter2"), [[video.started], *batches(video.packets(60))])
+    rows = MemoryRows()
+    await play(script, rows, tmp_path, clock)
+    said = capsys.readouterr()
+    assert "RuntimeError" in said.out + said.err
+    assert "hunter2" not in said.out + said.err + str(rows.gaps) + str(rows.health)
+    assert len(rows.runs) == 1
+
+
+async def test_the_next_recorder_declares_the_time_in_which_none_ran(tmp_path, clock, video) -> None:
+    rows = MemoryRows()
+    await play(Script(clock, [[video.started], *batches(video.packets(60))]), rows, tmp_path, clock)
+    rows.gaps.clear()
+    until_us = rows.recorded_until("seat-1")
+    again = [[video.started], *batches(later(video.packets(60), 100))]
+    await play(Script(clock, again), rows, tmp_path, clock)
+    gap = next(gap for gap in rows.gaps if gap.cause is GapCause.NOT_RECORDING)
+    assert (gap.start_us, gap.end_us) == (until_us, rows.segments[-1].wall.start_us)
+    chain = "0" * 64
+    for one in rows.segments:
+        chain = hashlib.sha256(bytes.fromhex(chain) + bytes.fromhex(one.sha256)).hexdigest()
+        assert one.chain == chain
+
+
+async def test_a_source_cannot_be_called_like_the_quarantine(tmp_path, clock) -> None:
+    with pytest.raises(SettingsError, match="quarantine"):
+        await record([spec("quarantine")], settings_in(tmp_path), MemoryRows(), clock, asyncio.Event())
+
+
+async def test_a_ring_has_one_recorder(tmp_path, clock) -> None:
+    with sole_recorder(tmp_path / "ring"), pytest.raises(StorageError, match="another recorder"):
+        await record([spec()], settings_in(tmp_path), MemoryRows(), clock, asyncio.Event())
+
+
+def test_pauses_double_up_to_the_longest() -> None:
+    backoff = Backoff(1, 8)
+    pauses = [backoff.next_seconds() for _ in range(6)]
+    assert all(
+        abs(pause - wanted) <= wanted / 5 for pause, wanted in zip(pauses, (1, 2, 4, 8, 8, 8), strict=True)
+    )
+    backoff.reset()
+    backoff.at_once_longest()
+    assert backoff.next_seconds() > 6
+
+
+def test_the_same_fault_is_news_once_a_period(clock) -> None:
+    complaints = Complaints(clock)
+    assert [complaints.is_news(fault) for fault in ("a", "a", "b", "b", "a")] == [
+        True,
+        False,
+        True,
+        False,
+        True,
+    ]
+    clock.advance(601)
+    assert complaints.is_news("a")

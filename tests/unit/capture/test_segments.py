@@ -1,0 +1,339 @@
+"""Segments: written, read back, decoded, torn at every place, recovered; a disk that is full."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from capture.codec import aac
+from capture.fragmenter import Fragmenter
+from capture.memory_rows import MemoryRows
+from capture.recover import QUARANTINE, recover
+from capture.run_clock import RunClock
+from capture.segment_file import RawFile, open_new
+from capture.segment_writer import GENESIS, Ring, SegmentWriter, chain_value
+from kernel.clock import FakeClock
+from kernel.errors import DiskFull
+from kernel.isobmff.reader import read_fragments, read_init
+from kernel.model.footage import ClockBasis, Codec, EndReason, GapCause, Packet, Run, TrackInfo
+from kernel.settings import RingSettings
+
+START_US = 1_772_420_400_000_000
+SOUND = TrackInfo(
+    codec=Codec.AAC,
+    timescale=16_000,
+    sample_entry=aac.mp4a(bytes.fromhex("1408")),
+    sample_rate=16_000,
+    channels=1,
+)
+
+
+def fragments_of(video, packets, *, audio=()):
+    fragmenter = Fragmenter(
+        video=video.started.info,
+        reorder=video.started.reorder,
+        audio=SOUND if audio else None,
+        clock=RunClock(90_000, 5),
+        fragment_seconds=1,
+    )
+    made, waiting = [], list(audio)
+    for packet in packets:
+        while waiting and waiting[0].arrival_us <= packet.arrival_us:
+            fragmenter.add_audio(waiting.pop(0))
+        made += fragmenter.add_video(packet)
+    return made + fragmenter.flush()
+
+
+def sound(seconds: int) -> list[Packet]:
+    """Frames of 64 ms, from the moment of the first picture on, by the same clock."""
+    return [
+        Packet(
+            codec=Codec.AAC,
+            pts=77 + n * 1024,
+            data=bytes([33, n % 256]) * 20,
+            key=True,
+            arrival_us=START_US + n * 64_000 + 30_000,
+            wall_us=START_US + n * 64_000 + 100_000,
+        )
+        for n in range(seconds * 1000 // 64)
+    ]
+
+
+def writer(ring: Ring, rows: MemoryRows, video, *, audio=None, run="run-1") -> SegmentWriter:
+    rows.start_run(Run(id=run, source_id="seat-1", started_us=START_US, ended_us=None, end_reason=None))
+    return SegmentWriter(
+        ring=ring, rows=rows, run_id=run, source_id="seat-1", video=video.started.info, audio=audio
+    )
+
+
+@pytest.fixture
+def ring(tmp_path: Path, clock: FakeClock) -> Ring:
+    return Ring(root=tmp_path, settings=RingSettings(segment_seconds=3, reserve_bytes=0), clock=clock)
+
+
+def write_all(ring: Ring, rows: MemoryRows, video, *, audio=()) -> SegmentWriter:
+    made = writer(ring, rows, video, audio=SOUND if audio else None)
+    for fragment in fragments_of(video, video.packets(), audio=audio):
+        made.write(fragment)
+    return made
+
+
+def test_every_frame_is_written_once_and_decodes(ring: Ring, video, count_frames) -> None:
+    rows = MemoryRows()
+    write_all(ring, rows, video).close(EndReason.STOPPED)
+    counts = [count_frames(ring.root / one.path) for one in rows.segments]
+    assert (sum(counts), counts[0]) == (250, 75)
+    assert [one.end_reason.value for one in rows.segments] == ["length", "length", "length", "stopped"]
+
+
+def test_segments_join_in_wall_time_and_in_media_time(ring: Ring, video) -> None:
+    rows = MemoryRows()
+    write_all(ring, rows, video).close(EndReason.STOPPED)
+    for one, after in pairwise(rows.segments):
+        assert one.wall.end_us == after.wall.start_us
+        assert one.media_start + one.media_duration == after.media_start
+    assert rows.segments[0].wall.start_us == START_US + 100_000
+    assert rows.segments[-1].wall.end_us == START_US + 100_000 + 250 * 40_000
+    assert {one.clock_basis for one in rows.segments} == {ClockBasis.SENDER_REPORT}
+    assert {one.clock_offset_us for one in rows.segments} == {80_000}
+
+
+def test_a_row_says_what_the_file_is(ring: Ring, video) -> None:
+    rows = MemoryRows()
+    write_all(ring, rows, video).close(EndReason.STOPPED)
+    chain = GENESIS
+    for one in rows.segments:
+        data = (ring.root / one.path).read_bytes()
+        digest = hashlib.sha256(data)
+        chain = chain_value(chain, digest.digest())
+        assert (one.size_bytes, one.sha256, one.chain) == (len(data), digest.hexdigest(), chain)
+    assert not list(ring.root.rglob("*.part"))
+
+
+def test_fragments_are_short_begin_with_their_wall_time_and_with_key_frames(ring: Ring, video) -> None:
+    rows = MemoryRows()
+    write_all(ring, rows, video).close(EndReason.STOPPED)
+    one = rows.segments[1]
+    with (ring.root / one.path).open("rb") as file:
+        init = read_init(file)
+        fragments = list(read_fragments(file, init.size))
+    for fragment in fragments:
+        samples = fragment.runs[1]
+        assert sum(sample.duration for sample in samples) <= 90_000
+        assert fragment.producer_time.captured
+        passed_us = (samples[0].dts - one.media_start) * 100 // 9
+        assert fragment.producer_time.wall_us == one.wall.start_us + passed_us
+    assert fragments[0].starts_with_key(1)
+
+
+def test_b_frames_keep_their_presentation_times(ring: Ring, bframe_video, count_frames) -> None:
+    rows = MemoryRows()
+    write_all(ring, rows, bframe_video).close(EndReason.STOPPED)
+    shown = []
+    for one in rows.segments:
+        with (ring.root / one.path).open("rb") as file:
+            for fragment in read_fragments(file, read_init(file).size):
+                samples = fragment.runs[1]
+                assert min(s.pts for s in samples) == samples[0].dts  # nothing reaches over the cut
+                shown += [sample.pts for sample in samples]
+    assert shown == [pts * 3600 for pts, _, _ in bframe_video.units]
+    assert sum(count_frames(ring.root / one.path) for one in rows.segments) == 100
+
+
+def test_sound_lies_beside_the_picture_of_its_time(ring: Ring, video) -> None:
+    rows = MemoryRows()
+    frames = sound(10)
+    write_all(ring, rows, video, audio=frames).close(EndReason.STOPPED)
+    times, data = [], []
+    for one in rows.segments:
+        path = ring.root / one.path
+        with path.open("rb") as file:
+            for fragment in read_fragments(file, read_init(file).size):
+                for sample in fragment.runs.get(2, ()):
+                    times.append(sample.dts)
+                    file.seek(sample.offset)
+                    data.append(file.read(sample.size))
+    assert times[0] == 0
+    assert {after - before for before, after in pairwise(times)} == {1024}
+    assert data == [one.data for one in frames[: len(data)]]
+    with av.open(ring.root / rows.segments[0].path) as container:
+        assert [stream.codec_context.name for stream in container.streams] == ["h264", "aac"]
+
+
+def test_sound_whose_reports_come_late_loses_no_frame(ring: Ring, video) -> None:
+    """Laid by arrival first, by reports later: another place, but every frame stays."""
+    rows = MemoryRows()
+    late = [
+        replace(one, wall_us=one.wall_us + 300_000 if n > 100 else None) for n, one in enumerate(sound(10))
+    ]
+    write_all(ring, rows, video, audio=late).close(EndReason.STOPPED)
+    kept = 0
+    for one in rows.segments:
+        with (ring.root / one.path).open("rb") as file:
+            for fragment in read_fragments(file, read_init(file).size):
+                kept += len(fragment.runs.get(2, ()))
+    assert kept >= len(late) - 7  # those that belong behind the last picture are left
+
+
+def test_frames_before_the_first_key_frame_are_left_out(video) -> None:
+    made = fragments_of(video, video.packets()[10:60])
+    assert made[0].key
+    assert sum(len(one.video.samples) for one in made) == 35
+
+
+def test_lost_frames_are_told_as_a_stretch_of_wall_time(video) -> None:
+    fragmenter = Fragmenter(
+        video=video.started.info, reorder=0, audio=None, clock=RunClock(90_000, 5), fragment_seconds=1
+    )
+    made = []
+    for number, packet in enumerate(video.packets(100)):
+        if number not in (40, 41):
+            made += fragmenter.add_video(packet, after_loss=number == 42)
+    made += fragmenter.flush()
+    losses = [loss for one in made for loss in one.losses]
+    assert [(loss.start_us - START_US, loss.end_us - START_US) for loss in losses] == [(1_700_000, 1_780_000)]
+
+
+def test_a_run_of_one_frame_has_a_length(video) -> None:
+    (only,) = fragments_of(video, video.packets(1))
+    assert only.wall.duration_us == 40_000
+
+
+class FullDisk:
+    """A file that takes so many bytes and no more."""
+
+    def __init__(self, path: Path, room: int) -> None:
+        self._file = path.open("xb", buffering=0)
+        self._room = room
+
+    def write(self, data) -> int:
+        taken = bytes(data)[: self._room]
+        if not taken:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self._room -= len(taken)
+        return self._file.write(taken)
+
+    def truncate(self, size: int) -> int:
+        return self._file.truncate(size)
+
+    def seek(self, offset: int) -> int:
+        return self._file.seek(offset)
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def test_a_full_disk_seals_what_is_readable_and_deletes_nothing(ring: Ring, video, count_frames) -> None:
+    rows, small = MemoryRows(), replace(ring, opener=lambda path: FullDisk(path, 8_000))
+    made = writer(small, rows, video)
+    written = 0
+    with pytest.raises(DiskFull):
+        for fragment in fragments_of(video, video.packets()):
+            made.write(fragment)
+            written += len(fragment.video.samples)
+    made.close(EndReason.DISK_FULL)
+    assert written > 0
+    assert sum(count_frames(ring.root / one.path) for one in rows.segments) == written
+    last = rows.segments[-1]
+    assert last.end_reason is EndReason.DISK_FULL
+    assert (ring.root / last.path).stat().st_size == last.size_bytes
+    assert hashlib.sha256((ring.root / last.path).read_bytes()).hexdigest() == last.sha256
+
+
+def test_the_reserve_stays_free(ring: Ring, video) -> None:
+    guarded = replace(ring, settings=RingSettings(reserve_bytes=1000), free=lambda _: 999)
+    with pytest.raises(DiskFull, match="1000 are to stay free"):
+        writer(guarded, MemoryRows(), video).write(fragments_of(video, video.packets(30))[0])
+
+
+def crashed(ring: Ring, video) -> tuple[MemoryRows, Path]:
+    """A ring whose recorder ended in the middle of its second segment."""
+    rows, handles = MemoryRows(), []
+
+    def remembering(path: Path) -> RawFile:
+        handles.append(open_new(path))
+        return handles[-1]
+
+    made = writer(replace(ring, opener=remembering), rows, video)
+    for fragment in fragments_of(video, video.packets(120)):
+        made.write(fragment)
+    handles[-1].close()
+    (part,) = ring.root.rglob("*.part")
+    return rows, part
+
+
+def test_a_crash_costs_no_whole_fragment(ring: Ring, video, count_frames) -> None:
+    rows, part = crashed(ring, video)
+    part.write_bytes(part.read_bytes() + b"\0\0\x40\0moof torn")
+    found = recover(ring.root, rows)
+    assert (found.segments, found.quarantined, found.runs) == (1, 1, 1)
+    last = rows.segments[-1]
+    assert last.end_reason is EndReason.CRASH
+    assert last.wall.start_us == rows.segments[0].wall.end_us
+    assert last.wall.end_us == START_US + 100_000 + 120 * 40_000
+    assert count_frames(ring.root / last.path) == 45
+    assert last.chain == chain_value(rows.segments[0].chain, bytes.fromhex(last.sha256))
+    assert (rows.runs["run-1"].ended_us, rows.runs["run-1"].end_reason) == (last.wall.end_us, EndReason.CRASH)
+    (gap,) = rows.open_gaps()
+    assert (gap.start_us, gap.cause) == (last.wall.end_us, GapCause.CRASH)
+    (tail,) = (ring.root / QUARANTINE).glob("*.tail")
+    assert tail.read_bytes() == b"\0\0\x40\0moof torn"
+    assert recover(ring.root, rows).segments == 0  # settled is settled
+
+
+def test_a_sealed_file_without_a_row_gets_one(ring: Ring, video) -> None:
+    rows = MemoryRows()
+    write_all(ring, rows, video).close(EndReason.STOPPED)
+    lost = rows.segments.pop()
+    recover(ring.root, rows)
+    found = rows.segments[-1]
+    assert replace(found, end_reason=lost.end_reason) == lost
+
+
+def test_an_unreadable_file_is_put_aside_with_the_reason(ring: Ring, video) -> None:
+    rows, part = crashed(ring, video)
+    part.write_bytes(b"nothing of ours")
+    found = recover(ring.root, rows)
+    assert (found.segments, found.quarantined) == (0, 1)
+    aside = ring.root / QUARANTINE / part.name
+    assert aside.read_bytes() == b"nothing of ours"
+    assert "no whole fragment" in aside.with_name(aside.name + ".reason.txt").read_text()
+    assert rows.runs["run-1"].ended_us == rows.segments[0].wall.end_us
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(share=st.floats(0, 1), garbage=st.binary(max_size=40))
+def test_torn_anywhere_no_whole_fragment_is_lost(
+    tmp_path_factory: pytest.TempPathFactory, video, share: float, garbage: bytes
+) -> None:
+    root = tmp_path_factory.mktemp("torn")
+    ring = Ring(
+        root=root, settings=RingSettings(segment_seconds=3, reserve_bytes=0), clock=FakeClock(START_US)
+    )
+    rows, part = crashed(ring, video)
+    whole = part.read_bytes()
+    with part.open("rb") as file:
+        ends = [one.offset + one.size for one in read_fragments(file, read_init(file).size)]
+    cut = round(share * len(whole))
+    part.write_bytes(whole[:cut] + garbage)
+    expected = max((end for end in ends if end <= cut), default=0)
+    recover(root, rows)
+    kept = [one for one in rows.segments if one.end_reason is EndReason.CRASH]
+    assert sum(one.size_bytes for one in kept) >= expected
+    if kept and not garbage:
+        assert kept[0].size_bytes == expected
+    assert sum(
+        path.stat().st_size for path in root.rglob("*") if "part" in path.name or path.suffix == ".mp4"
+    ) >= (len(garbage) + cut - len(whole))
+    assert not [path for path in root.rglob("*.part") if QUARANTINE not in path.parts]
