@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias
 
 import av
-from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.error import FFmpegError
-from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from archiver.ring_reader import SegmentReader, Unit
@@ -30,8 +28,6 @@ DECODERS = {
     "alaw": "pcm_alaw",
     "ulaw": "pcm_mulaw",
 }
-
-_Frame = TypeVar("_Frame", VideoFrame, AudioFrame)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -64,40 +60,78 @@ def open_decoder(track: Track) -> Any:
 
 def video_frames(stretch: Stretch, tally: DecodeTally) -> Iterator[tuple[int, VideoFrame]]:
     """Frames of a stretch with their capture time: those captured within it, in order."""
-    for used in stretch.slices:
-        with SegmentReader(Path(used.path)) as reader:
-            track = reader.init.video
-            units = reader.video(used.wall.start_us, used.wall.end_us)
-            yield from _decode(open_decoder(track), track, units, used, tally)
+    return _frames(stretch, tally, _video_units)
 
 
 def audio_frames(stretch: Stretch, tally: DecodeTally) -> Iterator[tuple[int, AudioFrame]]:
     """Sound of a stretch with the wall time of each frame's first sample; nothing where there is none."""
+    return _frames(stretch, tally, _audio_units)
+
+
+Units: TypeAlias = Iterator[tuple[Track, Unit]]
+
+
+def _video_units(reader: SegmentReader, used: SlicePart) -> Units:
+    units = reader.video(used.wall.start_us, used.wall.end_us)
+    return ((reader.init.video, unit) for unit in units)
+
+
+def _audio_units(reader: SegmentReader, used: SlicePart) -> Units:
+    track = reader.init.audio
+    if track is None:
+        return iter(())
+    return ((track, unit) for unit in reader.audio(used.wall.start_us, used.wall.end_us))
+
+
+def _frames(
+    stretch: Stretch, tally: DecodeTally, units_of: Callable[[SegmentReader, SlicePart], Units]
+) -> Iterator[tuple[int, Any]]:
+    """Frames whose wall time lies in the stretch.
+
+    One decoder goes through all segments of a run: pictures that lead an open group of pictures lean on the
+    segment before (ITU-T H.265, 3.117), and a decoder that began anew would drop them.
+    """
+    decoding: _Decoding | None = None
     for used in stretch.slices:
         with SegmentReader(Path(used.path)) as reader:
-            track = reader.init.audio
-            if track is not None:
-                units = reader.audio(used.wall.start_us, used.wall.end_us)
-                yield from _decode(open_decoder(track), track, units, used, tally)
+            for track, unit in units_of(reader, used):
+                key = (used.run_id, track.sample_entry)
+                if decoding is None or decoding.key != key:
+                    if decoding is not None:
+                        yield from _within(stretch, decoding.feed(None), tally)
+                    decoding = _Decoding(key, track, tally)
+                yield from _within(stretch, decoding.feed(unit), tally)
+    if decoding is not None:
+        yield from _within(stretch, decoding.feed(None), tally)
 
 
-def _decode(
-    context: VideoCodecContext | AudioCodecContext,
-    track: Track,
-    units: Iterator[Unit],
-    used: SlicePart,
-    tally: DecodeTally,
+def _within(
+    stretch: Stretch, frames: Iterable[tuple[int, Any]], tally: DecodeTally
 ) -> Iterator[tuple[int, Any]]:
-    tally.decoders.add(context.name)
-    walls: dict[int, int] = {}
-    for unit in [*units, None]:
+    for wall_us, frame in frames:
+        if stretch.wall.contains(wall_us):
+            tally.frames += 1
+            yield wall_us, frame
+
+
+class _Decoding:
+    """A decoder and the wall times of what it still holds."""
+
+    def __init__(self, key: tuple[str, bytes], track: Track, tally: DecodeTally) -> None:
+        self.key = key
+        self._track = track
+        self._tally = tally
+        self._context = open_decoder(track)
+        self._walls: dict[int, int] = {}
+        tally.decoders.add(self._context.name)
+
+    def feed(self, unit: Unit | None) -> list[tuple[int, Any]]:
+        """Frames with wall time that come out when a unit goes in; None drains the decoder."""
         if unit is not None:
-            walls[unit.pts] = unit.wall_us
-        for frame in _feed(context, track, unit, tally):
-            wall_us = walls.pop(frame.pts, None)
-            if wall_us is not None and used.wall.contains(wall_us):
-                tally.frames += 1
-                yield wall_us, frame
+            self._walls[unit.pts] = unit.wall_us
+        frames = _feed(self._context, self._track, unit, self._tally)
+        known = [(self._walls.pop(frame.pts, None), frame) for frame in frames]
+        return [(wall_us, frame) for wall_us, frame in known if wall_us is not None]
 
 
 def _feed(context: Any, track: Track, unit: Unit | None, tally: DecodeTally) -> list[Any]:

@@ -74,13 +74,20 @@ class SegmentReader:
         self._file.close()
 
     def video(self, start_us: int, end_us: int) -> Iterator[Unit]:
-        """Video units in decode order, from the last key frame at or before ``start_us`` up to ``end_us``."""
+        """Video units in decode order: all that the pictures of a range need, and little more.
+
+        From the last key frame at or before the start, up to the first one at or behind the end with the
+        pictures that are decoded after it but shown before it.
+        """
         track = self.init.video
         samples = self._samples(track)
         keys = [n for n, sample in enumerate(samples) if sample.key and self._wall(track, sample) <= start_us]
+        behind: SampleRef | None = None
         for sample in samples[keys[-1] if keys else 0 :]:
-            if sample.key and self._wall(track, sample) >= end_us:
+            if behind is not None and sample.pts > behind.pts:
                 return
+            if behind is None and sample.key and self._wall(track, sample) >= end_us:
+                behind = sample
             yield self._unit(track, sample)
 
     def audio(self, start_us: int, end_us: int) -> Iterator[Unit]:

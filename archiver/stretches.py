@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from kernel.clock import SECOND_US
@@ -17,6 +17,7 @@ class SlicePart:
     """A used part of one segment file, with all that a worker process needs to read and prove it."""
 
     segment_id: str
+    run_id: str  # media time goes on from one segment of a run to the next
     path: str  # of the file, absolute
     sha256: str
     wall: TimeRange
@@ -48,7 +49,11 @@ def stretches(clip: Clip, segments: Mapping[str, Segment], ring: str) -> list[St
 
 def _part(used: SegmentSlice, segment: Segment, ring: str) -> SlicePart:
     return SlicePart(
-        segment_id=segment.id, path=f"{ring}/{segment.path}", sha256=segment.sha256, wall=used.wall
+        segment_id=segment.id,
+        run_id=segment.run_id,
+        path=f"{ring}/{segment.path}",
+        sha256=segment.sha256,
+        wall=used.wall,
     )
 
 
@@ -68,9 +73,7 @@ def narrow(stretch: Stretch, wall: TimeRange) -> Stretch:
     for used in stretch.slices:
         inside = used.wall.intersect(wall)
         if inside is not None:
-            parts.append(
-                SlicePart(segment_id=used.segment_id, path=used.path, sha256=used.sha256, wall=inside)
-            )
+            parts.append(replace(used, wall=inside))
     return Stretch(wall=wall, slices=tuple(parts))
 
 

@@ -128,13 +128,15 @@ class Recorder:
         """Say it to people once a period, to the catalogue at once."""
         state, cause = _meaning(error)
         detail = str(error) if isinstance(error, JianzhengError) else _unexpected(self._spec.id, error)
+        # The gap keeps what happened; what to do about it is for now, and for the health of the source.
+        happened = error.message if isinstance(error, JianzhengError) else detail
         around = self._around
         around.health.say(self._spec.id, state, detail)
         if isinstance(error, SourceRefused):
             self._backoff.at_once_longest()
         if self._complaints.is_news(detail):
             _log.warning(detail, action="source.lost", source=self._spec.id, cause=cause.value)
-        await around.thread.call(self._ledger.outage, cause, detail)
+        await around.thread.call(self._ledger.outage, cause, happened)
 
     async def stopped(self, principal: str) -> None:
         """After ``run`` was cancelled: declare the gap that begins here."""

@@ -32,8 +32,10 @@ class Footage:
         self._engine = engine
 
     def start_run(self, run: Run) -> None:
-        """Record that a connection delivers."""
+        """Record that a connection delivers; a run that is known already stays as it is."""
         with writing(self._engine) as session:
+            if session.get(RunRow, run.id) is not None:
+                return
             session.add(
                 RunRow(
                     id=run.id,
@@ -58,15 +60,19 @@ class Footage:
 
     def add_segment(self, segment: Segment) -> None:
         """Record a sealed segment; its file must be in place already (invariant 1)."""
+        newest = select(func.max(SegmentRow.chain_number)).where(SegmentRow.source_id == segment.source_id)
         with writing(self._engine) as session:
-            session.add(_segment_row(segment))
+            session.add(_segment_row(segment, (session.exec(newest).one() or 0) + 1))
 
     def last_chain(self, source_id: str) -> str:
-        """Chain value of a source's newest segment; 64 zeros before the first."""
+        """Chain value of the segment of a source that was sealed last; 64 zeros before the first.
+
+        Sealed last, not newest: after a backward step of a clock these differ.
+        """
         newest = (
             select(SegmentRow.chain)
             .where(SegmentRow.source_id == source_id)
-            .order_by(col(SegmentRow.wall_start_us).desc(), col(SegmentRow.sequence).desc())
+            .order_by(col(SegmentRow.chain_number).desc())
             .limit(1)
         )
         with reading(self._engine) as session:
@@ -220,11 +226,12 @@ _SAME_NAMED = (
 )
 
 
-def _segment_row(segment: Segment) -> SegmentRow:
+def _segment_row(segment: Segment, chain_number: int) -> SegmentRow:
     return SegmentRow(
         **{name: getattr(segment, name) for name in _SAME_NAMED},
         wall_start_us=segment.wall.start_us,
         wall_end_us=segment.wall.end_us,
+        chain_number=chain_number,
         clock_basis=segment.clock_basis,
         end_reason=segment.end_reason,
     )

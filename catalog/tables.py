@@ -138,6 +138,7 @@ class SegmentRow(Table, table=True):
     size_bytes: int = _bytes("Size of the file")
     sha256: str = _column("SHA-256 of the file, lower-case hex")
     chain: str = _column("SHA-256 over the source's previous chain value and this SHA-256")
+    chain_number: int = _column("Place in the source's chain, from 1: the order of sealing")
     end_reason: str = _column("EndReason")
 
 

@@ -6,6 +6,7 @@ import json
 from collections import deque
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -22,12 +23,11 @@ from kernel.errors import JianzhengError, SourceUnreachable
 from kernel.log import configure_logging
 from kernel.model.footage import SourceState
 from kernel.model.timeline import SessionState, TimelineEvent
-from kernel.settings import Settings, load_cameras, load_settings
+from kernel.settings import CamerasFile, load_cameras, load_settings
 from segmenter.rehearsal import FaultPart, Rehearsal, load_rehearsal, schedule
 
 DAY = Path(__file__).parent / "demo_day.yaml"
 PRINCIPAL = "demo"
-SIMULATOR_PORT = 18554
 CONNECT_SECONDS = 40
 ARCHIVE_SECONDS = 600
 PRE_ROLL_SECONDS = 1
@@ -59,9 +59,10 @@ def run_demo(options: DemoOptions, clock: Clock) -> int:
     settings = load_settings(data_dir=options.data_dir)
     environment = {**SETTINGS_OF_THE_DAY, "JIANZHENG_DATA_DIR": str(options.data_dir)}
     children = Children(options.data_dir / "logs", environment)
-    with open_catalogue(settings, load_cameras(settings.cameras)) as catalogue:
+    cameras = load_cameras(settings.cameras)
+    with open_catalogue(settings, cameras) as catalogue:
         try:
-            stage = Stage(options, settings, catalogue, children, clock)
+            stage = Stage(options, cameras, catalogue, children, clock)
             stage.open()
             project_id = stage.play()
             children.stop("capture", "simulate")
@@ -87,13 +88,13 @@ class Stage:
     def __init__(
         self,
         options: DemoOptions,
-        settings: Settings,
+        cameras: CamerasFile,
         catalogue: Catalogue,
         children: Children,
         clock: Clock,
     ) -> None:
         self._options = options
-        self._settings = settings
+        self._cameras = cameras
         self._catalogue = catalogue
         self._children = children
         self._clock = clock
@@ -108,18 +109,25 @@ class Stage:
             JianzhengError: a program ended, or a source does not come.
         """
         _out.print("[bold]见证 Jianzheng[/]  正在启动 starting all programs")
-        arguments = ["--port", str(SIMULATOR_PORT)]
-        if self._options.footage is not None:
-            arguments += ["--footage", str(self._options.footage)]
-        self._simulator = self._children.start("simulate", *arguments)
-        if not self._simulator.read_line().startswith("ready"):
-            self._simulator.process.wait()
-            self._simulator.check()
+        self._simulator = self._start_simulator()
         self._children.start("capture", "--as", PRINCIPAL)
         self._children.start("archive", "--follow", "--as", PRINCIPAL)
         self._children.start("serve", "--port", str(self._options.port))
         _out.print(f"网页 page: [bold]{self.address}[/]")
         self._wait_for_sources()
+
+    def _start_simulator(self) -> Child:
+        """The simulated centre, where and for whom cameras.yaml expects it."""
+        first = self._cameras.specs()[0]
+        arguments = ["--port", str(urlsplit(first.uri).port), "--username", first.username]
+        if self._options.footage is not None:
+            arguments += ["--footage", str(self._options.footage)]
+        password = {"SIMULATE_PASSWORD": first.password.get_secret_value()}
+        simulator = self._children.start("simulate", *arguments, environment=password)
+        if not simulator.read_line().startswith("ready"):
+            simulator.process.wait()
+            simulator.check()
+        return simulator
 
     def _wait_for_sources(self) -> None:
         since_us = self._clock.now_us()

@@ -87,12 +87,14 @@ def create_app(catalogue: Catalogue, store: ObjectStore, clock: Clock, static: P
 
 def _serve_page(app: FastAPI, static: Path) -> None:
     """The built page: its files, and its start page for every route of its own."""
-    app.mount("/assets", StaticFiles(directory=static / "assets"), name="assets")
+    files = StaticFiles(directory=static)
 
     @app.get("/{path:path}", include_in_schema=False)
-    def page(path: str) -> FileResponse:
+    async def page(path: str, request: Request) -> Response:
         if path.startswith(("api/", "media/")):
             raise HTTPException(404, "没有这个地址。No such address.")
+        if path and files.lookup_path(path)[1] is not None:
+            return await files.get_response(path, request.scope)
         return FileResponse(static / "index.html", headers={"Cache-Control": "no-cache"})
 
 

@@ -1,5 +1,4 @@
-"""What the API says, as its OpenAPI description shows it. Times are wall time, UTC microseconds (``…_us``).
-"""
+"""What the API says, as its OpenAPI description shows it. Times are wall time, UTC microseconds (``…_us``)."""
 
 from __future__ import annotations
 

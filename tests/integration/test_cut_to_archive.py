@@ -85,7 +85,7 @@ def test_a_session_that_ended_becomes_a_verified_bag_within_its_budget(
     archive = Archiver(tools).run_once()
 
     assert archive is not None
-    assert archive.size_bytes <= archive.budget_bytes == int(400 * 125 * (7 + 9))
+    assert archive.size_bytes <= archive.budget_bytes == (400 * 125 * (7 + 9))
     assert archive.overrun_reason == ""
     bag = bagit.Bag(str(tmp_path / "store" / archive.key_prefix))
     bag.validate()

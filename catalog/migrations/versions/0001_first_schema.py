@@ -365,6 +365,12 @@ def upgrade() -> None:
             nullable=False,
             comment="SHA-256 over the source's previous chain value and this SHA-256",
         ),
+        sa.Column(
+            "chain_number",
+            sa.Integer(),
+            nullable=False,
+            comment="Place in the source's chain, from 1: the order of sealing",
+        ),
         sa.Column("end_reason", sa.String(), nullable=False, comment="EndReason"),
         sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_segment_run_id")),
         sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_segment_source_id")),

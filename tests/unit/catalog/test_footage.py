@@ -1,0 +1,237 @@
+"""Rows of runs, segments, gaps and health, in a SQLite file."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from catalog.catalogue import Catalogue
+from catalog.footage import GENESIS_CHAIN
+from kernel.model.footage import (
+    ClockBasis,
+    EndReason,
+    Gap,
+    GapCause,
+    Run,
+    Segment,
+    SourceHealth,
+    SourceState,
+)
+from kernel.timerange import TimeRange
+
+
+def wall(start: int, end: int) -> TimeRange:
+    return TimeRange(start_us=start, end_us=end)
+
+
+def run(run_id: str = "run-1", source: str = "cam", started: int = 0) -> Run:
+    return Run(id=run_id, source_id=source, started_us=started, ended_us=None, end_reason=None)
+
+
+def segment(number: int, start: int, end: int, *, source: str = "cam", run_id: str = "run-1") -> Segment:
+    name = f"{source}-{run_id}-{number}"
+    return Segment(
+        id=name,
+        run_id=run_id,
+        source_id=source,
+        sequence=number,
+        wall=wall(start, end),
+        media_start=0,
+        media_duration=end - start,
+        timescale=90_000,
+        clock_basis=ClockBasis.SENDER_REPORT,
+        clock_offset_us=-12,
+        path=f"{name}.mp4",
+        size_bytes=1 << 33,
+        sha256=hashlib.sha256(name.encode()).hexdigest(),
+        chain=hashlib.sha256(f"chain {name}".encode()).hexdigest(),
+        end_reason=EndReason.LENGTH,
+    )
+
+
+def gap(name: str, start: int, end: int | None, *, source: str = "cam", detail: str = "") -> Gap:
+    return Gap(
+        id=name, source_id=source, start_us=start, end_us=end, cause=GapCause.CAMERA_LOST, detail=detail
+    )
+
+
+EVER = wall(-(10**15), 10**18)
+
+
+def test_a_segment_comes_back_as_it_was_put_in(catalogue: Catalogue) -> None:
+    catalogue.footage.start_run(run())
+    one = segment(0, 1_772_420_400_000_001, 1_772_420_460_000_002)
+    catalogue.footage.add_segment(one)
+    assert catalogue.footage.all_segments() == [one]
+    assert catalogue.footage.segments_by_id([one.id, "unknown"]) == {one.id: one}
+    assert catalogue.footage.segment_paths() == {one.path}
+
+
+def test_two_rows_for_one_file_are_refused(catalogue: Catalogue) -> None:
+    """Invariant 1: a row has its file."""
+    catalogue.footage.start_run(run())
+    one = segment(0, 0, 60)
+    catalogue.footage.add_segment(one)
+    with pytest.raises(Exception, match="UNIQUE"):
+        catalogue.footage.add_segment(replace(one, id="twin"))
+    assert catalogue.footage.all_segments() == [one]
+
+
+def test_a_segment_of_an_unknown_run_is_refused(catalogue: Catalogue) -> None:
+    with pytest.raises(Exception, match="FOREIGN KEY"):
+        catalogue.footage.add_segment(segment(0, 0, 60))
+
+
+def test_only_segments_that_touch_the_range_are_found_oldest_first(catalogue: Catalogue) -> None:
+    catalogue.footage.start_run(run())
+    catalogue.footage.start_run(run("run-2", "screen"))
+    for number, start in ((2, 120), (0, 0), (1, 60)):
+        catalogue.footage.add_segment(segment(number, start, start + 60))
+    catalogue.footage.add_segment(segment(0, 0, 600, source="screen", run_id="run-2"))
+
+    def found(start: int, end: int) -> list[int]:
+        return [one.sequence for one in catalogue.footage.segments_of("cam", wall(start, end))]
+
+    assert found(0, 180) == [0, 1, 2]
+    assert found(60, 120) == [1]  # those that end or begin at the border do not touch it
+    assert found(59, 121) == [0, 1, 2]
+    assert found(180, 999) == []
+    assert catalogue.footage.segments_of("unknown", EVER) == []
+
+
+def test_the_chain_begins_with_zeros_and_each_source_has_its_own(catalogue: Catalogue) -> None:
+    assert catalogue.footage.last_chain("cam") == GENESIS_CHAIN == "0" * 64
+    catalogue.footage.start_run(run())
+    one = segment(0, 0, 60)
+    catalogue.footage.add_segment(one)
+    assert catalogue.footage.last_chain("cam") == one.chain
+    assert catalogue.footage.last_chain("screen") == GENESIS_CHAIN
+
+
+def test_the_chain_goes_on_from_the_newest_segment_over_runs(catalogue: Catalogue) -> None:
+    parts = [segment(0, 0, 60), segment(1, 60, 120), segment(0, 200, 260, run_id="run-2")]
+    for run_id in ("run-1", "run-2"):
+        catalogue.footage.start_run(run(run_id))
+    for one in parts:
+        catalogue.footage.add_segment(one)
+        assert catalogue.footage.last_chain("cam") == one.chain
+
+
+def test_a_clock_set_back_does_not_fork_the_chain(catalogue: Catalogue) -> None:
+    """Invariants 14 and 17: the predecessor is the segment sealed before, whatever its wall time says."""
+    catalogue.footage.start_run(run("run-1"))
+    catalogue.footage.start_run(run("run-2"))
+    before = segment(0, 1_000_000_000, 1_060_000_000)
+    after = [segment(n, 700_000_000 + n * 60, 700_000_060 + n * 60, run_id="run-2") for n in range(2)]
+    seen = []
+    for one in (before, *after):
+        seen.append(catalogue.footage.last_chain("cam"))
+        catalogue.footage.add_segment(one)
+    assert seen == [GENESIS_CHAIN, before.chain, after[0].chain]
+
+
+def test_nothing_is_recorded_until_the_first_segment(catalogue: Catalogue) -> None:
+    assert catalogue.footage.recorded_until("cam") is None
+    catalogue.footage.start_run(run())
+    catalogue.footage.add_segment(segment(0, 0, 60))
+    catalogue.footage.add_segment(segment(1, 60, 121))
+    assert catalogue.footage.recorded_until("cam") == 121
+    assert catalogue.footage.recorded_until("screen") is None
+
+
+def test_a_run_that_a_crash_left_behind_is_found_until_it_is_ended(catalogue: Catalogue) -> None:
+    catalogue.footage.start_run(run("run-1"))
+    catalogue.footage.start_run(run("run-2", "screen", 5))
+    catalogue.footage.end_run("run-1", 60, EndReason.STOPPED)
+    assert catalogue.footage.unfinished_runs() == [run("run-2", "screen", 5)]
+    catalogue.footage.end_run("run-2", 70, EndReason.CRASH)
+    assert catalogue.footage.unfinished_runs() == []
+
+
+def test_a_lasting_gap_is_declared_once_and_its_first_start_counts(catalogue: Catalogue) -> None:
+    catalogue.footage.open_gap(gap("gap-1", 10, None, detail="no answer"))
+    catalogue.footage.open_gap(gap("gap-2", 20, None, detail="still no answer"))
+    catalogue.footage.open_gap(gap("gap-3", 30, None, source="screen"))
+    assert catalogue.footage.open_gaps() == [
+        gap("gap-1", 10, None, detail="no answer"),
+        gap("gap-3", 30, None, source="screen"),
+    ]
+
+
+def test_after_a_gap_is_closed_another_can_open(catalogue: Catalogue) -> None:
+    catalogue.footage.open_gap(gap("gap-1", 10, None))
+    catalogue.footage.close_gap("cam", 15)
+    catalogue.footage.open_gap(gap("gap-2", 20, None))
+    assert catalogue.footage.gaps_of("cam", EVER) == [gap("gap-1", 10, 15), gap("gap-2", 20, None)]
+
+
+@pytest.mark.parametrize("end", [10, 9, -5])
+def test_a_gap_that_would_end_before_it_began_is_taken_back(catalogue: Catalogue, end: int) -> None:
+    catalogue.footage.open_gap(gap("gap-1", 10, None))
+    catalogue.footage.close_gap("cam", end)
+    assert catalogue.footage.gaps_of("cam", EVER) == []
+
+
+def test_closing_a_gap_touches_no_other_source_and_no_gap_that_is_over(catalogue: Catalogue) -> None:
+    catalogue.footage.add_gap(gap("over", 1, 2))
+    catalogue.footage.open_gap(gap("other", 3, None, source="screen"))
+    catalogue.footage.close_gap("cam", 99)
+    assert catalogue.footage.gaps_of("cam", EVER) == [gap("over", 1, 2)]
+    assert catalogue.footage.open_gaps() == [gap("other", 3, None, source="screen")]
+
+
+def test_an_open_gap_reaches_for_ever_and_a_closed_one_to_its_end(catalogue: Catalogue) -> None:
+    catalogue.footage.add_gap(gap("closed", 10, 20))
+    catalogue.footage.open_gap(gap("open", 30, None))
+
+    def found(start: int, end: int) -> list[str]:
+        return [one.id for one in catalogue.footage.gaps_of("cam", wall(start, end))]
+
+    assert found(0, 10) == []
+    assert found(0, 11) == ["closed"]
+    assert found(20, 30) == []
+    assert found(19, 31) == ["closed", "open"]
+    assert found(10**12, 10**12 + 1) == ["open"]
+
+
+def test_health_is_what_was_last_said_of_each_source(catalogue: Catalogue) -> None:
+    first = SourceHealth(
+        source_id="cam",
+        state=SourceState.CONNECTING,
+        detail="",
+        since_us=1,
+        updated_us=1,
+        last_frame_us=None,
+    )
+    other = replace(first, source_id="screen")
+    catalogue.footage.set_health([first, other])
+    lost = replace(first, state=SourceState.LOST, detail="no answer", updated_us=9, last_frame_us=5)
+    catalogue.footage.set_health([lost])
+    assert catalogue.footage.health() == {"cam": lost, "screen": other}
+    assert catalogue.footage.health()["cam"].state is SourceState.LOST
+
+
+def test_health_of_several_sources_is_said_whole_or_not_at_all(catalogue: Catalogue) -> None:
+    good = SourceHealth(
+        source_id="cam",
+        state=SourceState.RECORDING,
+        detail="",
+        since_us=1,
+        updated_us=1,
+        last_frame_us=None,
+    )
+    with pytest.raises(Exception, match="FOREIGN KEY"):
+        catalogue.footage.set_health([good, replace(good, source_id="unknown")])
+    assert catalogue.footage.health() == {}
+
+
+def test_segments_of_a_long_day_stay_in_order(catalogue: Catalogue) -> None:
+    catalogue.footage.start_run(run())
+    for number in range(50):
+        catalogue.footage.add_segment(segment(number, number * 60, number * 60 + 60))
+    found = catalogue.footage.segments_of("cam", EVER)
+    assert all(left.wall.end_us == right.wall.start_us for left, right in pairwise(found))
+    assert len(found) == 50

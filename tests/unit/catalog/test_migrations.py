@@ -1,0 +1,122 @@
+"""Schema and migrations say the same, up and down, and every column says what it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, inspect, text
+
+from catalog.catalogue import Catalogue
+from catalog.database import alembic_config, migrate, open_engine
+from catalog.tables import METADATA
+from kernel.errors import CatalogError
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    opened = open_engine(f"sqlite:///{tmp_path / 'below' / 'catalogue.sqlite'}")
+    yield opened
+    opened.dispose()
+
+
+def differences(engine: Engine) -> list[object]:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, METADATA))
+
+
+def test_a_migrated_catalogue_is_what_the_tables_say(engine: Engine) -> None:
+    assert differences(engine) == []
+
+
+def test_going_down_to_nothing_and_up_again_leaves_no_difference(engine: Engine) -> None:
+    command.downgrade(alembic_config(engine), "base")
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    command.upgrade(alembic_config(engine), "head")
+    assert differences(engine) == []
+
+
+def test_migrating_what_is_migrated_changes_nothing(engine: Engine) -> None:
+    migrate(engine)
+    assert differences(engine) == []
+
+
+def test_there_is_one_line_of_revisions_to_one_head() -> None:
+    script = ScriptDirectory.from_config(alembic_config())
+    assert len(script.get_heads()) == 1
+    assert all(not revision.is_merge_point for revision in script.walk_revisions())
+
+
+@pytest.mark.parametrize("table", list(METADATA.tables.values()), ids=list(METADATA.tables))
+def test_every_table_and_column_says_what_it_is_for(table: object) -> None:
+    assert table.comment  # type: ignore[attr-defined]
+    silent = [column.name for column in table.columns if not column.comment]  # type: ignore[attr-defined]
+    assert silent == []
+
+
+def test_no_column_could_hold_the_address_or_credentials_of_a_source() -> None:
+    """Invariant 16: they live in cameras.yaml alone."""
+    names = {column.name for table in METADATA.tables.values() for column in table.columns}
+    assert not [name for name in names if any(word in name for word in ("uri", "url", "user", "pass"))]
+
+
+def test_times_of_every_table_have_their_unit_in_the_name() -> None:
+    """Invariant 6: wall times are 64-bit integers of microseconds."""
+    columns = [column for table in METADATA.tables.values() for column in table.columns]
+    moments = [column for column in columns if column.name.endswith("_us")]
+    assert moments
+    assert {type(column.type).__name__ for column in moments} == {"BigInteger"}
+    assert not [column for column in columns if type(column.type).__name__ in ("DateTime", "Date", "Time")]
+
+
+@pytest.mark.parametrize("url", ["nonsense", "nosuchdatabase://x", "sqlite:////proc/none/catalogue.sqlite"])
+def test_a_database_that_cannot_be_opened_is_an_error_with_a_hint(url: str) -> None:
+    with pytest.raises(CatalogError, match="doctor"):
+        open_engine(url)
+
+
+def test_a_file_that_is_no_catalogue_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.sqlite"
+    path.write_bytes(b"evidence of something else" * 100)
+    with pytest.raises(CatalogError, match="cannot be opened"):
+        open_engine(f"sqlite:///{path}")
+    assert path.read_bytes() == b"evidence of something else" * 100
+
+
+def test_a_catalogue_of_a_later_version_is_refused_in_words(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'catalogue.sqlite'}"
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    with pytest.raises(CatalogError):
+        open_engine(url)
+
+
+def test_a_password_in_the_database_url_is_not_in_the_error(tmp_path: Path) -> None:
+    """Invariant 16."""
+    for url in ("nosuchdatabase://me:hunter2@db/x", "sqlite://me:hunter2@db/x", "post gres://me:hunter2@db"):
+        with pytest.raises(CatalogError) as caught:
+            open_engine(url)
+        assert "hunter2" not in str(caught.value)
+
+
+def test_opening_a_catalogue_again_keeps_what_a_deployment_changed(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'catalogue.sqlite'}"
+    first = Catalogue.open(url)
+    regions = first.places.regions()
+    first.close()
+    engine = open_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE region SET name_en = 'Renamed' WHERE code = '530602'"))
+    engine.dispose()
+    again = Catalogue.open(url)
+    assert len(again.places.regions()) == len(regions)
+    assert {one.name_en for one in again.places.regions() if one.code == "530602"} == {"Renamed"}
+    again.close()
