@@ -27,7 +27,8 @@ class Fragment:
     audio: TrackRun | None
     wall: TimeRange  # from its first frame to the first frame of the next fragment
     last_frame_us: int  # wall time of its newest frame
-    losses: tuple[TimeRange, ...]  # stretches in which frames are missing
+    losses: tuple[TimeRange, ...]  # stretches in which frames are missing because packets were lost
+    silences: tuple[TimeRange, ...]  # stretches in which the source sent no picture
     basis: ClockBasis
     clock_offset_us: int
 
@@ -76,10 +77,12 @@ class Fragmenter:
         audio: TrackInfo | None,
         clock: RunClock,
         fragment_seconds: float,
+        hole_seconds: float,
     ) -> None:
         self._clock = clock
         self._timescale = video.timescale
         self._longest = round(fragment_seconds * video.timescale)
+        self._hole = round(hole_seconds * video.timescale)  # more than this between two frames is a gap
         self._order = DecodeOrder(reorder)
         self._unsettled: list[Picture] = []
         self._timed: list[_Timed] = []
@@ -147,7 +150,7 @@ class Fragmenter:
         if self._ends_before(picture):
             fragments.append(self._fragment(self._timed, picture.dts, timed.wall_us))
             self._timed = []
-        if self._timed and not picture.after_loss:
+        if self._timed and not self._missing_before(picture, self._timed[-1].picture):
             self._usual = picture.dts - self._timed[-1].picture.dts
         self._timed.append(timed)
         return fragments
@@ -170,7 +173,7 @@ class Fragmenter:
         if self._sound:
             media_us = self._clock.anchors.media_us
             audio = self._sound.take_until(media_us(end - origin), self._clock.anchors, media_us(origin))
-        losses = self._losses(timed)
+        missing = self._missing(timed)
         self._previous = timed[-1]
         return Fragment(
             video=TrackRun(
@@ -179,23 +182,32 @@ class Fragmenter:
             audio=audio,
             wall=TimeRange(start_us=first.wall_us, end_us=end_wall_us),
             last_frame_us=timed[-1].wall_us,
-            losses=losses,
+            losses=tuple(wall for lost, wall in missing if lost),
+            silences=tuple(wall for lost, wall in missing if not lost),
             basis=self._clock.basis,
             clock_offset_us=self._clock.offset_us,
         )
 
-    def _losses(self, timed: Sequence[_Timed]) -> tuple[TimeRange, ...]:
-        """From where the frame before a loss would have ended to the frame after it."""
+    def _missing_before(self, picture: Picture, before: Picture) -> bool:
+        return picture.after_loss or picture.dts - before.dts > self._hole
+
+    def _missing(self, timed: Sequence[_Timed]) -> list[tuple[bool, TimeRange]]:
+        """Where frames are missing, and whether packets were lost there.
+
+        From where the frame before would have ended to the frame after: no frame stands for time in which
+        none was taken (invariant 5).
+        """
         found = []
         before = self._previous
         usual_us = self._usual * SECOND_US // self._timescale
         for one in timed:
-            if one.picture.after_loss and before is not None:
+            if before is not None and self._missing_before(one.picture, before.picture):
                 start_us = before.wall_us + usual_us
                 if one.wall_us - start_us > usual_us // 2:
-                    found.append(TimeRange(start_us=start_us, end_us=one.wall_us))
+                    missing = TimeRange(start_us=start_us, end_us=one.wall_us)
+                    found.append((one.picture.after_loss, missing))
             before = one
-        return tuple(found)
+        return found
 
 
 def _samples(timed: Sequence[_Timed], end: int) -> tuple[Sample, ...]:

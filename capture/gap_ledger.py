@@ -10,6 +10,7 @@ from kernel.model.footage import Gap, GapCause
 from kernel.timerange import TimeRange
 
 LOST_PACKETS = "Packets were lost in transit."
+NO_PICTURE = "The source sent no picture."
 NO_RECORDER = "No recorder was running."
 CONNECTING = "The recorder was connecting."
 
@@ -51,9 +52,14 @@ class GapLedger:
         self._missing_since_us, self._declared = None, False
 
     def lost(self, stretches: Sequence[TimeRange]) -> None:
-        """Stretches within a run in which frames are missing."""
+        """Stretches within a run in which frames are missing because packets were lost."""
         for wall in stretches:
             self._rows.add_gap(self._gap(wall.start_us, wall.end_us, GapCause.DISCONTINUITY, LOST_PACKETS))
+
+    def silent(self, stretches: Sequence[TimeRange]) -> None:
+        """Stretches within a run in which the source sent no picture."""
+        for wall in stretches:
+            self._rows.add_gap(self._gap(wall.start_us, wall.end_us, GapCause.CAMERA_LOST, NO_PICTURE))
 
     def stopped(self, principal: str, now_us: int) -> None:
         """Somebody stopped recording: an outage before it ends here, and another gap begins."""

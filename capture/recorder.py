@@ -242,7 +242,7 @@ class _Session:
             rows=around.rows,
             ledger=self._ledger,
             thread=around.thread,
-            report_seconds=around.settings.report_seconds,
+            settings=around.settings,
             on_frames=self._on_frames,
         )
 

@@ -15,6 +15,7 @@ from capture.segment_writer import Ring, SegmentWriter
 from kernel.errors import DiskFull, StorageError
 from kernel.ids import new_id
 from kernel.model.footage import EndReason, Packet, Run, TrackInfo
+from kernel.settings import CaptureSettings
 
 
 class RunRecording:
@@ -34,7 +35,7 @@ class RunRecording:
         rows: FootageRows,
         ledger: GapLedger,
         thread: WriterThread,
-        report_seconds: float,
+        settings: CaptureSettings,
         on_frames: Callable[[int], None],
     ) -> None:
         self.id = new_id("run")
@@ -45,13 +46,14 @@ class RunRecording:
         self._ledger = ledger
         self._thread = thread
         self._on_frames = on_frames  # told the wall time of the newest frame
-        self._clock = RunClock(video.info.timescale, report_seconds)
+        self._clock = RunClock(video.info.timescale, settings.report_seconds)
         self._fragmenter = Fragmenter(
             video=video.info,
             reorder=video.reorder,
             audio=audio,
             clock=self._clock,
             fragment_seconds=ring.settings.fragment_seconds,
+            hole_seconds=settings.hole_seconds,
         )
         self._writer = SegmentWriter(
             ring=ring, rows=rows, run_id=self.id, source_id=source_id, video=video.info, audio=audio
@@ -97,6 +99,7 @@ class RunRecording:
             self._writer.write(fragment)
             self._end_us = fragment.wall.end_us
             self._ledger.lost(fragment.losses)
+            self._ledger.silent(fragment.silences)
 
     def _begin(self, start_us: int) -> None:
         self._rows.start_run(

@@ -8,7 +8,7 @@ from catalog.summaries import ProjectSummary
 from kernel.model.archive import Archive, Progress, Rendition
 from kernel.model.cut import Clip
 from kernel.model.footage import SourceHealth
-from kernel.model.source import Source
+from kernel.model.source import Room, Seat, Source
 from kernel.model.timeline import Project, Session
 from player_api.schemas import (
     ArchivePublic,
@@ -54,12 +54,7 @@ def project_detail(catalogue: Catalogue, project: Project) -> ProjectDetail:
     plain = project_public(project, catalogue.summaries.of([project.id])[project.id])
     sessions = [session_public(catalogue, session) for session in catalogue.projects.sessions_of(project.id)]
     rooms = {session.room_id for session in sessions}
-    health = catalogue.footage.health()
-    sources = [
-        source_public(source, health.get(source.id))
-        for source in catalogue.places.sources().values()
-        if source.room_id in rooms
-    ]
+    sources = [source for source in sources_public(catalogue).values() if source.room_id in rooms]
     return ProjectDetail(**plain.model_dump(), sessions=sessions, sources=sources)
 
 
@@ -89,15 +84,14 @@ def session_public(catalogue: Catalogue, session: Session) -> SessionPublic:
 
 
 def _clips(catalogue: Catalogue, session: Session, archive: Archive | None) -> list[ClipPublic]:
-    sources = catalogue.places.sources()
-    health = catalogue.footage.health()
+    sources = sources_public(catalogue)
     members = {occupation.seat_id: occupation.member for occupation in session.seats}
     renditions = catalogue.archives.renditions_of(archive.id) if archive else []
     by_clip = {rendition.clip_id: rendition for rendition in renditions}
     return [
         _clip_public(
             clip,
-            source_public(sources[clip.source_id], health.get(clip.source_id)),
+            sources[clip.source_id],
             members.get(sources[clip.source_id].seat_id or ""),
             by_clip.get(clip.id),
         )
@@ -129,9 +123,25 @@ def _clip_public(
     )
 
 
-def source_public(source: Source, health: SourceHealth | None) -> SourcePublic:
+def sources_public(catalogue: Catalogue) -> dict[str, SourcePublic]:
+    """All sources with their places and how they are doing, by id."""
+    rooms, seats, health = catalogue.places.rooms(), catalogue.places.seats(), catalogue.footage.health()
+    return {
+        source.id: _source_public(
+            source, rooms[source.room_id], seats.get(source.seat_id or ""), health.get(source.id)
+        )
+        for source in catalogue.places.sources().values()
+    }
+
+
+def _source_public(
+    source: Source, room: Room, seat: Seat | None, health: SourceHealth | None
+) -> SourcePublic:
     return SourcePublic(
         **{name: getattr(source, name) for name in source.__dataclass_fields__},
+        room_name_zh=room.name_zh,
+        room_name_en=room.name_en,
+        seat_ordinal=seat.ordinal if seat else None,
         state=health.state if health else None,
         detail=health.detail if health else "",
         last_frame_us=health.last_frame_us if health else None,

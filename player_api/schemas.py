@@ -1,4 +1,4 @@
-"""What the API says, as its OpenAPI description shows it. Times are wall time, UTC microseconds (``…_us``)."""
+"""What the API says, as its OpenAPI description shows it. Times are wall time, UTC microseconds."""
 
 from __future__ import annotations
 
@@ -78,7 +78,10 @@ class SourcePublic(BaseModel):
 
     id: str
     room_id: str
+    room_name_zh: str
+    room_name_en: str
     seat_id: str | None
+    seat_ordinal: int | None
     content_kind: ContentKind
     label_zh: str
     label_en: str

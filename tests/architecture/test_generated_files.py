@@ -13,7 +13,7 @@ from tests.support.peers import REPOSITORY
 
 
 def test_the_front_end_knows_the_api_as_it_is(tmp_path: Path) -> None:
-    """If this fails: write what it says to web/openapi.json, then ``npm run api`` in web/."""
+    """If this fails: ``python web/build.py --api``."""
     catalogue = Catalogue.open(f"sqlite:///{tmp_path / 'catalogue.sqlite'}")
     try:
         described = create_app(catalogue, MemoryStore(), FakeClock()).openapi()

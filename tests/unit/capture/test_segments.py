@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from capture.codec import aac
-from capture.fragmenter import Fragmenter
+from capture.fragmenter import Fragment, Fragmenter
 from capture.memory_rows import MemoryRows
 from capture.recover import QUARANTINE, recover
 from capture.run_clock import RunClock
@@ -43,6 +43,7 @@ def fragments_of(video, packets, *, audio=()):
         audio=SOUND if audio else None,
         clock=RunClock(90_000, 5),
         fragment_seconds=1,
+        hole_seconds=2,
     )
     made, waiting = [], list(audio)
     for packet in packets:
@@ -190,16 +191,43 @@ def test_frames_before_the_first_key_frame_are_left_out(video) -> None:
 
 
 def test_lost_frames_are_told_as_a_stretch_of_wall_time(video) -> None:
-    fragmenter = Fragmenter(
-        video=video.started.info, reorder=0, audio=None, clock=RunClock(90_000, 5), fragment_seconds=1
-    )
-    made = []
-    for number, packet in enumerate(video.packets(100)):
-        if number not in (40, 41):
-            made += fragmenter.add_video(packet, after_loss=number == 42)
-    made += fragmenter.flush()
+    made = fragments_without(video, {40, 41}, packets_lost=True)
     losses = [loss for one in made for loss in one.losses]
     assert [(loss.start_us - START_US, loss.end_us - START_US) for loss in losses] == [(1_700_000, 1_780_000)]
+    assert not [wall for one in made for wall in one.silences]
+
+
+def test_a_source_that_sends_no_picture_for_a_while_leaves_a_gap_not_a_frozen_frame(video) -> None:
+    """Invariant 5: nothing was lost on the way, and yet nobody saw these three seconds."""
+    made = fragments_without(video, set(range(20, 95)), packets_lost=False)
+    silences = [wall for one in made for wall in one.silences]
+    assert [(wall.start_us - START_US, wall.end_us - START_US) for wall in silences] == [(900_000, 3_900_000)]
+    assert not [loss for one in made for loss in one.losses]
+
+
+def test_a_still_screen_that_sends_a_picture_a_second_has_no_gap(video) -> None:
+    made = fragments_without(video, {n for n in range(100) if n % 25}, packets_lost=False)
+    assert not [wall for one in made for wall in (*one.silences, *one.losses)]
+
+
+def fragments_without(video, missing: set[int], packets_lost: bool) -> list[Fragment]:
+    """The fragments of a hundred pictures of which some never came."""
+    fragmenter = Fragmenter(
+        video=video.started.info,
+        reorder=0,
+        audio=None,
+        clock=RunClock(90_000, 5),
+        fragment_seconds=1,
+        hole_seconds=2,
+    )
+    made, after_loss = [], False
+    for number, packet in enumerate(video.packets(100)):
+        if number in missing:
+            after_loss = packets_lost
+        else:
+            made += fragmenter.add_video(packet, after_loss)
+            after_loss = False
+    return made + fragmenter.flush()
 
 
 def test_a_run_of_one_frame_has_a_length(video) -> None:

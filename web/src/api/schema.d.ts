@@ -458,8 +458,14 @@ export interface components {
             id: string;
             /** Room Id */
             room_id: string;
+            /** Room Name Zh */
+            room_name_zh: string;
+            /** Room Name En */
+            room_name_en: string;
             /** Seat Id */
             seat_id: string | null;
+            /** Seat Ordinal */
+            seat_ordinal: number | null;
             content_kind: components["schemas"]["ContentKind"];
             /** Label Zh */
             label_zh: string;
