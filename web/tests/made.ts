@@ -8,7 +8,7 @@ export function madeClip(id: string, start: number, end: number, gaps: [number, 
     id,
     source: {
       id: 'cam',
-      room_id: 'r1',
+      room_id: 'r1', room_name_zh: '开标厅', room_name_en: 'Hall', seat_ordinal: null,
       seat_id: null,
       content_kind: 'room',
       label_zh: '全景',

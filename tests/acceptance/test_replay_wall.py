@@ -1,0 +1,209 @@
+"""The replay wall in a real Chromium, on a demo's archive: what a supervisor sees is read from the pixels."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from simulator import timestrip
+from simulator.source import DEFAULT_CENTRE
+from tests.acceptance.conftest import FinishedDemo
+from tests.support.peers import REPOSITORY, chromium, free_port
+
+FRAME_MS = {source.id: 1000 / source.fps for source in DEFAULT_CENTRE}
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--autoplay-policy=no-user-gesture-required",
+]
+
+
+@pytest.fixture(scope="module")
+def address(demo: FinishedDemo) -> Iterator[str]:
+    """The demo's page, served by ``jianzheng serve``."""
+    port = free_port()
+    command = [sys.executable, "-c", "from cli.main import main; main()", "serve", "--port", str(port)]
+    environment = {**os.environ, **demo.environment}
+    with subprocess.Popen(command, cwd=REPOSITORY, env=environment) as server:
+        url = f"http://127.0.0.1:{port}"
+        transport = httpx.HTTPTransport(retries=20)
+        with httpx.Client(transport=transport, base_url=url, timeout=10) as client:
+            client.get("/api/regions").raise_for_status()
+        yield url
+        server.terminate()
+
+
+@pytest.fixture(scope="module")
+def page(address: str) -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
+        page = browser.new_page(viewport={"width": 1440, "height": 900}, locale="zh-CN", base_url=address)
+        yield page
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def session(address: str, demo: FinishedDemo) -> dict[str, Any]:
+    """The evaluation of the demo's project, as the API tells it."""
+    project = httpx.get(f"{address}/api/projects/{demo.report['project']}").json()
+    found: dict[str, Any] = next(one for one in project["sessions"] if one["phase"] == "evaluation")
+    return found
+
+
+@pytest.fixture
+def wall(page: Page, session: dict[str, Any]) -> Page:
+    """The session's wall, with pictures in all panes."""
+    page.goto(f"/sessions/{session['id']}/replay")
+    page.wait_for_function("window.__wall && window.__wall.panes().length === 6")
+    # Half a second behind the start: pictures begin with their first frame, not with the clip.
+    seek(page, session["clips"][0]["start_us"] + 1_000_000)
+    return page
+
+
+def seek(page: Page, wall_us: int) -> None:
+    """Move the clock and wait until no pane is looking for its picture."""
+    page.evaluate("us => window.__wall.seekTo(us)", wall_us)
+    settled = """us => window.__wall.panes().every(pane =>
+        pane.state === 'gap' || (pane.frameUs !== null && Math.abs(pane.frameUs - us) < 250000))"""
+    page.wait_for_function(settled, arg=wall_us)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was on the screen at one moment."""
+
+    strips_ms: dict[str, int]  # by source; those that could be read
+    states: dict[str, str]
+
+
+def look(page: Page) -> Look:
+    """Take a screenshot and read the time in every pane's picture."""
+    panes = page.evaluate("window.__wall.panes()")
+    screen = cv2.imdecode(np.frombuffer(page.screenshot(), np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert screen is not None
+    strips = {}
+    for pane in panes:
+        rect = {name: round(pane["rect"][name]) for name in ("x", "y", "width", "height")}
+        crop = screen[rect["y"] : rect["y"] + rect["height"], rect["x"] : rect["x"] + rect["width"]]
+        time_ms = timestrip.read(np.ascontiguousarray(crop, dtype=np.uint8))
+        if time_ms is not None:
+            strips[pane["sourceId"]] = time_ms
+    return Look(strips_ms=strips, states={pane["sourceId"]: pane["state"] for pane in panes})
+
+
+def skew_ms(strips_ms: dict[str, int]) -> float:
+    """How far apart the panes are: zero if there is a moment at which all these pictures were current.
+
+    A picture stands for the time from its capture to the next one's, so that cameras of different frame rates
+    are not taken for late.
+    """
+    latest_start = max(strips_ms.values())
+    earliest_end = min(time_ms + FRAME_MS[source] for source, time_ms in strips_ms.items())
+    return max(0.0, latest_start - earliest_end)
+
+
+def test_panes_play_within_100_ms_of_each_other(wall: Page) -> None:
+    wall.evaluate("window.__wall.setRate(1)")
+    wall.get_by_test_id("play").click()
+    wall.wait_for_timeout(1500)
+    looks = []
+    for _ in range(15):
+        looks.append(look(wall))
+        wall.wait_for_timeout(300)
+    wall.evaluate("window.__wall.pause()")
+    complete = [one.strips_ms for one in looks if len(one.strips_ms) >= 5]
+    assert len(complete) >= 10, [one.strips_ms for one in looks]
+    assert max(skew_ms(strips) for strips in complete) <= 100
+    # And it plays: the first and the last look are seconds apart.
+    assert min(complete[-1].values()) - max(complete[0].values()) > 3000
+
+
+@pytest.mark.parametrize("into_us", [5_000_000, 22_000_000, 43_000_000])
+def test_a_seek_shows_the_pictures_of_that_moment(wall: Page, session: dict[str, Any], into_us: int) -> None:
+    target_us = session["clips"][0]["start_us"] + into_us
+    seek(wall, target_us)
+    shown = look(wall).strips_ms
+    assert len(shown) >= 5
+    for source, time_ms in shown.items():
+        assert -10 <= target_us / 1000 - time_ms <= FRAME_MS[source] + 10, source
+
+
+def test_a_gap_is_shown_as_a_gap_never_as_a_frozen_picture(wall: Page, session: dict[str, Any]) -> None:
+    clip = next(one for one in session["clips"] if one["gaps"])
+    source, gap = clip["source"]["id"], clip["gaps"][0]
+    seek(wall, gap["start_us"] - 1_500_000)
+    assert source in look(wall).strips_ms
+    wall.get_by_test_id("play").click()
+    expect(wall.get_by_test_id(f"pane-gap-{source}")).to_be_visible(timeout=10_000)
+    wall.wait_for_timeout(500)
+    inside = look(wall)
+    assert inside.states[source] == "gap"
+    assert source not in inside.strips_ms
+    assert len(inside.strips_ms) >= 4  # the others go on
+    expect(wall.get_by_test_id(f"pane-gap-{source}")).to_contain_text("缺口")
+    # Behind the gap the picture comes back, of the right time.
+    expect(wall.get_by_test_id(f"pane-gap-{source}")).to_be_hidden(timeout=20_000)
+    wall.wait_for_timeout(1000)
+    wall.evaluate("window.__wall.pause()")
+    after = look(wall).strips_ms
+    assert after[source] * 1000 >= gap["end_us"] - 1000
+    assert skew_ms(after) <= 100
+
+
+@pytest.mark.parametrize("rate", [0.5, 2, 4, 8, 16])
+def test_the_clock_keeps_the_chosen_speed_and_panes_stay_together(
+    wall: Page, session: dict[str, Any], rate: float
+) -> None:
+    wall.evaluate("rate => window.__wall.setRate(rate)", rate)
+    before = wall.evaluate("window.__wall.positionUs()")
+    wall.get_by_test_id("play").click()
+    wall.wait_for_timeout(2000)
+    shown = look(wall).strips_ms
+    after = wall.evaluate("window.__wall.positionUs()")
+    wall.evaluate("window.__wall.pause()")
+    assert after > before
+    # Above 4x the panes may step by key frames, which are five seconds apart.
+    allowed_ms = 100 * max(1, rate) if rate <= 4 else 5_100
+    assert shown
+    assert skew_ms(shown) <= allowed_ms
+
+
+def test_the_project_page_shows_phases_gaps_and_size(page: Page, demo: FinishedDemo) -> None:
+    page.goto(f"/projects/{demo.report['project']}")
+    for words in ("开标", "专家抽取", "评标", "摄像机断开", "回放"):
+        expect(page.get_by_text(words).first).to_be_visible()
+    page.get_by_test_id("language").click()
+    expect(page.get_by_text("Bid evaluation").first).to_be_visible()
+    page.get_by_test_id("language").click()
+
+
+def test_the_list_is_narrowed_by_region_industry_and_date(page: Page) -> None:
+    page.goto("/?region=530600&industry=A")
+    expect(page.get_by_test_id("projects").get_by_text("云杉小学")).to_be_visible()
+    page.goto("/?region=150700")
+    expect(page.get_by_test_id("empty")).to_be_visible()
+    page.goto("/?industry=D")
+    expect(page.get_by_test_id("empty")).to_be_visible()
+
+
+def test_the_page_loads_without_an_error_on_the_console(page: Page) -> None:
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto("/")
+    expect(page.get_by_test_id("projects")).to_be_visible()
+    assert said == []
