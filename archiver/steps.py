@@ -20,7 +20,7 @@ from kernel.errors import EncodeError
 from kernel.log import logger
 
 _log = logger("archiver")
-_NICENESS = 10  # recording always comes first
+_NICENESS = 19  # recording always comes first
 _TRIES = 3
 
 _StepType = TypeVar("_StepType", bound="HasTarget", contravariant=True)

@@ -189,7 +189,10 @@ class Fragmenter:
         )
 
     def _missing_before(self, picture: Picture, before: Picture) -> bool:
-        return picture.after_loss or picture.dts - before.dts > self._hole
+        """Packets were lost, or the source sent nothing for long: longer than three of its usual frames,
+        so that a still screen that is sent now and then has no gaps.
+        """
+        return picture.after_loss or picture.dts - before.dts > max(self._hole, 3 * self._usual)
 
     def _missing(self, timed: Sequence[_Timed]) -> list[tuple[bool, TimeRange]]:
         """Where frames are missing, and whether packets were lost there.

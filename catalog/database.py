@@ -76,16 +76,33 @@ def migrate(engine: Engine) -> None:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Session]:
-    """A transaction that only reads: one consistent picture, and no writer waits for it."""
-    with Session(engine.execution_options(read_only=True)) as session:
+    """A transaction that only reads: one consistent picture, and no writer waits for it.
+
+    Raises:
+        CatalogError: the database fails.
+    """
+    with _translated("read"), Session(engine.execution_options(read_only=True)) as session:
         yield session
 
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Session]:
-    """A transaction that is kept whole or not at all."""
-    with Session(engine) as session, session.begin():
+    """A transaction that is kept whole or not at all.
+
+    Raises:
+        CatalogError: the database fails.
+    """
+    with _translated("written"), Session(engine) as session, session.begin():
         yield session
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Errors of the database as ours: no caller knows SQLAlchemy."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise CatalogError(f"The catalogue cannot be {what}: {error.orig}.") from error
 
 
 class ChangeWatcher:

@@ -52,7 +52,7 @@ class CaptureSettings(Closed):
 
     connect_seconds: float = Field(default=5, gt=0, description="Time for a device to answer each request.")
     silence_seconds: float = Field(default=5, gt=0, description="No picture for so long: the source is lost.")
-    hole_seconds: float = Field(default=2, gt=0, description="More than this between two pictures is a gap.")
+    hole_seconds: float = Field(default=1.5, gt=0, description="More than this without a picture is a gap.")
     report_seconds: float = Field(default=5, gt=0, description="Wait for the first RTCP sender report.")
     retry_seconds: float = Field(default=1, gt=0, description="First pause before a new connection.")
     retry_max_seconds: float = Field(default=30, gt=0, description="Longest pause; pauses double up to it.")
