@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import runpy
+import tomllib
 from pathlib import Path
 
 from catalog.catalogue import Catalogue
 from catalog.objects import MemoryStore
 from kernel.clock import FakeClock
+from kernel.settings import Settings
 from player_api.app import create_app
 from tests.support.peers import REPOSITORY
+
+REFERENCE = REPOSITORY / "docs" / "ref"
 
 
 def test_the_front_end_knows_the_api_as_it_is(tmp_path: Path) -> None:
@@ -21,3 +26,11 @@ def test_the_front_end_knows_the_api_as_it_is(tmp_path: Path) -> None:
         catalogue.close()
     known = json.loads((REPOSITORY / "web" / "openapi.json").read_text(encoding="utf-8"))
     assert described == known
+
+
+def test_the_sample_of_the_settings_names_every_setting_with_its_default() -> None:
+    """If this fails: ``python docs/ref/make_settings.py``."""
+    made = runpy.run_path(str(REFERENCE / "make_settings.py"))["sample"]()
+    shipped = (REFERENCE / "jianzheng.toml").read_text(encoding="utf-8")
+    assert shipped == made
+    assert Settings.model_validate(tomllib.loads(shipped)) == Settings()
