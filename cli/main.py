@@ -1,35 +1,28 @@
-"""The command ``jianzheng``."""
+"""The command ``jianzheng``.
+
+Each command imports its rooms when it runs: a recorder then starts without encoder and web server, and holds
+half the memory.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import getpass
 import signal
+import socket
 import sys
 import threading
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import uvicorn
 from rich.console import Console
 from rich.markup import escape
 
-from archiver.worker import Archiver
-from capture.worker import record
-from catalog.objects import open_store
-from cli.check import check_everything, print_findings
-from cli.demo import DemoOptions, run_demo
-from cli.doctor import diagnose, print_diagnosis
-from cli.wiring import archiving_tools, open_catalogue
 from kernel.clock import SystemClock
 from kernel.errors import JianzhengError, ServerError
 from kernel.log import configure_logging, logger
 from kernel.settings import Settings, load_cameras, load_settings
-from player_api.app import check_loopback, create_app
-from segmenter.worker import Segmenter
-from simulator.run import SimulatorSettings
-from simulator.run import run as run_simulator
 
 app = typer.Typer(
     name="jianzheng",
@@ -94,6 +87,8 @@ def demo(
     extraction and evaluation in real time, loses one camera for some seconds, and archives each session as
     soon as it ends. Prints the address of the page and, at the end, a report. Takes about three minutes.
     """
+    from cli.demo import DemoOptions, run_demo
+
     options = DemoOptions(once=once, footage=footage, data_dir=data_dir, port=port)
     raise typer.Exit(run_demo(options, SystemClock()))
 
@@ -120,6 +115,9 @@ def simulate(
     Every generated frame carries its capture time as text and as a strip that machines read. Commands on
     standard input: `lose ID`, `restore ID`, `quit`. Sources: rtsp://HOST:PORT/ID, see cameras.yaml.
     """
+    from simulator.run import SimulatorSettings
+    from simulator.run import run as run_simulator
+
     configure_logging(machine=json_log)
     settings = SimulatorSettings(host=host, port=port, username=username, password=password, footage=footage)
     run_simulator(settings, SystemClock())
@@ -137,6 +135,9 @@ def capture(
     What a crash left is settled first. A source that fails is tried again by itself, and the time it missed
     is declared as a gap; the others go on. Ctrl-C or SIGTERM seals what is open and ends.
     """
+    from capture.worker import record
+    from cli.wiring import open_catalogue
+
     configure_logging(machine=json_log)
     settings = _settings(data_dir, cameras)
     places = load_cameras(settings.cameras)
@@ -165,6 +166,11 @@ def archive(
 
     What was finished before an interruption is not done again.
     """
+    from archiver.worker import Archiver
+    from cli.archiving import archiving_tools
+    from cli.wiring import open_catalogue
+    from segmenter.worker import Segmenter
+
     configure_logging(machine=json_log)
     settings = _settings(data_dir)
     clock = SystemClock()
@@ -199,6 +205,12 @@ def serve(
     json_log: MachineLog = False,
 ) -> None:
     """Serve the page: projects, sessions and the replay wall. Loopback only, until accounts exist."""
+    import uvicorn
+
+    from catalog.objects import open_store
+    from cli.wiring import open_catalogue
+    from player_api.app import check_loopback, create_app
+
     configure_logging(machine=json_log)
     settings = _settings(data_dir)
     address, number = host or settings.server.host, port if port is not None else settings.server.port
@@ -209,22 +221,20 @@ def serve(
         config = uvicorn.Config(
             application, host=address, port=number, log_level="warning", timeout_graceful_shutdown=2
         )
-        _refuse_busy_port(config)
+        _refuse_busy_port(address, number)
         uvicorn.Server(config).run()
 
 
-def _refuse_busy_port(config: uvicorn.Config) -> None:
+def _refuse_busy_port(host: str, port: int) -> None:
     """Say in one sentence what uvicorn would say in many."""
-    import socket
-
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((config.host, config.port))
+            probe.bind((host, port))
         except OSError as error:
             raise ServerError(
-                f"The page cannot be served on {config.host}:{config.port} ({error.strerror}).",
+                f"The page cannot be served on {host}:{port} ({error.strerror}).",
                 hint="Choose another port with --port, or end the program that uses it.",
             ) from None
 
@@ -235,6 +245,10 @@ def check(data_dir: DataDir = None) -> None:
 
     Exit status 0 if all agree; 1 if something is missing, changed or unknown, with a list.
     """
+    from catalog.objects import open_store
+    from cli.check import check_everything, print_findings
+    from cli.wiring import open_catalogue
+
     configure_logging()
     settings = _settings(data_dir)
     with open_catalogue(settings) as catalogue:
@@ -249,6 +263,8 @@ def doctor(cameras: CamerasOption = None, data_dir: DataDir = None) -> None:
 
     Exit status 0 if all is well; 1 if something needs a hand.
     """
+    from cli.doctor import diagnose, print_diagnosis
+
     configure_logging()
     raise typer.Exit(print_diagnosis(diagnose(_settings(data_dir, cameras))))
 
