@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from archiver.session_archive import ProgressTeller, SessionArchiver, Tools
+from archiver.progress import ProgressTeller
+from archiver.session_archive import SessionArchiver, Tools
 from kernel.clock import SECOND_US
 from kernel.errors import JianzhengError
 from kernel.log import logger
@@ -39,7 +40,8 @@ class Archiver:
             archive = SessionArchiver(self._tools, session).run()
         except JianzhengError as error:
             self._not_before_us[session.id] = self._tools.clock.now_us() + _RETRY_US
-            ProgressTeller(self._tools, session.id).tell("failed", 0.0, str(error), always=True)
+            teller = ProgressTeller(self._tools.catalogue.archives, self._tools.clock, session.id)
+            teller.tell("failed", 0.0, str(error), always=True)
             raise
         _log.info(
             f"Archived session {session.id}: {archive.size_bytes} of {archive.budget_bytes} bytes, verified.",
