@@ -14,7 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from kernel.errors import EncodeError
 from kernel.log import logger
@@ -40,14 +40,25 @@ def once(function: Callable[[_StepType], _Result], result_type: type[_Result], s
     """Run a step unless its result is there from an earlier time; the result stands beside its output."""
     note = step.target.with_suffix(".json")
     adapter = TypeAdapter(result_type)
-    if note.exists():
-        return adapter.validate_json(note.read_bytes())
+    known = _known(note, adapter)
+    if known is not None:
+        return known
     step.target.parent.mkdir(parents=True, exist_ok=True)
     result = function(step)
     partial = note.with_suffix(".json.part")
     partial.write_bytes(adapter.dump_json(result))
     partial.replace(note)
     return result
+
+
+def _known(note: Path, adapter: TypeAdapter[_Result]) -> _Result | None:
+    """The result of an earlier time, unless a power cut damaged it or its file is gone."""
+    try:
+        result = adapter.validate_json(note.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+    made: Path | None = getattr(result, "path", None)
+    return None if made is not None and not made.exists() else result
 
 
 def _step_aside() -> None:

@@ -6,6 +6,7 @@ every write transaction starts with ``BEGIN IMMEDIATE``, so two writers wait for
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +14,11 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.util.exc import CommandError
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.pool import NullPool
 from sqlmodel import Session
 
 from kernel.errors import CatalogError
@@ -40,6 +43,9 @@ def open_engine(url: str) -> Engine:
         migrate(engine)
     except (ArgumentError, NoSuchModuleError) as error:
         raise CatalogError(f"The database URL cannot be used: {error}.") from None
+    except CommandError as error:
+        hint = "It was made by a later version of Jianzheng; use that one."
+        raise CatalogError(f"The catalogue's schema is unknown here: {error}.", hint=hint) from None
     except (DBAPIError, OSError) as error:
         place = make_url(url).render_as_string(hide_password=True)
         raise CatalogError(f"The catalogue {place} cannot be opened: {error.__cause__ or error}.") from None
@@ -113,13 +119,18 @@ class ChangeWatcher:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._connection = engine.execution_options(read_only=True).connect()
+        # Outside the pool: every open page holds a watcher, and the pool is for everybody else.
+        self._engine = create_engine(engine.url, poolclass=NullPool)
+        if engine.dialect.name == "sqlite":
+            _tune_sqlite(self._engine)
+        self._connection = self._engine.execution_options(read_only=True).connect()
+        self._one_at_a_time = threading.Lock()
         sqlite = engine.dialect.name == "sqlite"
         self._query = text("PRAGMA data_version" if sqlite else "SELECT pg_current_wal_lsn()::text")
         self._seen = self._read()
 
     def _read(self) -> str:
-        with self._connection.begin():
+        with self._one_at_a_time, self._connection.begin():
             return str(self._connection.execute(self._query).scalar_one())
 
     def changed(self) -> bool:
@@ -128,4 +139,6 @@ class ChangeWatcher:
         return seen != self._seen
 
     def close(self) -> None:
-        self._connection.close()
+        """Let go of the connection; waits for a look that another thread is taking."""
+        with self._one_at_a_time:
+            self._connection.close()

@@ -18,6 +18,8 @@ from typing import BinaryIO, Protocol
 from kernel.errors import DiskFull, FixityError, ObjectExists, ObjectMissing, StorageError
 
 READ_BYTES = 1 << 20
+INCOMING = ".incoming"
+"""Where a directory keeps what has no key yet; no key begins with it, in any store."""
 
 
 class ObjectStore(Protocol):
@@ -59,6 +61,8 @@ def check_key(key: str) -> None:
     parts = key.split("/")
     if not key or any(part in ("", ".", "..") for part in parts) or "\\" in key or "\0" in key:
         raise StorageError(f"the key {key!r} is not a relative path without '.' or '..'.")
+    if parts[0] == INCOMING:
+        raise StorageError(f"the key {key!r} is reserved.")
 
 
 def sha256_of(source: BinaryIO) -> str:
@@ -95,7 +99,10 @@ class MemoryStore:
         check_key(key)
         if key in self._objects:
             raise ObjectExists(f"{key} exists; keys are never overwritten.")
-        data = source.read()
+        try:
+            data = source.read()
+        except OSError as error:
+            raise StorageError(f"{key} cannot be stored: {error}.") from None
         self._objects[key] = data
         return hashlib.sha256(data).hexdigest()
 
@@ -121,14 +128,14 @@ class DirectoryStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         try:
-            (root / ".incoming").mkdir(parents=True, exist_ok=True)
+            (root / INCOMING).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"the store {root} cannot be used: {error}.") from None
 
     def put(self, key: str, source: BinaryIO) -> str:
         check_key(key)
         target = self._root / PurePosixPath(key)
-        incoming = self._root / ".incoming" / secrets.token_hex(8)
+        incoming = self._root / INCOMING / secrets.token_hex(8)
         try:
             digest = _write_durably(incoming, source)
             _make_directories(self._root, target.parent)
@@ -153,13 +160,19 @@ class DirectoryStore:
 
     def list_keys(self, prefix: str = "") -> Iterator[str]:
         found = (path.relative_to(self._root) for path in self._root.rglob("*") if path.is_file())
-        keys = (path.as_posix() for path in found if path.parts[0] != ".incoming")
+        keys = (path.as_posix() for path in found if path.parts[0] != INCOMING)
         return iter(sorted(key for key in keys if key.startswith(prefix)))
 
     def _path(self, key: str) -> Path:
         check_key(key)
         path = self._root / PurePosixPath(key)
-        if not path.is_file():
+        try:
+            there = path.is_file()
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise StorageError(f"{key} cannot be looked up: {error}.") from None
+            there = False
+        if not there:
             raise ObjectMissing(f"{key} is not in the store.")
         return path
 

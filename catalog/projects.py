@@ -14,6 +14,7 @@ from catalog.tables import (
     ProjectRow,
     RegionRow,
     RoomRow,
+    SeatRow,
     SessionRow,
     SessionSeatRow,
     TimelineEventRow,
@@ -170,6 +171,13 @@ def _check_project(session: Transaction, project: Project) -> None:
 def _add_session(session: Transaction, planned: Session) -> None:
     if session.get(RoomRow, planned.room_id) is None:
         raise TimelineError(f"session {planned.id} names room {planned.room_id}, which cameras.yaml lacks.")
+    if session.get(SessionRow, planned.id) is not None:
+        raise TimelineError(f"session id {planned.id} belongs to another project already.")
+    for occupation in planned.seats:
+        if session.get(SeatRow, occupation.seat_id) is None:
+            raise TimelineError(
+                f"session {planned.id} names seat {occupation.seat_id}, which cameras.yaml lacks."
+            )
     session.add(
         SessionRow(
             id=planned.id,

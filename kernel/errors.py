@@ -13,7 +13,7 @@
     ├── FootageError             a file of footage is damaged or not what its row says
     │   └── BoxError             bytes that are not the MP4 boxes they should be
     ├── TimelineError            a project's timeline cannot be used as written
-    ├── EncodeError              a clip could not be encoded
+    ├── EncodeError              a clip could not be encoded                           (retry helps)
     ├── StorageError             a disk or object store does not do its duty
     │   ├── DiskFull             no room left                                      (retry helps)
     │   ├── ObjectExists         that key is taken; keys are never overwritten (invariant 9)

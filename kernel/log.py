@@ -9,12 +9,16 @@ from typing import Any
 
 import structlog
 
-_SECRET_FIELDS = frozenset({"password", "token", "secret", "authorization", "credentials"})
+_SECRET_WORDS = ("password", "token", "secret", "authorization", "credential")
 
 
 def _hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     """Invariant 16: whatever is named like a secret is not written."""
-    return {key: "***" if key.lower() in _SECRET_FIELDS else value for key, value in event.items()}
+    return {key: "***" if _is_secret(key) else value for key, value in event.items()}
+
+
+def _is_secret(key: str) -> bool:
+    return any(word in key.lower() for word in _SECRET_WORDS)
 
 
 def configure_logging(*, machine: bool = False, level: int = logging.INFO) -> None:

@@ -18,6 +18,7 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings import SettingsError as UnreadableSource
 
 from kernel.errors import SettingsError
 from kernel.model.source import ContentKind, Room, RoomKind, Seat, Site, Source
@@ -155,6 +156,8 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         where = f"{CONFIG_FILE} or the environment"
         raise SettingsError(f"{where}: {explain(error)}.") from None
+    except UnreadableSource as error:
+        raise SettingsError(f"the environment cannot be read: {error}.") from None
     except ValueError as error:
         raise SettingsError(f"{CONFIG_FILE} cannot be read: {error}.") from None
 
@@ -172,7 +175,8 @@ def explain(error: ValidationError) -> str:
     """The faults of a validation error in words, each with the key it is about, never with the value."""
     said = []
     for fault in error.errors(include_url=False, include_input=False):
-        key = ".".join(str(part) for part in fault["loc"]) or "the file"
+        # A value glued to its key ("password:abc" between braces) is part of the key to YAML.
+        key = ".".join(str(part).partition(":")[0] for part in fault["loc"]) or "the file"
         said.append(f"unknown key {key}" if fault["type"] == "extra_forbidden" else f"{key}: {fault['msg']}")
     return "; ".join(said)
 
@@ -191,9 +195,14 @@ class SourceSpec(Closed):
 
     @model_validator(mode="after")
     def _check_uri(self) -> SourceSpec:
-        parts = urlsplit(self.uri)
-        if parts.scheme != "rtsp" or not parts.hostname:
-            raise ValueError("uri must be rtsp://HOST[:PORT]/PATH")
+        # What urllib says of a URI that it cannot take apart repeats parts of it (invariant 16).
+        try:
+            parts = urlsplit(self.uri)
+            usable = parts.scheme == "rtsp" and parts.hostname and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError("uri must be rtsp://HOST[:PORT]/PATH; credentials go into username and password")
         if parts.username or parts.password:
             raise ValueError("uri must not carry credentials; put them in username and password")
         return self
@@ -292,6 +301,33 @@ def _refuse_twins(kind: str, ids: list[str]) -> None:
         raise ValueError(f"{kind} id {', '.join(twins)} is used more than once")
 
 
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML lets the last of two equal keys win; here a second list of sources would lose the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for key, _ in node.value:
+            if keys.count(key.value) > 1:
+                raise _TwiceError(None, None, f"the key {key.value} is there twice", key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+class _TwiceError(yaml.constructor.ConstructorError):
+    """A key is there twice."""
+
+
+def _where(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f" in line {mark.line + 1}" if mark else ""
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    """What is wrong, as far as it cannot repeat a password that begins with ! * or & (invariant 16)."""
+    if isinstance(error, yaml.scanner.ScannerError | _TwiceError):
+        return str(error.problem)
+    return "it cannot be parsed; a value that begins with ! * & must be in quotes"
+
+
 def load_cameras(path: Path) -> CamerasFile:
     """The sites, rooms, seats and sources of a ``cameras.yaml``.
 
@@ -299,17 +335,17 @@ def load_cameras(path: Path) -> CamerasFile:
         SettingsError: the file is missing, is no YAML, or a key or value in it cannot be used; it is named.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = _UniqueKeyLoader(path.read_text(encoding="utf-8")).get_single_data()
     except FileNotFoundError:
         hint = "Write one like the sample that comes with the project, or name another with --cameras."
         raise SettingsError(f"{path} does not exist.", hint=hint) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be read: {error}.") from None
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" in line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "it cannot be parsed"
-        raise SettingsError(f"{path} is not YAML{where}: {problem}.") from None
+        raise SettingsError(f"{path} is not YAML{_where(error)}: {_problem(error)}.") from None
+    except ValueError:
+        hint = "Put dates and numbers that are meant as text into quotes."
+        raise SettingsError(f"{path} holds a date or number that is none.", hint=hint) from None
     try:
         return CamerasFile.model_validate(content)
     except ValidationError as error:

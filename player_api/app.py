@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Header, HTTPException, Query, Request, Response
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -44,6 +45,10 @@ BEIJING = timezone(timedelta(hours=8))
 """Dates of lists are Beijing dates."""
 
 
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+"""How a browser on this machine may call the server."""
+
+
 def check_loopback(host: str) -> None:
     """Refuse to serve beyond this machine: there are no accounts yet, so whoever connects sees everything.
 
@@ -65,6 +70,8 @@ def check_loopback(host: str) -> None:
 def create_app(catalogue: Catalogue, store: ObjectStore, clock: Clock, static: Path = STATIC) -> FastAPI:
     """The application over a catalogue and a store."""
     app = FastAPI(title="Jianzheng 见证", version="1", docs_url="/api/docs", openapi_url="/api/openapi.json")
+    # A page of another site that resolves its own name to this machine must not read footage (DNS rebinding).
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK_NAMES))
     app.include_router(_places(catalogue))
     app.include_router(_projects(catalogue))
     app.include_router(_media(catalogue, store))
@@ -169,7 +176,7 @@ def _days(first: date | None, last: date | None) -> TimeRange | None:
     if first is not None and last is not None and last < first:
         raise HTTPException(422, "结束日期早于开始日期。The end date is before the start date.")
     return TimeRange(
-        start_us=0 if first is None else _midnight(first),
+        start_us=-(1 << 62) if first is None else _midnight(first),
         end_us=(1 << 62) if last is None else _midnight(last) + 24 * 3600 * SECOND_US,
     )
 

@@ -53,6 +53,6 @@ def pauses(events: Iterable[TimelineEvent], wall: TimeRange) -> list[TimeRange]:
         elif event.type == EventType.EVALUATION_RESUME and since is not None:
             found.append(TimeRange(start_us=since, end_us=event.at_us))
             since = None
-    if since is not None and since < wall.end_us:
-        found.append(TimeRange(start_us=since, end_us=wall.end_us))
-    return found
+    if since is not None:
+        found.append(TimeRange(start_us=since, end_us=max(since, wall.end_us)))
+    return [inside for pause in found if (inside := pause.intersect(wall)) is not None]

@@ -58,8 +58,9 @@ class Segmenter:
         return all(self._settled(source, wall) for source in timeline.source_ids)
 
     def _settled(self, source_id: str, wall: TimeRange) -> bool:
-        recorded_until = self._catalogue.footage.recorded_until(source_id)
-        if recorded_until is not None and recorded_until >= wall.end_us:
+        # Footage of the end itself: a clock that was set back may have left some that is dated later.
+        end = TimeRange(start_us=wall.end_us - 1, end_us=wall.end_us)
+        if self._catalogue.footage.segments_of(source_id, end):
             return True
         # A gap that reaches beyond the end says that nothing more will come for this clip. One that still
         # lasts says so only after a while: a new run's first frames are held back until its first report.

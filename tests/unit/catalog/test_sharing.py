@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,14 @@ from tests.support.catalogue import open_catalogue
 WRITERS, EACH = 3, 15
 EVER = TimeRange(start_us=0, end_us=10**15)
 
+_one_at_a_time = threading.Lock()
+"""Alembic keeps its context in a module: threads of one process open catalogues one after another."""
+
+
+def opened(url: str) -> Catalogue:
+    with _one_at_a_time:
+        return Catalogue.open(url)
+
 
 def gap(name: str, start: int, end: int | None = None) -> Gap:
     return Gap(id=name, source_id="cam", start_us=start, end_us=end, cause=GapCause.STOPPED, detail="")
@@ -26,7 +35,7 @@ def gap(name: str, start: int, end: int | None = None) -> Gap:
 
 def write_gaps(url: str, writer: int) -> None:
     """A process of a site that writes and reads in turn, through a catalogue of its own."""
-    catalogue = Catalogue.open(url)
+    catalogue = opened(url)
     for number in range(EACH):
         catalogue.footage.add_gap(gap(f"{writer}-{number}", number, number + 1))
         assert len(catalogue.footage.gaps_of("cam", EVER)) >= number + 1
@@ -34,7 +43,7 @@ def write_gaps(url: str, writer: int) -> None:
 
 
 def open_one_gap(url: str, writer: int) -> None:
-    catalogue = Catalogue.open(url)
+    catalogue = opened(url)
     catalogue.footage.open_gap(gap(f"open-{writer}", writer))
     catalogue.close()
 
@@ -80,12 +89,9 @@ def test_two_recorders_that_lose_one_source_at_once_declare_one_gap(url: str) ->
     catalogue.close()
 
 
-@pytest.mark.parametrize("pool", [threads, processes], ids=["threads", "processes"])
-def test_processes_that_start_together_migrate_a_new_catalogue_once(
-    pool: Callable[[], Executor], tmp_path: Path
-) -> None:
+def test_processes_that_start_together_migrate_a_new_catalogue_once(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'new.sqlite'}"
-    side_by_side(pool, open_and_close, url)
+    side_by_side(processes, open_and_close, url)
     catalogue = Catalogue.open(url)
     codes = [region.code for region in catalogue.places.regions()]
     assert codes
@@ -162,3 +168,13 @@ def test_each_watcher_is_told_by_itself(watched: tuple[Catalogue, Catalogue, Cha
     assert watcher.changed()
     assert second.changed()
     second.close()
+
+
+def test_many_watchers_leave_a_connection_for_everybody_else(url: str) -> None:
+    """Every open page holds a watcher for as long as it is open."""
+    catalogue = Catalogue.open(url)
+    watchers = [catalogue.watch() for _ in range(40)]
+    assert catalogue.footage.open_gaps() == []
+    for watcher in watchers:
+        watcher.close()
+    catalogue.close()

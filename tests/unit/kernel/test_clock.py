@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kernel.clock import SECOND_US, FakeClock, SystemClock, from_datetime, iso_utc, to_datetime
+
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Machines are shared: no example is judged by the time it takes."""
 
 YEAR_2200_US = 7_258_118_400 * SECOND_US
 WALL = st.integers(min_value=0, max_value=YEAR_2200_US)
@@ -25,11 +28,13 @@ def test_beijing_time_and_utc_of_one_moment_are_one_number() -> None:
     assert moment == from_datetime(datetime(2026, 3, 2, 1, 0, tzinfo=UTC)) == 1_772_413_200 * SECOND_US
 
 
+@UNTIMED
 @given(WALL)
 def test_no_microsecond_is_lost_on_the_way_to_a_datetime_and_back(us: int) -> None:
     assert from_datetime(to_datetime(us)) == us
 
 
+@UNTIMED
 @given(WALL)
 def test_iso_text_is_cut_to_the_millisecond_never_rounded_into_the_next(us: int) -> None:
     text = iso_utc(us)

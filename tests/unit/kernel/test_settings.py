@@ -266,6 +266,12 @@ def test_a_file_that_is_not_utf8_is_refused_in_words(tmp_path: Path) -> None:
         load_cameras(tmp_path / "cameras.yaml")
 
 
+def test_a_number_that_looks_like_an_impossible_date_is_refused_in_words(tmp_path: Path) -> None:
+    """YAML takes 2026-13-45 for a date and stumbles over it."""
+    text = yaml.safe_dump(cameras(), allow_unicode=True).replace("label_zh: 全景", "label_zh: 2026-13-45")
+    assert "cameras.yaml" in refused(tmp_path, text)
+
+
 # --- passwords (invariant 16)
 
 
@@ -286,8 +292,8 @@ def test_a_password_is_in_no_representation_of_the_settings(tmp_path: Path) -> N
         "password: &hunter2",
         "password: '@hunter2",
         "password: [hunter2]",
-        "password: !!int hunter2",
-        "password: !!timestamp hunter2",
+        "password: !!hunter2",
+        "password: !hunter2!x",
         "passwort: hunter2",
         "password: {hunter2: 1}",
     ],

@@ -1,0 +1,69 @@
+"""What the API promises to whoever builds on it: its OpenAPI description, kept beside the page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalog.objects import MemoryStore
+from kernel.clock import FakeClock
+from player_api.app import create_app
+from tests.support.catalogue import open_catalogue
+
+DESCRIPTION = Path(__file__).parents[2] / "web" / "openapi.json"
+
+
+@pytest.fixture(scope="module")
+def description(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    directory = tmp_path_factory.mktemp("api")
+    catalogue = open_catalogue(directory)
+    yield create_app(catalogue, MemoryStore(), FakeClock(), static=directory / "none").openapi()
+    catalogue.close()
+
+
+def test_the_description_that_the_page_is_built_from_is_that_of_the_server(
+    description: dict[str, Any],
+) -> None:
+    assert json.loads(DESCRIPTION.read_text(encoding="utf-8")) == json.loads(json.dumps(description))
+
+
+def test_the_addresses_that_others_rely_on_are_there(description: dict[str, Any]) -> None:
+    assert set(description["paths"]) >= {
+        "/api/regions",
+        "/api/industries",
+        "/api/projects",
+        "/api/projects/{project_id}",
+        "/api/sessions/{session_id}",
+        "/api/renditions/{rendition_id}/index",
+        "/media/renditions/{rendition_id}",
+    }
+
+
+def test_everything_is_read_only(description: dict[str, Any]) -> None:
+    assert {method for path in description["paths"].values() for method in path} == {"get"}
+
+
+def test_every_route_and_schema_says_what_it_is(description: dict[str, Any]) -> None:
+    routes = [route for path in description["paths"].values() for route in path.values()]
+    assert all(route.get("description") for route in routes)
+    own = {
+        name: schema
+        for name, schema in description["components"]["schemas"].items()
+        if not name.endswith("Error")
+    }
+    assert own
+    assert [name for name, schema in own.items() if not schema.get("description")] == []
+
+
+def test_times_are_integers_with_their_unit_in_the_name(description: dict[str, Any]) -> None:
+    """Invariant 6."""
+    for name, schema in description["components"]["schemas"].items():
+        for field, what in schema.get("properties", {}).items():
+            kinds = {what.get("type"), *(one.get("type") for one in what.get("anyOf", []))}
+            if field.endswith(("_us", "_bytes")):
+                assert kinds <= {"integer", "null", None}, f"{name}.{field}"
+            assert what.get("format") not in ("date-time", "date"), f"{name}.{field}"

@@ -1,0 +1,369 @@
+"""What every object store must keep (invariants 9 and 10): one suite, every backend."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+from catalog.objects import DirectoryStore, MemoryStore, ObjectStore, open_store, verify
+from kernel.errors import (
+    DiskFull,
+    FixityError,
+    JianzhengError,
+    ObjectExists,
+    ObjectMissing,
+    StorageError,
+)
+
+BACKENDS: dict[str, Callable[[Path], ObjectStore]] = {
+    "memory": lambda _: MemoryStore(),
+    "directory": lambda directory: DirectoryStore(directory / "store"),
+}
+LARGE = bytes(range(256)) * 8192 + b"end"  # 2 MiB and a bit: more than one block
+
+BAD_KEYS = [
+    "",
+    "/absolute",
+    "../outside",
+    "a/../../outside",
+    "a/..",
+    "./a",
+    "a/./b",
+    "a//b",
+    "a/",
+    "a\\b",
+    "a\0b",
+    ".",
+    "..",
+]
+
+
+@pytest.fixture(params=list(BACKENDS))
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    return BACKENDS[request.param](tmp_path)
+
+
+@pytest.fixture(params=[name for name in BACKENDS if name != "memory"])
+def shared_store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    """Those that several threads and processes may use at once."""
+    return BACKENDS[request.param](tmp_path)
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def read(store: ObjectStore, key: str) -> bytes:
+    with store.open(key) as reader:
+        return reader.read()
+
+
+class Breaking(io.BytesIO):
+    """A source that gives a block and then fails."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(LARGE)
+        self._error = error
+        self._reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._reads += 1
+        if self._reads > 1 or size is None or size < 0:
+            raise self._error
+        return super().read(size)
+
+
+# --- every backend
+
+
+@pytest.mark.parametrize("data", [b"", b"x", LARGE], ids=["empty", "one byte", "large"])
+def test_what_was_put_is_read_back_with_its_size_and_hash(store: ObjectStore, data: bytes) -> None:
+    assert store.put("a/b/c.mp4", io.BytesIO(data)) == sha256(data)
+    assert store.size("a/b/c.mp4") == len(data)
+    assert read(store, "a/b/c.mp4") == data
+    verify(store, "a/b/c.mp4", len(data), sha256(data))
+
+
+def test_a_source_is_stored_from_where_it_stands(store: ObjectStore) -> None:
+    source = io.BytesIO(b"headerbody")
+    source.seek(6)
+    assert store.put("a", source) == sha256(b"body")
+    assert read(store, "a") == b"body"
+
+
+def test_putting_a_key_again_is_refused_and_leaves_the_old_bytes(store: ObjectStore) -> None:
+    store.put("a/b", io.BytesIO(b"first"))
+    with pytest.raises(ObjectExists, match="a/b"):
+        store.put("a/b", io.BytesIO(b"second"))
+    assert read(store, "a/b") == b"first"
+
+
+def test_even_the_same_bytes_are_not_put_twice(store: ObjectStore) -> None:
+    store.put("a", io.BytesIO(b"same"))
+    with pytest.raises(ObjectExists):
+        store.put("a", io.BytesIO(b"same"))
+    assert list(store.list_keys()) == ["a"]
+
+
+@pytest.mark.parametrize("key", BAD_KEYS)
+def test_a_key_that_could_leave_the_store_or_mean_two_things_is_refused(
+    store: ObjectStore, key: str, tmp_path: Path
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    for use in (lambda: store.put(key, io.BytesIO(b"x")), lambda: store.size(key), lambda: store.open(key)):
+        with pytest.raises(StorageError):
+            use()
+    assert list(store.list_keys()) == []
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_keys_of_people_are_kept_letter_for_letter(store: ObjectStore) -> None:
+    keys = ["a b", "a%2Fb", "A", "a", "评标室/第1席.mp4", "x/.hidden", "x/..dots", "x/ends."]
+    for key in keys:
+        store.put(key, io.BytesIO(key.encode()))
+    assert list(store.list_keys()) == sorted(keys)
+    assert {key: read(store, key).decode() for key in keys} == {key: key for key in keys}
+
+
+def test_a_store_has_no_key_that_can_be_put_but_is_not_listed(store: ObjectStore) -> None:
+    """A check that lists the store would never find it."""
+    for key in (".incoming/x", ".incoming"):
+        try:
+            store.put(key, io.BytesIO(b"x"))
+        except ObjectExists:
+            pytest.fail(f"{key} is not there, yet the store says that it is taken")
+        except StorageError:
+            continue
+        assert key in list(store.list_keys())
+
+
+def test_a_missing_object_is_named_whoever_asks(store: ObjectStore) -> None:
+    store.put("a/b", io.BytesIO(b"x"))
+    for key in ("none", "a", "a/b/c", "a/bb"):
+        with pytest.raises(ObjectMissing, match=key):
+            store.size(key)
+        with pytest.raises(ObjectMissing, match=key):
+            store.open(key)
+        with pytest.raises(ObjectMissing, match=key):
+            verify(store, key, 1, sha256(b"x"))
+
+
+def test_keys_are_listed_in_order_and_by_prefix(store: ObjectStore) -> None:
+    keys = ["b/1", "a/2", "a/10", "a-b/1", "a/1/x", "ab"]
+    for key in keys:
+        store.put(key, io.BytesIO(b"x"))
+    assert list(store.list_keys()) == sorted(keys)
+    assert list(store.list_keys("a/")) == ["a/1/x", "a/10", "a/2"]
+    assert list(store.list_keys("a")) == ["a-b/1", "a/1/x", "a/10", "a/2", "ab"]
+    assert list(store.list_keys("a/1")) == ["a/1/x", "a/10"]
+    assert list(store.list_keys("c")) == []
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EIO, "Input/output error"), RuntimeError("the source broke")]
+)
+def test_a_source_that_breaks_while_it_is_read_leaves_nothing_under_the_key(
+    store: ObjectStore, error: Exception
+) -> None:
+    with pytest.raises((StorageError, RuntimeError)):
+        store.put("a/b", Breaking(error))
+    assert list(store.list_keys()) == []
+    with pytest.raises(ObjectMissing):
+        store.size("a/b")
+    store.put("a/b", io.BytesIO(b"again"))
+    assert read(store, "a/b") == b"again"
+
+
+def test_a_range_is_read_by_seeking(store: ObjectStore) -> None:
+    store.put("a", io.BytesIO(LARGE))
+    with store.open("a") as reader:
+        assert reader.seek(1_000_003) == 1_000_003
+        assert reader.read(17) == LARGE[1_000_003:1_000_020]
+        reader.seek(-3, io.SEEK_END)
+        assert reader.read(100) == b"end"
+        reader.seek(0)
+        assert reader.read(4) == LARGE[:4]
+
+
+def test_two_readers_of_one_object_do_not_move_each_other(store: ObjectStore) -> None:
+    store.put("a", io.BytesIO(b"0123456789"))
+    with store.open("a") as one, store.open("a") as other:
+        one.seek(5)
+        assert (other.read(2), one.read(2)) == (b"01", b"56")
+
+
+def test_a_difference_in_size_is_named_with_its_key(store: ObjectStore) -> None:
+    store.put("a/b", io.BytesIO(b"12345"))
+    with pytest.raises(FixityError, match=r"a/b has 5 bytes instead of 6"):
+        verify(store, "a/b", 6, sha256(b"12345"))
+
+
+def test_a_difference_in_a_single_bit_is_named_with_its_key(store: ObjectStore) -> None:
+    store.put("a/b", io.BytesIO(b"12344"))
+    with pytest.raises(
+        FixityError, match=f"a/b has SHA-256 {sha256(b'12344')} instead of {sha256(b'12345')}"
+    ):
+        verify(store, "a/b", 5, sha256(b"12345"))
+
+
+@pytest.mark.parametrize("key", ["长" * 90, "x" * 300], ids=["Chinese", "Latin"])
+def test_a_key_that_a_backend_cannot_hold_is_refused_in_words(store: ObjectStore, key: str) -> None:
+    try:
+        store.put(key, io.BytesIO(b"x"))
+    except StorageError:
+        with pytest.raises(ObjectMissing):
+            store.size(key)
+    else:
+        assert read(store, key) == b"x"
+
+
+def test_of_those_who_put_one_key_at_once_exactly_one_wins(shared_store: ObjectStore) -> None:
+    store = shared_store
+    start = threading.Barrier(4)
+    won: list[int] = []
+    lost: list[JianzhengError] = []
+
+    def put(number: int) -> None:
+        source = io.BytesIO(bytes([number]) * 300_000)
+        start.wait()
+        try:
+            store.put("a/b", source)
+            won.append(number)
+        except ObjectExists as error:
+            lost.append(error)
+
+    threads = [threading.Thread(target=put, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(won), len(lost)) == (1, 3)
+    assert read(store, "a/b") == bytes([won[0]]) * 300_000
+
+
+# --- directories
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> DirectoryStore:
+    return DirectoryStore(tmp_path / "store")
+
+
+def incoming(tmp_path: Path) -> list[Path]:
+    return list((tmp_path / "store" / ".incoming").iterdir())
+
+
+def test_nothing_stays_in_the_waiting_room_whatever_happens(
+    directory: DirectoryStore, tmp_path: Path
+) -> None:
+    directory.put("a", io.BytesIO(LARGE))
+    with pytest.raises(ObjectExists):
+        directory.put("a", io.BytesIO(LARGE))
+    with pytest.raises(RuntimeError):
+        directory.put("b", Breaking(RuntimeError("the source broke")))
+    with pytest.raises(StorageError):
+        directory.put("a/below-a-file", io.BytesIO(b"x"))
+    assert incoming(tmp_path) == []
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_said_so_and_leaves_nothing(
+    directory: DirectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def full(_handle: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DiskFull, match="a/b was not stored") as caught:
+        directory.put("a/b", io.BytesIO(b"x"))
+    assert caught.value.retryable
+    assert incoming(tmp_path) == []
+    assert list(directory.list_keys()) == []
+
+
+def test_another_fault_of_the_disk_is_a_storage_error(
+    directory: DirectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_handle: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(StorageError) as caught:
+        directory.put("a/b", io.BytesIO(b"x"))
+    assert not isinstance(caught.value, DiskFull)
+    assert incoming(tmp_path) == []
+
+
+def test_the_bytes_are_on_the_disk_before_the_key_exists(
+    directory: DirectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order of invariant 1: write, fsync, name, fsync of the directory."""
+    told: list[str] = []
+    fsync, link = os.fsync, os.link
+
+    def watch_fsync(handle: int) -> None:
+        target = Path(f"/proc/self/fd/{handle}").resolve()
+        told.append("directory" if target.is_dir() else "file")
+        fsync(handle)
+
+    def watch_link(source: Path, target: Path) -> None:
+        told.append("name")
+        link(source, target)
+
+    monkeypatch.setattr(os, "fsync", watch_fsync)
+    monkeypatch.setattr(os, "link", watch_link)
+    directory.put("a/b", io.BytesIO(b"x"))
+    assert told.index("file") < told.index("name")
+    assert told[-1] == "directory"
+
+
+def test_what_a_broken_off_attempt_left_is_not_listed(directory: DirectoryStore, tmp_path: Path) -> None:
+    (tmp_path / "store" / ".incoming" / "left-by-a-crash").write_bytes(b"half")
+    assert list(directory.list_keys()) == []
+    assert list(directory.list_keys(".")) == []
+
+
+def test_a_store_that_is_opened_again_has_everything(directory: DirectoryStore, tmp_path: Path) -> None:
+    directory.put("a/b", io.BytesIO(b"x"))
+    again = open_store("", tmp_path / "store")
+    assert read(again, "a/b") == b"x"
+    by_url = open_store(f"file://{tmp_path / 'store'}", tmp_path / "elsewhere")
+    assert list(by_url.list_keys()) == ["a/b"]
+
+
+def test_a_directory_that_cannot_be_used_is_an_error_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    with pytest.raises(StorageError, match="cannot be used"):
+        DirectoryStore(tmp_path / "file")
+
+
+def test_a_store_of_an_unknown_kind_is_named_without_its_credentials(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="kind s3") as caught:
+        open_store("s3://key:hunter2@host/bucket", tmp_path)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_source_may_give_less_than_it_is_asked_for(store: ObjectStore) -> None:
+    class Dripping(io.RawIOBase):
+        def __init__(self) -> None:
+            self._left = io.BytesIO(b"0123456789")
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+            piece = self._left.read(min(3, len(buffer)))
+            buffer[: len(piece)] = piece
+            return len(piece)
+
+    source: BinaryIO = Dripping()  # type: ignore[assignment]
+    assert store.put("a", source) == sha256(b"0123456789")
+    assert read(store, "a") == b"0123456789"
