@@ -4,7 +4,9 @@ processor, from named inputs to a named file, which appears when it is complete.
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.metadata import version
@@ -78,7 +80,7 @@ def encode_video(step: VideoStep) -> VideoResult:
         raise EncodeError(f"no picture of {step.stretch.wall} can be decoded.")
     size = (first[1].width - first[1].width % 2, first[1].height - first[1].height % 2)
     try:
-        encoder = _VideoEncoder(step, size)
+        encoder = VideoEncoder(step, size)
         units = [unit for wall_us, frame in _chain(first, frames) for unit in encoder.encode(wall_us, frame)]
         units += encoder.drain()
     except FFmpegError as error:
@@ -103,7 +105,7 @@ def _chain(
     yield from rest
 
 
-class _VideoEncoder:
+class VideoEncoder:
     """An encoder inside a container that is never written: the muxer makes the sample entry for us."""
 
     def __init__(self, step: VideoStep, size: tuple[int, int]) -> None:
@@ -139,6 +141,7 @@ class _VideoEncoder:
         context.framerate = rate
         context.gop_size = max(1, round(rate * KEY_INTERVAL_SECONDS))
         self._container.start_encoding()
+        leave_real_time()
         self._started = True
         pending, self._pending = self._pending, []
         return [unit for wall_us, frame in pending for unit in self._give(wall_us, frame)]
@@ -169,6 +172,20 @@ class _VideoEncoder:
         return Track(
             id=VIDEO_TRACK, timescale=VIDEO_TIMESCALE, sample_entry=entry, width=size[0], height=size[1]
         )
+
+
+def leave_real_time() -> None:
+    """Take all threads of this process out of real-time scheduling.
+
+    SVT-AV1 gives its threads the highest real-time priority where it may, that is when it runs as root
+    (``svt_create_thread``). They would starve the recorder: footage lost for the sake of other footage.
+    """
+    tasks = Path("/proc/self/task")
+    if not (hasattr(os, "sched_setscheduler") and tasks.is_dir()):
+        return
+    for task in tasks.iterdir():
+        with suppress(ProcessLookupError):  # a thread that ended meanwhile
+            os.sched_setscheduler(int(task.name), os.SCHED_OTHER, os.sched_param(0))
 
 
 def _frame_rate(walls: list[int]) -> Fraction:
@@ -251,7 +268,7 @@ def encode_audio(step: AudioStep) -> AudioResult:
     entry = b""
     for stretch in step.stretches:
         try:
-            encoder = _AudioEncoder(stretch, step.clip_start_us)
+            encoder = AudioEncoder(stretch, step.clip_start_us)
             for wall_us, frame in audio_frames(stretch, tally):
                 encoder.add(wall_us, frame)
             if encoder.heard:
@@ -271,7 +288,7 @@ def encode_audio(step: AudioStep) -> AudioResult:
     )
 
 
-class _AudioEncoder:
+class AudioEncoder:
     """Places decoded sound on the sample grid of its stretch and encodes it."""
 
     def __init__(self, stretch: Stretch, clip_start_us: int) -> None:

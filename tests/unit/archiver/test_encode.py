@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import pytest
 
 from archiver.archive_file import join
 from archiver.decode import archived_frames
-from archiver.encode import AudioStep, VideoStep, encode_audio, encode_video
+from archiver.encode import AudioStep, VideoEncoder, VideoStep, encode_audio, encode_video
 from archiver.profile import PROFILES
-from archiver.stretches import chunks, stretches
+from archiver.stretches import Stretch, chunks, stretches
 from kernel.errors import EncodeError
 from kernel.isobmff.reader import read_fragments, read_index, read_init
 from kernel.isobmff.sample_entry import codec_string
@@ -22,7 +23,7 @@ from kernel.model.source import ContentKind
 from kernel.settings import ArchiveCodec
 from kernel.timerange import TimeRange
 from simulator import timestrip
-from tests.support.segments import Recipe, make_segment
+from tests.support.segments import HEIGHT, WIDTH, Recipe, make_segment, picture
 
 START = 1_772_420_400_000_000
 
@@ -114,6 +115,25 @@ def test_ffmpeg_reads_an_archived_file_with_its_sound_in_place(tmp_path: Path) -
     assert max(b - a for a, b in pairwise(video)) == pytest.approx(2.04, abs=0.03)
     assert sound[0] == pytest.approx(0, abs=0.001)
     assert max(b - a for a, b in pairwise(sound)) == pytest.approx(2.06, abs=0.07)
+
+
+def test_encoding_never_runs_at_real_time_priority(tmp_path: Path) -> None:
+    """As root SVT-AV1 would: its threads would then take the processor away from the recorder."""
+    target = tmp_path / "out.mp4"
+    size = (WIDTH, HEIGHT)
+    step = VideoStep(
+        stretch=Stretch(wall=TimeRange(start_us=START, end_us=START + 1), slices=()),
+        clip_start_us=START,
+        encoder="libsvtav1",
+        options=PROFILES[ArchiveCodec.AV1].options(ContentKind.ROOM, 40),
+        target=target,
+    )
+    encoder = VideoEncoder(step, size)
+    for number in range(30):
+        encoder.encode(START + number * 40_000, picture(START + number * 40_000))
+    policies = {os.sched_getscheduler(int(task)) for task in os.listdir("/proc/self/task")}
+    encoder.drain()
+    assert policies == {os.SCHED_OTHER}
 
 
 def test_a_chunk_without_a_decodable_picture_is_an_error_not_an_empty_file(tmp_path: Path) -> None:
