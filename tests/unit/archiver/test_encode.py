@@ -131,7 +131,8 @@ def test_encoding_never_runs_at_real_time_priority(tmp_path: Path) -> None:
     encoder = VideoEncoder(step, size)
     for number in range(30):
         encoder.encode(START + number * 40_000, picture(START + number * 40_000))
-    policies = {os.sched_getscheduler(int(task)) for task in os.listdir("/proc/self/task")}
+    tasks = Path("/proc/self/task").iterdir()
+    policies = {os.sched_getscheduler(int(task.name)) for task in tasks}
     encoder.drain()
     assert policies == {os.SCHED_OTHER}
 
