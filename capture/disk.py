@@ -54,7 +54,8 @@ def need_room(directory: Path, reserve_bytes: int, free: Callable[[Path], int] =
     except OSError as error:
         raise storage_error(error) from error
     if left < reserve_bytes:
-        raise DiskFull(f"the ring's disk has {left} bytes left; {reserve_bytes} are to stay free.")
+        # Without the figure that changes: the same fault in the same words is told once.
+        raise DiskFull(f"the disk of {directory} is full: of its bytes {reserve_bytes} are to stay free.")
 
 
 def storage_error(error: OSError) -> StorageError:

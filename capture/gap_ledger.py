@@ -23,6 +23,7 @@ class GapLedger:
         self._rows = rows
         self._missing_since_us: int | None = None  # None while it is being recorded
         self._declared = False  # the catalogue has an open gap of this source
+        self._why: tuple[GapCause, str] | None = None  # of an outage that the catalogue could not take
 
     def expect(self, now_us: int) -> None:
         """Recording is wanted from now on. What is missing since the last recorder ran is a gap already."""
@@ -34,13 +35,15 @@ class GapLedger:
 
     def ended(self, end_us: int) -> None:
         """The last run's last frame ended then."""
-        self._missing_since_us = end_us
+        if self._missing_since_us is None:
+            self._missing_since_us = end_us
 
     def outage(self, cause: GapCause, detail: str) -> None:
         """The source is not recorded, and why; the first cause of an outage stays."""
         if self._missing_since_us is not None and not self._declared:
-            self._rows.open_gap(self._gap(self._missing_since_us, None, cause, detail))
-            self._declared = True
+            self._why = self._why or (cause, detail)
+            self._rows.open_gap(self._gap(self._missing_since_us, None, *self._why))
+            self._declared, self._why = True, None
 
     def resumed(self, start_us: int) -> None:
         """The first frame of a new run."""
@@ -48,8 +51,9 @@ class GapLedger:
         if self._declared:
             self._rows.close_gap(self._source_id, start_us)
         elif since_us is not None and start_us > since_us:
-            self._rows.add_gap(self._gap(since_us, start_us, GapCause.NOT_RECORDING, CONNECTING))
-        self._missing_since_us, self._declared = None, False
+            why = self._why or (GapCause.NOT_RECORDING, CONNECTING)
+            self._rows.add_gap(self._gap(since_us, start_us, *why))
+        self._missing_since_us, self._declared, self._why = None, False, None
 
     def lost(self, stretches: Sequence[TimeRange]) -> None:
         """Stretches within a run in which frames are missing because packets were lost."""
@@ -66,6 +70,8 @@ class GapLedger:
         start_us = now_us
         if self._declared:
             self._rows.close_gap(self._source_id, now_us)
+        elif self._missing_since_us is not None and self._why is not None:
+            self._rows.add_gap(self._gap(self._missing_since_us, now_us, *self._why))
         elif self._missing_since_us is not None:
             start_us = self._missing_since_us
         self._rows.open_gap(self._gap(start_us, None, GapCause.STOPPED, f"Stopped by {principal}."))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from kernel.clock import Clock
@@ -45,3 +46,7 @@ class HealthBoard:
         changed = [self._rows[source_id] for source_id in sorted(self._changed)]
         self._changed.clear()
         return changed
+
+    def put_back(self, rows: Sequence[SourceHealth]) -> None:
+        """These could not be written: hand them, or what has become of them, out again."""
+        self._changed.update(row.source_id for row in rows)

@@ -10,6 +10,7 @@ from capture.disk import WriterThread
 from capture.footage_rows import FootageRows
 from capture.health import HealthBoard
 from capture.recorder import Recorder
+from kernel.errors import JianzhengError
 from kernel.log import logger
 from kernel.settings import SourceSpec
 
@@ -41,6 +42,7 @@ class Reconciler:
         self._thread = thread
         self._principal = principal  # in whose name sources are stopped
         self._recorders: dict[str, tuple[SourceSpec, Recorder, asyncio.Task[None]]] = {}
+        self._catalogue_fails = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until told to stop; then every segment is sealed and every gap declared."""
@@ -80,10 +82,24 @@ class Reconciler:
         for _, _, task in leaving:
             task.cancel()
         await asyncio.gather(*(task for _, _, task in leaving), return_exceptions=True)
-        for _, recorder, _ in leaving:
-            await recorder.stopped(self._principal)
+        for spec, recorder, _ in leaving:
+            try:
+                await recorder.stopped(self._principal)
+            except JianzhengError as error:
+                # The next recorder declares the time since the last footage.
+                _log.error(str(error), action="gap.undeclared", source=spec.id)
 
     async def _write_health(self) -> None:
+        """A catalogue that fails (its disk may be full) ends nothing: it is told once and tried again."""
         rows = self._health.take_changed()
-        if rows:
+        if not rows:
+            return
+        try:
             await self._thread.call(self._rows.set_health, rows)
+        except JianzhengError as error:
+            self._health.put_back(rows)
+            if not self._catalogue_fails:
+                _log.error(str(error), action="catalogue.failed")
+            self._catalogue_fails = True
+        else:
+            self._catalogue_fails = False

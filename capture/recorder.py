@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from capture.disk import WriterThread, need_room
@@ -74,9 +75,12 @@ class Recorder:
         """Record until cancelled; every outage is declared with its cause and tried again."""
         around = self._around
         around.health.say(self._spec.id, SourceState.CONNECTING)
-        await around.thread.call(self._ledger.expect, around.clock.now_us())
+        wanted_us: int | None = around.clock.now_us()  # None once the ledger knows it
         while True:
             try:
+                if wanted_us is not None:
+                    await around.thread.call(self._ledger.expect, wanted_us)
+                    wanted_us = None
                 await self.run_once()
             except Exception as error:  # noqa: BLE001 - the one place: whatever it is, recording goes on
                 if _being_cancelled():
@@ -90,9 +94,11 @@ class Recorder:
         Raises:
             SourceError: the source does not deliver.
             StorageError: the disk does not take what it delivers.
+            CatalogError: the catalogue does not take its rows.
         """
         around = self._around
         need_room(around.ring.root, around.ring.settings.reserve_bytes, around.ring.free)
+        await around.thread.call(around.ring.owed.settle)
         source = await around.open_source(self._spec, around.settings, around.clock)
         session = _Session(self._spec, around, self._ledger, self._recording)
         try:
@@ -135,8 +141,19 @@ class Recorder:
         if isinstance(error, SourceRefused):
             self._backoff.at_once_longest()
         if self._complaints.is_news(detail):
-            _log.warning(detail, action="source.lost", source=self._spec.id, cause=cause.value)
-        await around.thread.call(self._ledger.outage, cause, happened)
+            self._complain(error, detail, cause)
+        with suppress(
+            JianzhengError
+        ):  # the ledger keeps it until the catalogue, which is told of, can take it
+            await around.thread.call(self._ledger.outage, cause, happened)
+
+    def _complain(self, error: Exception, detail: str, cause: GapCause) -> None:
+        """What the source does is a warning; what this machine does to all sources is an alarm."""
+        fields = {"action": "source.lost", "source": self._spec.id, "cause": cause.value}
+        if isinstance(error, SourceError):
+            _log.warning(detail, **fields)
+        else:
+            _log.error(detail, **fields, ring=str(self._around.ring.root))
 
     async def stopped(self, principal: str) -> None:
         """After ``run`` was cancelled: declare the gap that begins here."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from capture.disk import WriterThread
 from capture.footage_rows import FootageRows
@@ -45,6 +46,7 @@ class RunRecording:
         self._rows = rows
         self._ledger = ledger
         self._thread = thread
+        self._owed = ring.owed
         self._on_frames = on_frames  # told the wall time of the newest frame
         self._clock = RunClock(video.info.timescale, settings.report_seconds)
         self._fragmenter = Fragmenter(
@@ -143,5 +145,5 @@ class RunRecording:
         try:
             self._writer.close(reason)
         finally:
-            self._rows.end_run(self.id, self._end_us, reason)
             self._ledger.ended(self._end_us)
+            self._owed.write(partial(self._rows.end_run, self.id, self._end_us, reason))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -82,6 +83,13 @@ class SegmentFile:
         """The beginning of a piece whose rest found no room: of no use to anybody."""
         self._file.truncate(self.size)
         self._file.seek(self.size)
+
+    def give_up_empty(self) -> None:
+        """Close and remove a file into which nothing could be written, not even its header."""
+        self._file.close()
+        if self.size == 0:
+            with suppress(OSError):
+                self._part.unlink()
 
     def _sync(self) -> None:
         try:

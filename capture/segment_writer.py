@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from capture.disk import free_bytes, need_room
 from capture.footage_rows import FootageRows
 from capture.fragmenter import VIDEO_TRACK_ID, Fragment
 from capture.label import SegmentLabel, label_box
+from capture.owed_rows import OwedRows
 from capture.segment_file import Opener, SegmentFile, open_new
 from capture.sound_timeline import TRACK_ID as SOUND_TRACK_ID
 from kernel.clock import Clock, to_datetime
+from kernel.errors import StorageError
 from kernel.ids import new_id
 from kernel.isobmff.tracks import Track
 from kernel.isobmff.writer import init_segment
@@ -60,6 +62,7 @@ class Ring:
     clock: Clock
     opener: Opener = open_new
     free: Callable[[Path], int] = free_bytes
+    owed: OwedRows = field(default_factory=OwedRows)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -138,24 +141,32 @@ class SegmentWriter:
             clock=ring.clock,
             opener=ring.opener,
         )
-        file.append(self._init + label_box(label))
+        try:
+            file.append(self._init + label_box(label))
+        except StorageError:
+            file.give_up_empty()
+            raise
         return _Open(id=label.segment_id, path=path, file=file, first=fragment, last=fragment)
 
     def _seal(self, opened: _Open, reason: EndReason) -> None:
         """Invariant 1: the file first, then its row."""
         opened.file.seal()
         self._open = None
-        previous = self._rows.last_chain(self._source_id)
-        self._rows.add_segment(self._row(opened, reason, chain_value(previous, opened.file.sha256)))
-        self._sequence += 1
+        sequence, self._sequence = self._sequence, self._sequence + 1
 
-    def _row(self, opened: _Open, reason: EndReason, chain: str) -> Segment:
+        def add_row() -> None:
+            chain = chain_value(self._rows.last_chain(self._source_id), opened.file.sha256)
+            self._rows.add_segment(self._row(opened, reason, sequence, chain))
+
+        self._ring.owed.write(add_row)
+
+    def _row(self, opened: _Open, reason: EndReason, sequence: int, chain: str) -> Segment:
         first, last = opened.first, opened.last
         return Segment(
             id=opened.id,
             run_id=self._run_id,
             source_id=self._source_id,
-            sequence=self._sequence,
+            sequence=sequence,
             wall=TimeRange(start_us=first.wall.start_us, end_us=last.wall.end_us),
             media_start=first.video.base_dts,
             media_duration=last.end - first.video.base_dts,

@@ -16,10 +16,11 @@ from rich.table import Table
 from catalog.catalogue import Catalogue
 from catalog.objects import open_store
 from cli.children import Child, Children
+from cli.ports import refuse_busy_port
 from cli.report import ProjectReport, project_report
 from cli.wiring import open_catalogue
 from kernel.clock import SECOND_US, Clock, iso_utc
-from kernel.errors import JianzhengError, SourceUnreachable
+from kernel.errors import JianzhengError, SettingsError, SourceUnreachable
 from kernel.log import configure_logging
 from kernel.model.footage import SourceState
 from kernel.model.timeline import SessionState, TimelineEvent
@@ -30,6 +31,7 @@ DAY = Path(__file__).parent / "demo_day.yaml"
 PRINCIPAL = "demo"
 CONNECT_SECONDS = 40
 ARCHIVE_SECONDS = 600
+RTSP_PORT = 554
 PRE_ROLL_SECONDS = 1
 SETTINGS_OF_THE_DAY = {
     "JIANZHENG_RING__SEGMENT_SECONDS": "6",
@@ -58,8 +60,9 @@ def run_demo(options: DemoOptions, clock: Clock) -> int:
     started_us = clock.now_us()
     settings = load_settings(data_dir=options.data_dir)
     environment = {**SETTINGS_OF_THE_DAY, "JIANZHENG_DATA_DIR": str(options.data_dir)}
-    children = Children(options.data_dir / "logs", environment)
     cameras = load_cameras(settings.cameras)
+    _check_ports(options, cameras, settings.cameras)
+    children = Children(options.data_dir / "logs", environment)
     with open_catalogue(settings, cameras) as catalogue:
         try:
             stage = Stage(options, cameras, catalogue, children, clock)
@@ -80,6 +83,22 @@ def run_demo(options: DemoOptions, clock: Clock) -> int:
             return 130 if options.once else 0
         finally:
             children.stop()
+
+
+def _check_ports(options: DemoOptions, cameras: CamerasFile, path: Path) -> None:
+    """Before anything is started: can it be served where it shall be?"""
+    if not cameras.specs():
+        raise SettingsError(f"{path} names no source.")
+    ending = "or end the program that uses it."
+    page = f"Choose another port with --port, {ending}"
+    refuse_busy_port("The page cannot be served", "127.0.0.1", options.port, page)
+    centre = f"Choose another port in the uri of every source of {path}, {ending}"
+    refuse_busy_port("The simulated centre cannot be served", "127.0.0.1", _centre_port(cameras), centre)
+
+
+def _centre_port(cameras: CamerasFile) -> int:
+    """Where cameras.yaml expects the simulated centre."""
+    return urlsplit(cameras.specs()[0].uri).port or RTSP_PORT
 
 
 class Stage:
@@ -119,7 +138,7 @@ class Stage:
     def _start_simulator(self) -> Child:
         """The simulated centre, where and for whom cameras.yaml expects it."""
         first = self._cameras.specs()[0]
-        arguments = ["--port", str(urlsplit(first.uri).port), "--username", first.username]
+        arguments = ["--port", str(_centre_port(self._cameras)), "--username", first.username]
         if self._options.footage is not None:
             arguments += ["--footage", str(self._options.footage)]
         password = {"SIMULATE_PASSWORD": first.password.get_secret_value()}

@@ -20,7 +20,8 @@ from kernel.errors import JianzhengError
 from kernel.settings import Settings, SourceSpec, load_cameras, public_uri
 from player_api.app import STATIC, check_loopback
 
-_out = Console(soft_wrap=True, highlight=False)
+# Read by a program or kept in a file, a finding is one line, however long.
+_out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 500)
 _CONNECT_SECONDS = 3
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import getpass
 import signal
-import socket
 import sys
 import threading
 from pathlib import Path
@@ -20,7 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from kernel.clock import SystemClock
-from kernel.errors import JianzhengError, ServerError
+from kernel.errors import JianzhengError
 from kernel.log import configure_logging, logger
 from kernel.settings import Settings, load_cameras, load_settings
 
@@ -38,6 +37,7 @@ Sites, rooms, seats and sources are in `cameras.yaml`. Everything else is in `ji
 environment variables such as `JIANZHENG_RING__SEGMENT_SECONDS=60`; a key that names no setting is refused.
 """,
 )
+PORT_TAKEN = "Choose another port with --port, or end the program that uses it."
 _errors = Console(stderr=True)
 _log = logger("cli")
 
@@ -79,7 +79,7 @@ def demo(
         Path | None, typer.Option(help="Serve your own video files instead of generated scenes.")
     ] = None,
     data_dir: Annotated[Path, typer.Option(help="Where the demo keeps everything.")] = Path("var/demo"),
-    port: Annotated[int, typer.Option(help="Port of the page.")] = 8480,
+    port: Annotated[int, typer.Option(help="Port of the page.", min=1, max=65535)] = 8480,
 ) -> None:
     """Play a short day of a tender project: record, cut, archive, verify, replay.
 
@@ -89,6 +89,8 @@ def demo(
     """
     from cli.demo import DemoOptions, run_demo
 
+    # As on Ctrl-C, the demo ends its programs first.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = DemoOptions(once=once, footage=footage, data_dir=data_dir, port=port)
     raise typer.Exit(run_demo(options, SystemClock()))
 
@@ -96,7 +98,7 @@ def demo(
 @app.command()
 def simulate(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="RTSP port; 0 takes any free one.")] = 18554,
+    port: Annotated[int, typer.Option(help="RTSP port; 0 takes any free one.", min=0, max=65535)] = 18554,
     username: Annotated[
         str, typer.Option(help="User name that clients must give; empty asks for none.")
     ] = "demo",
@@ -115,10 +117,12 @@ def simulate(
     Every generated frame carries its capture time as text and as a strip that machines read. Commands on
     standard input: `lose ID`, `restore ID`, `quit`. Sources: rtsp://HOST:PORT/ID, see cameras.yaml.
     """
+    from cli.ports import refuse_busy_port
     from simulator.run import SimulatorSettings
     from simulator.run import run as run_simulator
 
     configure_logging(machine=json_log)
+    refuse_busy_port("The simulated centre cannot be served", host, port, PORT_TAKEN)
     settings = SimulatorSettings(host=host, port=port, username=username, password=password, footage=footage)
     run_simulator(settings, SystemClock())
 
@@ -200,7 +204,7 @@ def archive(
 @app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Loopback address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port of the page.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the page.", min=0, max=65535)] = None,
     data_dir: DataDir = None,
     json_log: MachineLog = False,
 ) -> None:
@@ -208,6 +212,7 @@ def serve(
     import uvicorn
 
     from catalog.objects import open_store
+    from cli.ports import refuse_busy_port
     from cli.wiring import open_catalogue
     from player_api.app import check_loopback, create_app
 
@@ -221,22 +226,8 @@ def serve(
         config = uvicorn.Config(
             application, host=address, port=number, log_level="warning", timeout_graceful_shutdown=2
         )
-        _refuse_busy_port(address, number)
+        refuse_busy_port("The page cannot be served", address, number, PORT_TAKEN)
         uvicorn.Server(config).run()
-
-
-def _refuse_busy_port(host: str, port: int) -> None:
-    """Say in one sentence what uvicorn would say in many."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise ServerError(
-                f"The page cannot be served on {host}:{port} ({error.strerror}).",
-                hint="Choose another port with --port, or end the program that uses it.",
-            ) from None
 
 
 @app.command()

@@ -7,6 +7,7 @@ No message of an error carries credentials or what the device wrote (invariant 1
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -35,6 +36,13 @@ _READ_BYTES = 256 * 1024
 _BUFFER_BYTES = 1024 * 1024  # what may wait while the disk is slow; beyond it, TCP slows the device down
 _MOMENT_S = 1.0  # longest wait of one read, so that the caller can look at its clock
 _MAX_ATTEMPTS = 3  # unauthorized, answered, answered again with a fresh nonce
+
+
+def _reason(error: OSError) -> str:
+    """In the system's words; asyncio's name the address once more. Errors of names have no number of it."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or type(error).__name__
 
 
 class RtspClient:
@@ -76,8 +84,7 @@ class RtspClient:
             message = f"source {name}: nothing answers at {where} within {answer_seconds:g} s."
             raise SourceUnreachable(message) from None
         except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise SourceUnreachable(f"source {name}: {where} cannot be reached ({reason}).") from None
+            raise SourceUnreachable(f"source {name}: {where} cannot be reached ({_reason(error)}).") from None
         return cls(*streams, name=name, credentials=credentials, answer_seconds=answer_seconds)
 
     async def request(self, method: str, uri: str, headers: dict[str, str] | None = None) -> Response:
@@ -148,8 +155,9 @@ class RtspClient:
         try:
             data = await self._reader.read(_READ_BYTES)
         except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise SourceUnreachable(f"source {self._name}: the connection broke ({reason}).") from None
+            raise SourceUnreachable(
+                f"source {self._name}: the connection broke ({_reason(error)})."
+            ) from None
         if not data:
             raise SourceUnreachable(f"source {self._name}: the device closed the connection.")
         return data
