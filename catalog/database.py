@@ -6,6 +6,7 @@ every write transaction starts with ``BEGIN IMMEDIATE``, so two writers wait for
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 from sqlmodel import Session
 
-from kernel.errors import CatalogError
+from kernel.errors import CatalogError, DiskFull
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_MS = 30_000
@@ -86,6 +87,7 @@ def reading(engine: Engine) -> Iterator[Session]:
 
     Raises:
         CatalogError: the database fails.
+        DiskFull: its disk has no room.
     """
     with _translated("read"), Session(engine.execution_options(read_only=True)) as session:
         yield session
@@ -97,6 +99,7 @@ def writing(engine: Engine) -> Iterator[Session]:
 
     Raises:
         CatalogError: the database fails.
+        DiskFull: its disk has no room.
     """
     with _translated("written"), Session(engine) as session, session.begin():
         yield session
@@ -108,6 +111,8 @@ def _translated(what: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
+        if isinstance(error.orig, sqlite3.OperationalError) and "full" in str(error.orig):
+            raise DiskFull("The disk of the catalogue is full.") from error
         raise CatalogError(f"The catalogue cannot be {what}: {error.orig}.") from error
 
 

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import av
 from rich.console import Console
 from rich.table import Table
 
+from capture.rtsp.stream import open_rtsp
 from catalog.objects import open_store
 from cli.wiring import open_catalogue
-from kernel.errors import JianzhengError
-from kernel.settings import Settings, SourceSpec, load_cameras, public_uri
+from kernel.clock import SystemClock
+from kernel.errors import JianzhengError, SourceError
+from kernel.settings import CaptureSettings, Settings, SourceSpec, load_cameras, public_uri
 from player_api.app import STATIC, check_loopback
 
 # Read by a program or kept in a file, a finding is one line, however long.
 _out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 500)
-_CONNECT_SECONDS = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,23 +123,22 @@ def _sources(settings: Settings) -> Iterator[Diagnosis]:
     except JianzhengError as error:
         yield Diagnosis(subject=str(settings.cameras), well=False, found=error.message, remedy=error.remedy)
         return
-    for spec in cameras.specs():
-        yield _source(spec)
+    yield from asyncio.run(_all_sources(cameras.specs(), settings.capture))
 
 
-def _source(spec: SourceSpec) -> Diagnosis:
-    parts = urlsplit(spec.uri)
+async def _all_sources(specs: Sequence[SourceSpec], settings: CaptureSettings) -> list[Diagnosis]:
+    """Ask every source for its stream, all at once: a recorder would do just that."""
+    return list(await asyncio.gather(*(_source(spec, settings) for spec in specs)))
+
+
+async def _source(spec: SourceSpec, settings: CaptureSettings) -> Diagnosis:
     subject = f"来源 source {spec.id}"
     try:
-        with socket.create_connection((parts.hostname or "", parts.port or 554), timeout=_CONNECT_SECONDS):
-            return Diagnosis(subject=subject, well=True, found=f"{public_uri(spec.uri)} answers")
-    except OSError as error:
-        return Diagnosis(
-            subject=subject,
-            well=False,
-            found=f"{public_uri(spec.uri)}: {error.strerror or error}",
-            remedy="Check the device's power, cable and address.",
-        )
+        stream = await open_rtsp(spec, settings, SystemClock())
+    except SourceError as error:
+        return Diagnosis(subject=subject, well=False, found=error.message, remedy=error.remedy)
+    await stream.close()
+    return Diagnosis(subject=subject, well=True, found=f"{public_uri(spec.uri)} delivers")
 
 
 def print_diagnosis(diagnoses: Iterator[Diagnosis]) -> int:

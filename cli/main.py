@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
 import signal
 import sys
 import threading
@@ -50,13 +51,18 @@ CamerasOption = Annotated[
     typer.Option(help="File of sites, rooms, seats and sources, instead of the setting `cameras`."),
 ]
 PrincipalOption = Annotated[
-    str, typer.Option("--as", metavar="NAME", help="Who acts; recorded with what is done.")
+    str | None,
+    typer.Option("--as", metavar="NAME", help="Who acts; recorded with what is done. [default: this user]"),
 ]
 MachineLog = Annotated[bool, typer.Option("--json-log", help="Log one JSON object a line, for machines.")]
 
 
-def _default_principal() -> str:
-    return f"cli:{getpass.getuser()}"
+def _user() -> str:
+    """Who is at the command line, as the system knows them."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):  # a container may run as a number without a name
+        return f"cli:uid-{os.getuid()}"
 
 
 def _settings(data_dir: Path | None, cameras: Path | None = None) -> Settings:
@@ -131,7 +137,7 @@ def simulate(
 def capture(
     cameras: CamerasOption = None,
     data_dir: DataDir = None,
-    principal: PrincipalOption = _default_principal(),
+    principal: PrincipalOption = None,
     json_log: MachineLog = False,
 ) -> None:
     """Record all sources of cameras.yaml into the ring, until told to stop.
@@ -153,7 +159,12 @@ def capture(
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, stop.set)
             await record(
-                places.specs(), settings, catalogue.footage, SystemClock(), stop, principal=principal
+                places.specs(),
+                settings,
+                catalogue.footage,
+                SystemClock(),
+                stop,
+                principal=principal or _user(),
             )
 
         asyncio.run(until_told())
@@ -163,7 +174,7 @@ def capture(
 def archive(
     follow: Annotated[bool, typer.Option(help="Go on for ever, archiving each session as it ends.")] = False,
     data_dir: DataDir = None,
-    principal: PrincipalOption = _default_principal(),
+    principal: PrincipalOption = None,
     json_log: MachineLog = False,
 ) -> None:
     """Cut and archive every session that has ended: plan, encode, package, store, read back, record.
@@ -183,7 +194,7 @@ def archive(
     failed = False
     with (
         open_catalogue(settings) as catalogue,
-        archiving_tools(settings, catalogue, clock, principal) as tools,
+        archiving_tools(settings, catalogue, clock, principal or _user()) as tools,
     ):
         segmenter = Segmenter(catalogue, settings.cut, clock)
         archiver = Archiver(tools)

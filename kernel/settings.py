@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -177,8 +178,17 @@ def explain(error: ValidationError) -> str:
     for fault in error.errors(include_url=False, include_input=False):
         # A value glued to its key ("password:abc" between braces) is part of the key to YAML.
         key = ".".join(str(part).partition(":")[0] for part in fault["loc"]) or "the file"
-        said.append(f"unknown key {key}" if fault["type"] == "extra_forbidden" else f"{key}: {fault['msg']}")
+        said.append(
+            f"unknown key {key}" if fault["type"] == "extra_forbidden" else f"{key}: {_message(fault)}"
+        )
     return "; ".join(said)
+
+
+def _message(fault: ErrorDetails) -> str:
+    """What pydantic says, without its own words for our words and our types."""
+    if fault["type"] == "model_type":
+        return "is no table of keys and values"
+    return str(fault["msg"]).removeprefix("Value error, ")
 
 
 class SourceSpec(Closed):
