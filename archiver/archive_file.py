@@ -14,7 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from archiver.output import whole_file
+from kernel.errors import EncodeError
 from kernel.isobmff.reader import read_fragments, read_init
+from kernel.isobmff.sample_entry import decoder_config
 from kernel.isobmff.tracks import ProducerTime, Sample, SampleRef, Track, TrackRun
 from kernel.isobmff.writer import fragment, init_segment, producer_time, segment_index
 
@@ -38,6 +41,7 @@ class Group:
     """A group of pictures and the sound that goes with it."""
 
     video: TrackRun
+    captured: bool  # its wall time is the source's own, not estimated from arrival
     audio: TrackRun | None = None
 
 
@@ -54,8 +58,7 @@ def write_archive_file(
     starts: list[int] = []
     sizes: list[int] = []
     end = 0
-    partial = target.with_suffix(".part")
-    with tempfile.TemporaryFile(dir=target.parent) as body, partial.open("wb") as file:
+    with tempfile.TemporaryFile(dir=target.parent) as body, whole_file(target) as file:
         for number, group in enumerate(groups, start=1):
             data = _fragment_bytes(number, group, clip_start_us)
             body.write(data)
@@ -66,54 +69,83 @@ def write_archive_file(
         file.write(segment_index(tracks[0], starts, end, sizes))
         body.seek(0)
         shutil.copyfileobj(body, file)
-    partial.replace(target)
 
 
 def _fragment_bytes(number: int, group: Group, clip_start_us: int) -> bytes:
     first = group.video.base_dts + group.video.samples[0].composition_offset
     wall_us = clip_start_us + to_micros(first, VIDEO_TIMESCALE)
-    time = ProducerTime(track_id=VIDEO_TRACK, wall_us=wall_us, media_time=first, captured=True)
+    time = ProducerTime(track_id=VIDEO_TRACK, wall_us=wall_us, media_time=first, captured=group.captured)
     runs = [group.video, group.audio] if group.audio else [group.video]
     return producer_time(time) + fragment(number, runs)
 
 
-def join(target: Path, stretches: list[list[Path]], audio_file: Path | None, clip_start_us: int) -> None:
-    """Put encoded chunks and sound together as one archived file.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JoinStep:
+    """The parts of one archived file."""
 
-    Args:
-        stretches: the files of the chunks of each unbroken piece of the clip, in order.
-        audio_file: the sound of the whole clip, if it has any.
+    stretches: tuple[tuple[Path, ...], ...]  # the chunks of each unbroken piece of the clip, in order
+    audio: Path | None  # the sound of the whole clip
+    clip_start_us: int
+    target: Path
+
+
+def join(step: JoinStep) -> int:
+    """Put encoded chunks and sound together as one archived file; returns its number of pictures.
+
+    Raises:
+        EncodeError: a chunk cannot be read with the decoder configuration of the first one.
     """
-    with stretches[0][0].open("rb") as first:
-        tracks = list(read_init(first).tracks)
-    if audio_file is None:
-        write_archive_file(target, tracks, _groups(stretches, None), clip_start_us)
-        return
-    with audio_file.open("rb") as sound:
-        tracks += read_init(sound).tracks
-        write_archive_file(target, tracks, _groups(stretches, SoundReader(sound)), clip_start_us)
+    paths = [path for files in step.stretches for path in files]
+    tracks = [_only_track(paths)]
+    if step.audio is None:
+        write_archive_file(step.target, tracks, _groups(step.stretches, None), step.clip_start_us)
+    else:
+        with step.audio.open("rb") as sound:
+            tracks += read_init(sound).tracks
+            groups = _groups(step.stretches, SoundReader(sound))
+            write_archive_file(step.target, tracks, groups, step.clip_start_us)
+    with step.target.open("rb") as file:
+        return sum(len(found.runs[VIDEO_TRACK]) for found in read_fragments(file))
 
 
-def _groups(stretches: list[list[Path]], sound: SoundReader | None) -> Iterator[Group]:
+def _only_track(paths: list[Path]) -> Track:
+    """The video track that all chunks share: a file has one description for all of its pictures."""
+    found: list[Track] = []
+    for path in paths:
+        with path.open("rb") as file:
+            found.append(read_init(file).video)
+    for path, track in zip(paths, found, strict=True):
+        same = decoder_config(track.sample_entry) == decoder_config(found[0].sample_entry)
+        if not same or (track.width, track.height) != (found[0].width, found[0].height):
+            raise EncodeError(f"chunk {path.name} was encoded otherwise than the first of its clip.")
+    return found[0]
+
+
+def _groups(stretches: Iterable[tuple[Path, ...]], sound: SoundReader | None) -> Iterator[Group]:
     for files in stretches:
-        runs = (run for path in files for run in _video_runs(path))
-        for video in _without_seams(runs):
-            yield Group(video=video, audio=sound.until(video.base_dts + video.duration) if sound else None)
+        groups = (group for path in files for group in _video_groups(path))
+        for group in _without_seams(groups):
+            end = group.video.base_dts + group.video.duration
+            yield replace(group, audio=sound.until(end) if sound else None)
 
 
-def _video_runs(path: Path) -> Iterator[TrackRun]:
+def _video_groups(path: Path) -> Iterator[Group]:
     with path.open("rb") as file:
         for found in read_fragments(file):
-            yield _run(file, VIDEO_TRACK, found.runs[VIDEO_TRACK])
+            time = found.producer_time
+            yield Group(
+                video=_run(file, VIDEO_TRACK, found.runs[VIDEO_TRACK]),
+                captured=time is not None and time.captured,
+            )
 
 
-def _without_seams(runs: Iterator[TrackRun]) -> Iterator[TrackRun]:
-    """Runs of one stretch; the last frame before a chunk's border lasts until the first one behind it."""
-    before: TrackRun | None = None
-    for run in runs:
+def _without_seams(groups: Iterator[Group]) -> Iterator[Group]:
+    """Groups of one stretch; the last frame before a chunk's border lasts until the first one behind it."""
+    before: Group | None = None
+    for group in groups:
         if before is not None:
-            yield _stretched_to(before, run.base_dts)
-        before = run
+            yield replace(before, video=_stretched_to(before.video, group.video.base_dts))
+        before = group
     if before is not None:
         yield before
 
@@ -143,21 +175,22 @@ class SoundReader:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._timescale = read_init(file).tracks[0].timescale
-        self._waiting = [sample for found in read_fragments(file) for sample in found.runs[AUDIO_TRACK]]
+        self._samples = [sample for found in read_fragments(file) for sample in found.runs[AUDIO_TRACK]]
+        self._next = 0
 
     def until(self, video_ticks: int) -> TrackRun | None:
         """The sound that starts before a moment of the video track and was not handed out yet.
 
         A run never spans a gap: a track run has one start, and its samples follow each other.
         """
-        taken = [
-            sample for sample in self._waiting if sample.dts * VIDEO_TIMESCALE < video_ticks * self._timescale
-        ]
+        limit = video_ticks * self._timescale
+        behind = self._next
+        while behind < len(self._samples) and self._samples[behind].dts * VIDEO_TIMESCALE < limit:
+            behind += 1
+        taken = self._samples[self._next : behind]
         taken = taken[: _unbroken(taken)]
-        if not taken:
-            return None
-        del self._waiting[: len(taken)]
-        return _run(self._file, AUDIO_TRACK, taken)
+        self._next += len(taken)
+        return _run(self._file, AUDIO_TRACK, taken) if taken else None
 
 
 def _unbroken(samples: list[SampleRef]) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,8 +17,9 @@ from archiver.ring_reader import SegmentReader, Unit
 from archiver.stretches import SlicePart, Stretch
 from kernel.errors import CodecUnsupported
 from kernel.isobmff.reader import read_fragments, read_init
-from kernel.isobmff.sample_entry import decoder_config
+from kernel.isobmff.sample_entry import channel_count, decoder_config
 from kernel.isobmff.tracks import Track
+from kernel.timerange import TimeRange
 
 DECODERS = {
     "avc1": "h264",
@@ -54,7 +55,7 @@ def open_decoder(track: Track) -> Any:
     context.thread_count = 1
     if not track.is_video and config.kind in ("alaw", "ulaw"):
         context.sample_rate = track.timescale
-        context.layout = "mono"
+        context.layout = "stereo" if channel_count(track.sample_entry) == 2 else "mono"
     return context
 
 
@@ -92,26 +93,26 @@ def _frames(
     segment before (ITU-T H.265, 3.117), and a decoder that began anew would drop them.
     """
     decoding: _Decoding | None = None
-    for used in stretch.slices:
+    for used, wanted in _in_order(stretch):
         with SegmentReader(Path(used.path)) as reader:
             for track, unit in units_of(reader, used):
                 key = (used.run_id, track.sample_entry)
                 if decoding is None or decoding.key != key:
                     if decoding is not None:
-                        yield from _within(stretch, decoding.feed(None), tally)
+                        yield from decoding.feed(None, wanted)
                     decoding = _Decoding(key, track, tally)
-                yield from _within(stretch, decoding.feed(unit), tally)
+                yield from decoding.feed(unit, wanted)
     if decoding is not None:
-        yield from _within(stretch, decoding.feed(None), tally)
+        yield from decoding.feed(None, None)
 
 
-def _within(
-    stretch: Stretch, frames: Iterable[tuple[int, Any]], tally: DecodeTally
-) -> Iterator[tuple[int, Any]]:
-    for wall_us, frame in frames:
-        if stretch.wall.contains(wall_us):
-            tally.frames += 1
-            yield wall_us, frame
+def _in_order(stretch: Stretch) -> Iterator[tuple[SlicePart, TimeRange | None]]:
+    """Slices to be read, each with the wall time that is wanted of it; nothing of the lead-in."""
+    if stretch.lead_in is not None:
+        end_us = stretch.lead_in.wall.end_us
+        yield replace(stretch.lead_in, wall=TimeRange(start_us=end_us - 1, end_us=end_us)), None
+    for used in stretch.slices:
+        yield used, used.wall
 
 
 class _Decoding:
@@ -125,13 +126,19 @@ class _Decoding:
         self._walls: dict[int, int] = {}
         tally.decoders.add(self._context.name)
 
-    def feed(self, unit: Unit | None) -> list[tuple[int, Any]]:
-        """Frames with wall time that come out when a unit goes in; None drains the decoder."""
-        if unit is not None:
+    def feed(self, unit: Unit | None, wanted: TimeRange | None) -> list[tuple[int, Any]]:
+        """Frames with wall time that come out when a unit goes in; None drains the decoder.
+
+        Only units of the wanted time come out again: a decoder needs more than is shown, and where runs
+        overlap, each moment is shown from one of them.
+        """
+        if unit is not None and wanted is not None and wanted.contains(unit.wall_us):
             self._walls[unit.pts] = unit.wall_us
         frames = _feed(self._context, self._track, unit, self._tally)
         known = [(self._walls.pop(frame.pts, None), frame) for frame in frames]
-        return [(wall_us, frame) for wall_us, frame in known if wall_us is not None]
+        shown = [(wall_us, frame) for wall_us, frame in known if wall_us is not None]
+        self._tally.frames += len(shown)
+        return shown
 
 
 def _feed(context: Any, track: Track, unit: Unit | None, tally: DecodeTally) -> list[Any]:

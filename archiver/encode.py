@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +17,22 @@ import av
 import numpy as np
 from av.audio.resampler import AudioResampler
 from av.error import FFmpegError
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 
 from archiver.archive_file import AUDIO_TRACK, VIDEO_TIMESCALE, VIDEO_TRACK, to_micros, to_ticks
 from archiver.decode import DecodeTally, audio_frames, video_frames
+from archiver.output import whole_file
 from archiver.profile import AUDIO_KBPS, AUDIO_RATE_HZ, KEY_INTERVAL_SECONDS, Options
+from archiver.ring_reader import PictureFormat
 from archiver.samples import SAMPLE_OF
 from archiver.stretches import Stretch
 from kernel.errors import EncodeError
 from kernel.isobmff.boxes import find
 from kernel.isobmff.tracks import ProducerTime, Sample, Track, TrackRun
 from kernel.isobmff.writer import fragment, init_segment, producer_time
+from kernel.timerange import TimeRange
 
 _AAC_FRAME = 1024  # samples
-_FRAMES_FOR_RATE = 11  # a single interval would take the jitter of one frame for the camera's rate
 _JITTER_SAMPLES = AUDIO_RATE_HZ // 20  # 50 ms: sound within this of its place follows on without a break
 
 
@@ -40,6 +42,7 @@ class VideoStep:
 
     stretch: Stretch
     clip_start_us: int
+    picture: PictureFormat  # of the whole clip
     encoder: str
     options: Options
     target: Path
@@ -49,13 +52,12 @@ class VideoStep:
 class VideoResult:
     """What a video step made."""
 
-    path: Path
+    path: Path | None  # None where not one picture could be had
+    wall: TimeRange
     size_bytes: int
     frames: int
     undecodable_units: int
     decoders: tuple[str, ...]
-    width: int
-    height: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,92 +73,72 @@ def encode_video(step: VideoStep) -> VideoResult:
     """Encode the pictures of a chunk; media time is wall time minus the clip's start, time stamps stay true.
 
     Raises:
-        EncodeError: the chunk has no decodable picture, or the encoder fails.
+        EncodeError: the encoder fails, or gives another number of pictures than it was given.
     """
     tally = DecodeTally()
-    frames = video_frames(step.stretch, tally)
-    first = next(frames, None)
-    if first is None:
-        raise EncodeError(f"no picture of {step.stretch.wall} can be decoded.")
-    size = (first[1].width - first[1].width % 2, first[1].height - first[1].height % 2)
+    encoder = VideoEncoder(step)
+    units: list[EncodedUnit] = []
     try:
-        encoder = VideoEncoder(step, size)
-        units = [unit for wall_us, frame in _chain(first, frames) for unit in encoder.encode(wall_us, frame)]
+        for wall_us, frame in video_frames(step.stretch, tally):
+            units += encoder.encode(wall_us, frame)
         units += encoder.drain()
     except FFmpegError as error:
         raise EncodeError(f"{step.encoder} failed: {error}.") from None
-    end = to_ticks(step.stretch.wall.end_us - step.clip_start_us, VIDEO_TIMESCALE)
-    size_bytes = _write_video(step, encoder.track(size), units, end)
+    if len(units) != tally.frames:
+        raise EncodeError(f"{step.encoder} gave {len(units)} pictures for {tally.frames}.")
+    size_bytes = _write_video(step, encoder.track(), units) if units else 0
     return VideoResult(
-        path=step.target,
+        path=step.target if units else None,
+        wall=step.stretch.wall,
         size_bytes=size_bytes,
         frames=tally.frames,
         undecodable_units=tally.undecodable_units,
         decoders=tuple(sorted(tally.decoders)),
-        width=size[0],
-        height=size[1],
     )
-
-
-def _chain(
-    first: tuple[int, VideoFrame], rest: Iterator[tuple[int, VideoFrame]]
-) -> Iterator[tuple[int, VideoFrame]]:
-    yield first
-    yield from rest
 
 
 class VideoEncoder:
     """An encoder inside a container that is never written: the muxer makes the sample entry for us."""
 
-    def __init__(self, step: VideoStep, size: tuple[int, int]) -> None:
+    def __init__(self, step: VideoStep) -> None:
         self._start_us = step.clip_start_us
+        self._picture = step.picture
         self._header = io.BytesIO()
         movflags = {"movflags": "empty_moov+default_base_moof"}
         self._container = av.open(self._header, "w", format="mp4", options=movflags)
-        stream: Any = self._container.add_stream(step.encoder, rate=25, options=dict(step.options))
+        rate = step.picture.rate
+        stream: Any = self._container.add_stream(step.encoder, rate=rate, options=dict(step.options))
+        stream.width, stream.height = step.picture.width, step.picture.height
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = Fraction(1, VIDEO_TIMESCALE)
+        stream.codec_context.framerate = rate
+        stream.codec_context.gop_size = max(1, round(rate * KEY_INTERVAL_SECONDS))
+        stream.codec_context.thread_count = 1
         self._stream = stream
         self._sample_of = SAMPLE_OF[step.encoder]
-        self._stream.width, self._stream.height = size
-        self._stream.pix_fmt = "yuv420p"
-        self._stream.codec_context.time_base = Fraction(1, VIDEO_TIMESCALE)
-        self._stream.codec_context.thread_count = 1
-        self._key_ticks = KEY_INTERVAL_SECONDS * VIDEO_TIMESCALE
-        self._size = size
-        self._started = False
-        self._pending: list[tuple[int, VideoFrame]] = []
-
-    def encode(self, wall_us: int, frame: VideoFrame) -> list[EncodedUnit]:
-        """Give the encoder a frame; it answers when it likes."""
-        if not self._started:
-            self._pending.append((wall_us, frame))
-            if len(self._pending) < _FRAMES_FOR_RATE:
-                return []
-            return self._start()
-        return self._give(wall_us, frame)
-
-    def _start(self) -> list[EncodedUnit]:
-        """Tell the encoder the frame rate, once it is known, then give it what came so far."""
-        rate = _frame_rate([wall_us for wall_us, _ in self._pending])
-        context = self._stream.codec_context
-        context.framerate = rate
-        context.gop_size = max(1, round(rate * KEY_INTERVAL_SECONDS))
+        self._key_due = 0  # ticks of the next key frame
+        self._first = True
         self._container.start_encoding()
         leave_real_time()
-        self._started = True
-        pending, self._pending = self._pending, []
-        return [unit for wall_us, frame in pending for unit in self._give(wall_us, frame)]
 
-    def _give(self, wall_us: int, frame: VideoFrame) -> list[EncodedUnit]:
-        plain = frame.reformat(width=self._size[0], height=self._size[1], format="yuv420p")
+    def encode(self, wall_us: int, frame: VideoFrame) -> list[EncodedUnit]:
+        """Give the encoder a frame; it answers when it likes.
+
+        Key frames come by time, not by count: a screen that is sent once a second would else have one in a
+        minute.
+        """
+        plain = fit(frame, self._picture.width, self._picture.height)
         plain.pts = to_ticks(wall_us - self._start_us, VIDEO_TIMESCALE)
         plain.time_base = Fraction(1, VIDEO_TIMESCALE)
-        plain.pict_type = av.video.frame.PictureType.NONE
+        plain.pict_type = PictureType.NONE
+        if self._first or plain.pts >= self._key_due:
+            self._first, self._key_due = False, plain.pts + KEY_INTERVAL_SECONDS * VIDEO_TIMESCALE
+            plain.pict_type = PictureType.I
         return self._units(self._stream.encode(plain))
 
     def drain(self) -> list[EncodedUnit]:
         """What the encoder still holds."""
-        units = [] if self._started else self._start()
-        return units + self._units(self._stream.encode(None))
+        return self._units(self._stream.encode(None))
 
     def _units(self, packets: list[Any]) -> list[EncodedUnit]:
         return [
@@ -166,11 +148,14 @@ class VideoEncoder:
             for packet in packets
         ]
 
-    def track(self, size: tuple[int, int]) -> Track:
+    def track(self) -> Track:
         """The video track, with the sample entry that the muxer wrote."""
-        entry = sample_entry(self._header.getvalue())
         return Track(
-            id=VIDEO_TRACK, timescale=VIDEO_TIMESCALE, sample_entry=entry, width=size[0], height=size[1]
+            id=VIDEO_TRACK,
+            timescale=VIDEO_TIMESCALE,
+            sample_entry=sample_entry(self._header.getvalue()),
+            width=self._picture.width,
+            height=self._picture.height,
         )
 
 
@@ -188,11 +173,22 @@ def leave_real_time() -> None:
             os.sched_setscheduler(int(task.name), os.SCHED_OTHER, os.sched_param(0))
 
 
-def _frame_rate(walls: list[int]) -> Fraction:
-    """Frames a second from the first capture times; one frame alone counts as one a second."""
-    if len(walls) < 2 or walls[-1] <= walls[0]:
-        return Fraction(1)
-    return Fraction((len(walls) - 1) * 1_000_000, walls[-1] - walls[0]).limit_denominator(100)
+def fit(frame: VideoFrame, width: int, height: int) -> VideoFrame:
+    """A frame as large as asked for; one of another shape is scaled whole, with black beside it."""
+    if frame.width * height == frame.height * width:
+        return frame.reformat(width=width, height=height, format="yuv420p")
+    scale = min(width / frame.width, height / frame.height)
+    inner_width, inner_height = (max(2, int(side * scale) // 2 * 2) for side in (frame.width, frame.height))
+    inner = frame.reformat(width=inner_width, height=inner_height, format="yuv420p").to_ndarray()
+    canvas = np.full((height * 3 // 2, width), 128, np.uint8)
+    canvas[:height] = 16  # black, limited range
+    left, top = (width - inner_width) // 4 * 2, (height - inner_height) // 4 * 2
+    canvas[top : top + inner_height, left : left + inner_width] = inner[:inner_height]
+    for plane in (0, 1):
+        target = canvas[height:].reshape(2, height // 2, width // 2)[plane]
+        source = inner[inner_height:].reshape(2, inner_height // 2, inner_width // 2)[plane]
+        target[top // 2 : (top + inner_height) // 2, left // 2 : (left + inner_width) // 2] = source
+    return VideoFrame.from_ndarray(canvas, format="yuv420p")
 
 
 def sample_entry(header: bytes) -> bytes:
@@ -203,8 +199,9 @@ def sample_entry(header: bytes) -> bytes:
     return header[stsd.payload + 8 : stsd.end]
 
 
-def _write_video(step: VideoStep, track: Track, units: list[EncodedUnit], end: int) -> int:
+def _write_video(step: VideoStep, track: Track, units: list[EncodedUnit]) -> int:
     """Write the units as groups of pictures; decode times are the presentation times, sorted."""
+    end = to_ticks(step.stretch.wall.end_us - step.clip_start_us, VIDEO_TIMESCALE)
     order = [*sorted(unit.pts for unit in units), end]
     samples = [
         Sample(
@@ -218,21 +215,21 @@ def _write_video(step: VideoStep, track: Track, units: list[EncodedUnit], end: i
     borders = [number for number, unit in enumerate(units) if unit.key] + [len(units)]
     if borders[0] != 0:
         raise EncodeError("the encoder did not begin with a key frame.")
-    partial = step.target.with_suffix(".part")
-    with partial.open("wb") as file:
+    with whole_file(step.target) as file:
         file.write(init_segment([track]))
-        for sequence in range(len(borders) - 1):
-            first, behind = borders[sequence], borders[sequence + 1]
+        for sequence, (first, behind) in enumerate(pairwise(borders), start=1):
             run = TrackRun(track_id=track.id, base_dts=order[first], samples=tuple(samples[first:behind]))
-            file.write(_stamped(sequence + 1, run, step.clip_start_us, track))
-        size = file.tell()
-    partial.replace(step.target)
-    return size
+            file.write(_stamped(sequence, run, step))
+        return file.tell()
 
 
-def _stamped(sequence: int, run: TrackRun, clip_start_us: int, track: Track) -> bytes:
-    wall_us = clip_start_us + to_micros(run.base_dts, track.timescale)
-    time = ProducerTime(track_id=track.id, wall_us=wall_us, media_time=run.base_dts, captured=True)
+def _stamped(sequence: int, run: TrackRun, step: VideoStep) -> bytes:
+    time = ProducerTime(
+        track_id=run.track_id,
+        wall_us=step.clip_start_us + to_micros(run.base_dts, VIDEO_TIMESCALE),
+        media_time=run.base_dts,
+        captured=step.stretch.captured,
+    )
     return producer_time(time) + fragment(sequence, [run])
 
 
@@ -252,6 +249,7 @@ class AudioResult:
     path: Path | None  # None where the clip has no sound
     size_bytes: int
     padded_us: int  # silence put where a stretch has pictures but no sound
+    trimmed_us: int  # sound left out because it ran ahead of its place
     undecodable_units: int
     decoders: tuple[str, ...]
 
@@ -264,7 +262,7 @@ def encode_audio(step: AudioStep) -> AudioResult:
     """
     tally = DecodeTally()
     runs: list[TrackRun] = []
-    padded = 0
+    padded = trimmed = 0
     entry = b""
     for stretch in step.stretches:
         try:
@@ -274,6 +272,7 @@ def encode_audio(step: AudioStep) -> AudioResult:
             if encoder.heard:
                 runs.append(encoder.finish())
                 padded += encoder.padded_samples
+                trimmed += encoder.trimmed_samples
                 entry = encoder.entry()
         except FFmpegError as error:
             raise EncodeError(f"the sound cannot be encoded: {error}.") from None
@@ -282,7 +281,8 @@ def encode_audio(step: AudioStep) -> AudioResult:
     return AudioResult(
         path=path,
         size_bytes=size,
-        padded_us=padded * 1_000_000 // AUDIO_RATE_HZ,
+        padded_us=to_micros(padded, AUDIO_RATE_HZ),
+        trimmed_us=to_micros(trimmed, AUDIO_RATE_HZ),
         undecodable_units=tally.undecodable_units,
         decoders=decoders,
     )
@@ -307,15 +307,24 @@ class AudioEncoder:
         self._samples: list[Sample] = []
         self.heard = False
         self.padded_samples = 0
+        self.trimmed_samples = 0
 
     def add(self, wall_us: int, frame: Any) -> None:
         """Place a frame by its wall time; small differences are jitter of time stamps, not silence."""
         place = to_ticks(wall_us - self._wall.start_us, AUDIO_RATE_HZ)
-        if not self.heard or abs(place - self._cursor) > _JITTER_SAMPLES:
-            self._pad(place - self._cursor)
+        early = self._cursor - place
+        if not self.heard or -early > _JITTER_SAMPLES:
+            self._pad(-early)
         self.heard = True
         for block in self._resample(frame):
-            self._place(block.to_ndarray().reshape(-1))
+            samples = block.to_ndarray().reshape(-1)
+            if early > _JITTER_SAMPLES:
+                # A microphone's clock that is too fast, or two runs that overlap: lips and words must meet.
+                extra = min(early, len(samples))
+                early -= extra
+                self.trimmed_samples += extra
+                samples = samples[extra:]
+            self._place(samples)
 
     def _resample(self, frame: Any) -> list[Any]:
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
@@ -361,14 +370,11 @@ class AudioEncoder:
 
 def _write_audio(target: Path, entry: bytes, runs: list[TrackRun]) -> tuple[Path, int]:
     track = Track(id=AUDIO_TRACK, timescale=AUDIO_RATE_HZ, sample_entry=entry)
-    partial = target.with_suffix(".part")
-    with partial.open("wb") as file:
+    with whole_file(target) as file:
         file.write(init_segment([track]))
         for sequence, run in enumerate(runs, start=1):
             file.write(fragment(sequence, [run]))
-        size = file.tell()
-    partial.replace(target)
-    return target, size
+        return target, file.tell()
 
 
 def libraries() -> dict[str, str]:

@@ -28,7 +28,7 @@ class Profile:
             return {"preset": "10", "crf": str(crf), "svtav1-params": f"lp=1:scm={screen}:tune=0"}
         tune = {} if kind in SCREENS else {"tune": "film"}
         # Without B-frames: FFmpeg shows them late in fragments, by as much as they are reordered.
-        return {"preset": "medium", "crf": str(crf), "bf": "0", "threads": "1", **tune}
+        return {"preset": "medium", "crf": str(crf), "bf": "0", "forced-idr": "1", "threads": "1", **tune}
 
 
 SCREENS = frozenset({ContentKind.SCREEN, ContentKind.SEAT_DESKTOP, ContentKind.EXTRACTION_TERMINAL})

@@ -78,6 +78,8 @@ def receipt(
             "kbit_per_second": round(size_bytes * 8 / 1000 / seconds, 3) if seconds else None,
             "undecodable_units": sum(result.undecodable_units for result in video) + audio.undecodable_units,
             "silence_added_us": audio.padded_us,
+            "sound_left_out_us": audio.trimmed_us,
+            "without_picture": [wall_json(made.wall) for made in video if made.path is None],
             "decoders": sorted({*audio.decoders, *(name for made in video for name in made.decoders)}),
         },
         "result": {"file": file_name, "size_bytes": size_bytes, "sha256": sha256},

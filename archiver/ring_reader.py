@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -101,6 +102,14 @@ class SegmentReader:
             for sample in samples[max(0, inside[0] - 1) : inside[-1] + 1]:
                 yield self._unit(track, sample)
 
+    def frame_rate(self) -> Fraction:
+        """Pictures a second, on average."""
+        samples = self._samples(self.init.video)
+        ticks = sum(sample.duration for sample in samples)
+        if not ticks:
+            return Fraction(1)
+        return Fraction(len(samples) * self.init.video.timescale, ticks).limit_denominator(100)
+
     def _samples(self, track: Track) -> list[SampleRef]:
         return [sample for one in self._fragments for sample in one.runs.get(track.id, ())]
 
@@ -112,3 +121,27 @@ class SegmentReader:
         data = self._file.read(sample.size)
         wall_us = self._wall(track, sample)
         return Unit(data=data, pts=sample.pts, dts=sample.dts, key=sample.key, wall_us=wall_us)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PictureFormat:
+    """What all pictures of an archived file have in common."""
+
+    width: int  # pixels, even
+    height: int
+    rate: Fraction  # frames a second, for the encoder's planning; time stamps stay as they are
+
+
+def picture_format(paths: Sequence[Path]) -> PictureFormat:
+    """A format for the footage of these segments: the largest picture, the frame rate of the first.
+
+    Raises:
+        FootageError: one of them is missing or is no segment.
+    """
+    sizes, rate = [], Fraction(1)
+    for number, path in enumerate(dict.fromkeys(paths)):
+        with SegmentReader(path) as reader:
+            sizes.append((reader.init.video.width, reader.init.video.height))
+            rate = reader.frame_rate() if number == 0 else rate
+    width, height = max(sizes, key=lambda size: size[0] * size[1])
+    return PictureFormat(width=width - width % 2, height=height - height % 2, rate=rate)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,18 +15,19 @@ from archiver.plan import budget_bytes
 from archiver.profile import PROFILES, Profile
 from archiver.progress import ProgressTeller
 from archiver.receipt import clip_json, receipt, wall_json
+from archiver.ring_reader import picture_format
 from archiver.steps import StepRunner
-from archiver.store import free_version, key_prefix, store_package, verify_objects
+from archiver.store import VersionTaken, key_prefix, store_package, verify_objects
 from archiver.stretches import stretches
 from archiver.within_budget import ClipEncoder, ClipWork, EncodedClip
 from catalog.catalogue import Catalogue
 from catalog.objects import ObjectStore, sha256_of
-from kernel.clock import Clock
-from kernel.errors import FixityError
+from kernel.clock import Clock, iso_utc
+from kernel.errors import DiskFull, FixityError, StorageError
 from kernel.ids import new_id
 from kernel.isobmff.reader import read_init
 from kernel.isobmff.sample_entry import codec_string
-from kernel.model.archive import Archive, Rendition
+from kernel.model.archive import Archive, ArchiveObject, Rendition
 from kernel.model.cut import Clip
 from kernel.model.footage import Segment
 from kernel.model.source import Source
@@ -69,6 +72,10 @@ class SessionArchiver:
             FixityError: a segment is not what its row says, or the store gives back something else.
             EncodeError, StorageError: it cannot be done now; what is finished stays and is not done again.
         """
+        with os_errors_translated():
+            return self._run()
+
+    def _run(self) -> Archive:
         self._check_segments()
         works = self._works()
         seconds = sum(work.seconds for work in works)
@@ -88,16 +95,21 @@ class SessionArchiver:
     def _works(self) -> list[ClipWork]:
         sources = self._tools.catalogue.places.sources()
         ring = str(self._tools.ring)
-        return [
-            ClipWork(
-                clip=clip,
-                source=sources[clip.source_id],
-                pieces=tuple(stretches(clip, self._segments, ring)),
-                directory=self._directory / f"{clip.source_id}-p{clip.part}",
-            )
-            for clip in self._clips
-            if clip.slices
-        ]
+        works = []
+        for clip in self._clips:
+            pieces = tuple(stretches(clip, self._segments, ring))
+            if pieces:
+                paths = [Path(used.path) for piece in pieces for used in piece.slices]
+                works.append(
+                    ClipWork(
+                        clip=clip,
+                        source=sources[clip.source_id],
+                        pieces=pieces,
+                        picture=picture_format(paths),
+                        directory=self._directory / f"{clip.source_id}-p{clip.part}",
+                    )
+                )
+        return works
 
     def _store(self, encoded: Sequence[EncodedClip], budget: int, overrun: str) -> Archive:
         """Package, store, read back, record; the row comes last (invariant 10)."""
@@ -105,11 +117,7 @@ class SessionArchiver:
         receipts = [self._receipt(one) for one in encoded]
         files = self._package(encoded, receipts, budget)
         tools = self._tools
-        first = tools.catalogue.archives.next_version(self._session.id)
-        version = free_version(tools.store, self._project, self._session, first)
-        prefix = key_prefix(self._project, self._session, version)
-        advance = self._progress.counter("store", 0.88, 0.94, len(files))
-        objects = store_package(tools.store, prefix, files, advance)
+        version, prefix, objects = self._put(files)
         verify_objects(tools.store, objects, self._progress.counter("verify", 0.94, 1.0, len(files)))
         size = sum(item.size_bytes for item in objects)
         archive = Archive(
@@ -122,13 +130,26 @@ class SessionArchiver:
             raw_bytes=raw_bytes(self._clips, self._segments),
             verified_us=tools.clock.now_us(),
             principal=tools.principal,
-            overrun_reason=(overrun or "The encoder overshot its measured rate.") if size > budget else "",
+            overrun_reason=(overrun or "What must be kept beside the pictures is over it.")
+            if size > budget
+            else "",
             objects=tuple(objects),
         )
         renditions = [self._rendition(one, told, prefix) for one, told in zip(encoded, receipts, strict=True)]
         tools.catalogue.archives.record(archive, renditions)
         self._progress.tell("done", 1.0, always=True)
         return archive
+
+    def _put(self, files: Sequence[PackageFile]) -> tuple[int, str, list[ArchiveObject]]:
+        """Put the package under the first version that is free, or that holds a part of just this package."""
+        version = self._tools.catalogue.archives.next_version(self._session.id)
+        while True:
+            prefix = key_prefix(self._project, self._session, version)
+            advance = self._progress.counter("store", 0.88, 0.94, len(files))
+            try:
+                return version, prefix, store_package(self._tools.store, prefix, files, advance)
+            except VersionTaken:
+                version += 1
 
     def _receipt(self, one: EncodedClip) -> dict[str, Any]:
         with one.path.open("rb") as file:
@@ -161,6 +182,8 @@ class SessionArchiver:
             "External-Identifier": f"{self._project.project_code}/{self._session.id}",
             "External-Description": f"{self._project.name_zh} {self._session.phase}",
             "Bag-Software-Agent": "jianzheng",
+            # The session's day, not today's: a bag that is made again must be the same.
+            "Bagging-Date": iso_utc(self._session.end_us or 0)[:10],
         }
         step = PackageStep(directory=directory.absolute(), info=info)
         return self._tools.runner.run(make_package, [step])[0]
@@ -215,6 +238,17 @@ class SessionArchiver:
             sha256=told["result"]["sha256"],
             receipt=told,
         )
+
+
+@contextmanager
+def os_errors_translated() -> Iterator[None]:
+    """What the disk of the archiver's work says, as errors of ours."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull("The disk that archives are made on is full.") from error
+        raise StorageError(f"The archiver's files cannot be used: {error}.") from error
 
 
 def check_file(wanted: tuple[Path, str]) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from archiver.package import PackageFile
 from catalog.objects import ObjectStore, verify
 from kernel.clock import to_datetime
-from kernel.errors import FixityError
+from kernel.errors import FixityError, ObjectExists, StorageError
 from kernel.model.archive import ArchiveObject
 from kernel.model.timeline import Project, Session
 
@@ -24,15 +24,10 @@ def key_prefix(project: Project, session: Session, version: int) -> str:
     return f"archives/{quoted}/v{version}"
 
 
-def free_version(store: ObjectStore, project: Project, session: Session, first: int) -> int:
-    """The first version from ``first`` on of which the store has nothing.
+class VersionTaken(StorageError):
+    """Another package rests under this version's keys."""
 
-    An attempt that broke off may have left objects; they are never overwritten (invariant 9).
-    """
-    version = first
-    while next(store.list_keys(key_prefix(project, session, version) + "/"), None) is not None:
-        version += 1
-    return version
+    hint = "It is stored under the next version."
 
 
 def store_package(
@@ -40,7 +35,10 @@ def store_package(
 ) -> list[ArchiveObject]:
     """Put all files of a package under a prefix, the tag manifest last: with it the package is complete.
 
+    What an attempt that broke off left there, and is the same, is not put again.
+
     Raises:
+        VersionTaken: a key holds something else; keys are never overwritten (invariant 9).
         FixityError: what the store took is not what the package holds.
         StorageError: the store refuses.
     """
@@ -49,13 +47,20 @@ def store_package(
 
 
 def _put(store: ObjectStore, prefix: str, file: PackageFile, done: Callable[[], None]) -> ArchiveObject:
-    key = f"{prefix}/{file.object.key}"
-    with file.path.open("rb") as source:
-        digest = store.put(key, source)
-    if digest != file.object.sha256:
+    key, wanted = f"{prefix}/{file.object.key}", file.object
+    try:
+        with file.path.open("rb") as source:
+            digest = store.put(key, source)
+    except ObjectExists:
+        try:
+            verify(store, key, wanted.size_bytes, wanted.sha256)
+        except FixityError:
+            raise VersionTaken(f"{key} holds something else.") from None
+        digest = wanted.sha256
+    if digest != wanted.sha256:
         raise FixityError(f"{key} changed on its way into the store.")
     done()
-    return ArchiveObject(key=key, size_bytes=file.object.size_bytes, sha256=digest)
+    return ArchiveObject(key=key, size_bytes=wanted.size_bytes, sha256=digest)
 
 
 def verify_objects(store: ObjectStore, objects: Sequence[ArchiveObject], done: Callable[[], None]) -> None:

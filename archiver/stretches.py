@@ -8,8 +8,10 @@ from itertools import pairwise
 
 from kernel.clock import SECOND_US
 from kernel.model.cut import Clip, SegmentSlice
-from kernel.model.footage import Segment
+from kernel.model.footage import ClockBasis, Segment
 from kernel.timerange import TimeRange, merge
+
+LEAD_IN_US = 2 * SECOND_US
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,6 +22,7 @@ class SlicePart:
     run_id: str  # media time goes on from one segment of a run to the next
     path: str  # of the file, absolute
     sha256: str
+    captured: bool  # its wall time is the source's own, not estimated from arrival
     wall: TimeRange
 
 
@@ -29,6 +32,12 @@ class Stretch:
 
     wall: TimeRange
     slices: tuple[SlicePart, ...]
+    lead_in: SlicePart | None = None  # decoded first and not shown: an open group of pictures leans on it
+
+    @property
+    def captured(self) -> bool:
+        """Whether all of its wall time is the source's own."""
+        return all(used.captured for used in self.slices)
 
 
 def stretches(clip: Clip, segments: Mapping[str, Segment], ring: str) -> list[Stretch]:
@@ -53,6 +62,7 @@ def _part(used: SegmentSlice, segment: Segment, ring: str) -> SlicePart:
         run_id=segment.run_id,
         path=f"{ring}/{segment.path}",
         sha256=segment.sha256,
+        captured=segment.clock_basis is ClockBasis.SENDER_REPORT,
         wall=used.wall,
     )
 
@@ -69,12 +79,22 @@ def chunks(stretch: Stretch, longest_us: int = 60 * SECOND_US) -> list[Stretch]:
 
 def narrow(stretch: Stretch, wall: TimeRange) -> Stretch:
     """The part of a stretch that lies in a range."""
+    numbers = [n for n, used in enumerate(stretch.slices) if used.wall.intersect(wall) is not None]
     parts = []
-    for used in stretch.slices:
-        inside = used.wall.intersect(wall)
-        if inside is not None:
-            parts.append(replace(used, wall=inside))
-    return Stretch(wall=wall, slices=tuple(parts))
+    for number in numbers:
+        used = stretch.slices[number]
+        parts.append(replace(used, wall=used.wall.intersect(wall) or used.wall))
+    first = numbers[0] if numbers else 0
+    return Stretch(wall=wall, slices=tuple(parts), lead_in=_lead_in(stretch, first, wall))
+
+
+def _lead_in(stretch: Stretch, first: int, wall: TimeRange) -> SlicePart | None:
+    """The slice before, where a range begins so near the start of a segment that its pictures may need it."""
+    if first == 0:
+        return stretch.lead_in
+    before, used = stretch.slices[first - 1], stretch.slices[first]
+    near = wall.start_us - used.wall.start_us < LEAD_IN_US
+    return before if near and before.run_id == used.run_id else None
 
 
 def samples_for_probing(pieces: Sequence[Stretch], seconds: float, count: int) -> list[Stretch]:

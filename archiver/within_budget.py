@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from archiver.archive_file import join
+from archiver.archive_file import JoinStep, join
 from archiver.encode import AudioResult, AudioStep, VideoResult, VideoStep, encode_audio, encode_video
 from archiver.plan import Budget, ClipDemand, EncodePlan, RatePoint, plan
 from archiver.profile import AUDIO_KBPS, Profile
 from archiver.progress import ProgressTeller
+from archiver.ring_reader import PictureFormat
 from archiver.steps import StepRunner, once
 from archiver.stretches import Stretch, chunks, samples_for_probing
 from kernel.clock import SECOND_US
+from kernel.errors import EncodeError
 from kernel.log import logger
 from kernel.model.cut import Clip
 from kernel.model.source import Source
@@ -37,6 +39,7 @@ class ClipWork:
     clip: Clip
     source: Source
     pieces: tuple[Stretch, ...]
+    picture: PictureFormat
     directory: Path
 
     @property
@@ -84,7 +87,8 @@ class ClipEncoder:
                 f"The clips weigh {weight} bytes of {total}; they are encoded again.",
                 action="archive.correct",
             )
-            demands = [corrected(demand, one) for demand, one in zip(demands, encoded, strict=True)]
+            made = {one.work.clip.id: one for one in encoded}
+            demands = [corrected(one, made[one.clip_id]) if one.clip_id in made else one for one in demands]
         raise AssertionError("unreachable: the last attempt returns")
 
     def _budget(self, works: Sequence[ClipWork], total: int) -> Budget:
@@ -128,7 +132,8 @@ class ClipEncoder:
                 seconds=work.seconds,
                 has_audio=sound.path is not None,
                 points=tuple(
-                    RatePoint(crf=crf, bits_per_second=size * 8 * SECOND_US / length)
+                    # A screen may send no picture in a whole window: little, but not nothing.
+                    RatePoint(crf=crf, bits_per_second=max(1.0, size * 8 * SECOND_US / length))
                     for (clip_id, crf), (size, length) in measured.items()
                     if clip_id == work.clip.id
                 ),
@@ -141,6 +146,7 @@ class ClipEncoder:
         return VideoStep(
             stretch=piece,
             clip_start_us=work.clip.wall.start_us,
+            picture=work.picture,
             encoder=self._profile.encoder,
             options=self._profile.options(work.source.content_kind, crf),
             target=work.directory / self._profile.codec / name,
@@ -158,29 +164,49 @@ class ClipEncoder:
         advance = self._progress.counter("encode", 0.2, 0.85, len(tasks))
         encode = partial(once, encode_video, VideoResult)
         results = self._runner.run(encode, [step for _, _, step in tasks], advance)
-        by_clip: dict[str, list[tuple[int, VideoResult]]] = {}
+        by_clip: dict[str, list[tuple[int, VideoResult]]] = {work.clip.id: [] for work in works}
         for (work, number, _), result in zip(tasks, results, strict=True):
-            by_clip.setdefault(work.clip.id, []).append((number, result))
-        return [
-            self._join(work, chosen.crf[work.clip.id], by_clip[work.clip.id], sound)
+            by_clip[work.clip.id].append((number, result))
+        parts = [
+            (work, by_clip[work.clip.id], sound)
             for work, sound in zip(works, audio, strict=True)
+            if any(result.path for _, result in by_clip[work.clip.id])
+        ]
+        steps = [self._join_step(work, made, sound) for work, made, sound in parts]
+        counts = self._runner.run(join, steps)
+        return [
+            self._encoded(work, chosen.crf[work.clip.id], [result for _, result in made], sound, count)
+            for (work, made, sound), count in zip(parts, counts, strict=True)
         ]
 
-    def _join(
-        self, work: ClipWork, crf: int, video: Sequence[tuple[int, VideoResult]], sound: AudioResult
-    ) -> EncodedClip:
+    def _join_step(
+        self, work: ClipWork, video: Sequence[tuple[int, VideoResult]], sound: AudioResult
+    ) -> JoinStep:
         files: list[list[Path]] = [[] for _ in work.pieces]
         for number, result in video:
-            files[number].append(result.path)
-        target = work.directory / work.file_name
-        join(target, files, sound.path, work.clip.wall.start_us)
+            if result.path is not None:
+                files[number].append(result.path)
+        return JoinStep(
+            stretches=tuple(tuple(chunk_files) for chunk_files in files if chunk_files),
+            audio=sound.path,
+            clip_start_us=work.clip.wall.start_us,
+            target=work.directory / work.file_name,
+        )
+
+    def _encoded(
+        self, work: ClipWork, crf: int, video: Sequence[VideoResult], sound: AudioResult, pictures: int
+    ) -> EncodedClip:
+        """What was made of a clip, if not one picture was lost on the way.
+
+        Raises:
+            EncodeError: the file has another number of pictures than its chunks.
+        """
+        wanted = sum(result.frames for result in video)
+        if pictures != wanted:
+            raise EncodeError(f"{work.file_name} has {pictures} pictures instead of {wanted}.")
+        path = work.directory / work.file_name
         return EncodedClip(
-            work=work,
-            crf=crf,
-            path=target,
-            size_bytes=target.stat().st_size,
-            video=tuple(result for _, result in video),
-            audio=sound,
+            work=work, crf=crf, path=path, size_bytes=path.stat().st_size, video=tuple(video), audio=sound
         )
 
 

@@ -181,34 +181,20 @@ def archive(
 
     What was finished before an interruption is not done again.
     """
-    from archiver.worker import Archiver
-    from cli.archiving import archiving_tools
+    from cli.archiving import ArchivingLoop, archiving_tools
     from cli.wiring import open_catalogue
-    from segmenter.worker import Segmenter
 
     configure_logging(machine=json_log)
     settings = _settings(data_dir)
-    clock = SystemClock()
     stop = threading.Event()
     _stop_on_signal(stop)
-    failed = False
     with (
         open_catalogue(settings) as catalogue,
-        archiving_tools(settings, catalogue, clock, principal or _user()) as tools,
+        archiving_tools(settings, catalogue, SystemClock(), principal or _user(), stop) as tools,
     ):
-        segmenter = Segmenter(catalogue, settings.cut, clock)
-        archiver = Archiver(tools)
-        while not stop.is_set():
-            try:
-                worked = bool(segmenter.run_once()) or archiver.run_once() is not None
-            except JianzhengError as error:
-                _log.error(str(error), action="archive.failed")
-                worked, failed = False, True
-            if not worked and not archiver.due():
-                if not follow:
-                    break
-                stop.wait(0.5)
-    if failed and not follow:
+        loop = ArchivingLoop(tools, settings, stop)
+        loop.run(follow)
+    if loop.failed and not follow:
         raise typer.Exit(1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,8 +74,8 @@ def max_sync_error_ms(store: ObjectStore, renditions: list[Rendition]) -> float 
     for rendition in renditions:
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "file.mp4"
-            with store.open(rendition.object_key) as source:
-                path.write_bytes(source.read())
+            with store.open(rendition.object_key) as source, path.open("wb") as target:
+                shutil.copyfileobj(source, target)
             errors = _strip_errors_ms(path, rendition)
         if errors is None:
             return None

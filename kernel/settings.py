@@ -85,6 +85,9 @@ class CutSettings(Closed):
     settle_seconds: float = Field(
         default=120, ge=0, description="Longest wait for footage on its way to the ring after the post-roll."
     )
+    give_up_seconds: float = Field(
+        default=6 * 3600, ge=0, description="Longest wait for footage that a fallen recorder did not seal."
+    )
 
 
 class ServerSettings(Closed):

@@ -66,6 +66,11 @@ def _descriptor_length(data: bytes, offset: int) -> tuple[int, int]:
     raise BoxError("an esds descriptor is cut off.")
 
 
+def channel_count(entry: bytes) -> int:
+    """Channels that an AudioSampleEntry names (ISO/IEC 14496-12, 12.2.3)."""
+    return int.from_bytes(entry[24:26], "big")
+
+
 def codec_string(entry: bytes) -> str:
     """The codec as browsers want it named (RFC 6381; AV1-ISOBMFF section 5).
 

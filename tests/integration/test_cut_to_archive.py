@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import bagit
 import pytest
@@ -14,8 +17,10 @@ from archiver.worker import Archiver
 from catalog.catalogue import Catalogue
 from catalog.objects import DirectoryStore, verify
 from kernel.clock import SECOND_US, FakeClock
-from kernel.errors import FixityError
+from kernel.errors import FixityError, StorageError
 from kernel.ids import new_id
+from kernel.isobmff.reader import read_fragments
+from kernel.lock import sole_user
 from kernel.model.footage import Gap, GapCause
 from kernel.model.timeline import SessionState
 from kernel.settings import ArchiveSettings, CutSettings
@@ -120,3 +125,112 @@ def test_footage_that_is_not_what_its_row_says_is_not_archived(
     assert progress is not None
     assert progress.step == "failed"
     assert damaged.name in progress.detail
+
+
+class ForgetfulStore(DirectoryStore):
+    """Takes everything, and fails to read back as often as it is told."""
+
+    failures = 1
+
+    def open(self, key: str) -> BinaryIO:
+        if key.endswith("catalogue.json") and self.failures:
+            self.failures -= 1
+            raise StorageError("the store does not answer.")
+        return super().open(key)
+
+
+def test_an_archive_whose_reading_back_failed_goes_on_where_it_broke_off(
+    tmp_path: Path, catalogue: Catalogue, tools: Tools
+) -> None:
+    """The next attempt puts nothing twice and leaves no dead version behind."""
+    record_footage(catalogue, tmp_path / "ring")
+    add_session(catalogue, START + SECOND_US, START + 8 * SECOND_US)
+    Segmenter(catalogue, cut_settings(), tools.clock).run_once()
+    store = ForgetfulStore(tmp_path / "store")
+    archiver = Archiver(replace(tools, store=store))
+
+    with pytest.raises(StorageError, match="does not answer"):
+        archiver.run_once()
+    assert archiver.run_once() is None  # not at once again
+    put = set(store.list_keys())
+    clock = tools.clock
+    assert isinstance(clock, FakeClock)
+    clock.advance(31)
+    archive = archiver.run_once()
+
+    assert archive is not None
+    assert archive.version == 1
+    assert set(store.list_keys()) == put == {item.key for item in archive.objects}
+
+
+def test_a_chunk_that_a_power_cut_emptied_is_made_again(
+    tmp_path: Path, catalogue: Catalogue, tools: Tools
+) -> None:
+    record_footage(catalogue, tmp_path / "ring")
+    add_session(catalogue, START + SECOND_US, START + 8 * SECOND_US)
+    Segmenter(catalogue, cut_settings(), tools.clock).run_once()
+    store = ForgetfulStore(tmp_path / "store")
+    archiver = Archiver(replace(tools, store=store))
+    with pytest.raises(StorageError):
+        archiver.run_once()
+    for chunk in (tmp_path / "work").rglob("chunk-*.mp4"):
+        chunk.write_bytes(b"")
+    clock = tools.clock
+    assert isinstance(clock, FakeClock)
+    clock.advance(31)
+
+    archive = archiver.run_once()
+
+    assert archive is not None
+    for rendition in catalogue.archives.renditions_of(archive.id):
+        with store.open(rendition.object_key) as file:
+            pictures = sum(len(found.runs[1]) for found in read_fragments(file))
+        assert pictures == rendition.receipt["measured"]["frames"]
+
+
+def test_a_session_nobody_recorded_is_archived_as_one_gap(
+    tmp_path: Path, catalogue: Catalogue, tools: Tools
+) -> None:
+    add_session(catalogue, START + SECOND_US, START + 8 * SECOND_US)
+    Segmenter(catalogue, cut_settings(), tools.clock).run_once()
+
+    archive = Archiver(tools).run_once()
+
+    assert archive is not None
+    assert catalogue.archives.renditions_of(archive.id) == []
+    bagit.Bag(str(tmp_path / "store" / archive.key_prefix)).validate()
+    told = json.loads(
+        (tmp_path / "store" / archive.key_prefix / "data" / "catalogue.json").read_text("utf-8")
+    )
+    assert [clip["gaps"][0]["cause"] for clip in told["clips"]] == ["not_recording", "not_recording"]
+
+
+def test_a_stretch_shorter_than_a_picture_does_not_stop_the_archive(
+    tmp_path: Path, catalogue: Catalogue, tools: Tools
+) -> None:
+    """The first run ends ten milliseconds into the pre-roll: no picture was taken in them."""
+    ring = tmp_path / "ring"
+    segments = [
+        make_segment(ring, Recipe(frames=25)),
+        make_segment(ring, Recipe(frames=200, run_id="run-2", wall_start_us=START + 2 * SECOND_US)),
+        make_segment(ring, Recipe(source_id="screen", run_id="run-3", frames=250)),
+    ]
+    add_segments(catalogue, segments)
+    add_session(catalogue, START + 1_990_000, START + 8 * SECOND_US)
+    Segmenter(catalogue, cut_settings(), tools.clock).run_once()
+
+    archive = Archiver(tools).run_once()
+
+    assert archive is not None
+    (rendition,) = (one for one in catalogue.archives.renditions_of(archive.id) if one.source_id == "cam")
+    assert rendition.receipt["measured"]["without_picture"] != []
+    assert rendition.receipt["measured"]["frames"] == 175
+
+
+def test_a_second_archiver_in_the_same_place_is_refused(tmp_path: Path) -> None:
+    with (
+        sole_user(tmp_path, "archiver"),
+        pytest.raises(StorageError, match="another archiver"),
+        sole_user(tmp_path, "archiver"),
+    ):
+        pass

@@ -84,12 +84,11 @@ def add_session(catalogue: Catalogue, start_us: int, end_us: int) -> Session:
     return session
 
 
-def add_segments(catalogue: Catalogue, segments: Iterable[Segment]) -> None:
-    """Rows of segments and of their runs."""
-    runs: set[str] = set()
+def add_segments(catalogue: Catalogue, segments: Iterable[Segment], *, ended: bool = True) -> None:
+    """Rows of segments and of their runs, which have ended unless told otherwise."""
+    last: dict[str, Segment] = {}
     for segment in segments:
-        if segment.run_id not in runs:
-            runs.add(segment.run_id)
+        if segment.run_id not in last:
             catalogue.footage.start_run(
                 Run(
                     id=segment.run_id,
@@ -100,3 +99,6 @@ def add_segments(catalogue: Catalogue, segments: Iterable[Segment]) -> None:
                 )
             )
         catalogue.footage.add_segment(segment)
+        last[segment.run_id] = segment
+    for run_id, segment in last.items() if ended else ():
+        catalogue.footage.end_run(run_id, segment.wall.end_us, segment.end_reason)

@@ -189,7 +189,7 @@ def test_narrowing_keeps_only_the_slices_that_lie_in_the_range(start: int, end: 
     stretch = Stretch(
         wall=wall(0, 20),
         slices=tuple(
-            SlicePart(segment_id=name, run_id="run", path=name, sha256="", wall=wall(*span))
+            SlicePart(segment_id=name, run_id="run", path=name, sha256="", captured=True, wall=wall(*span))
             for name, span in (("a", (0, 10)), ("b", (10, 20)))
         ),
     )

@@ -35,7 +35,9 @@ def at(catalogue: Catalogue, seconds: float) -> list[CutList]:
     return Segmenter(catalogue, SETTINGS, clock).run_once()
 
 
-def record(catalogue: Catalogue, source: str, start: float, end: float, number: int = 0) -> None:
+def record(
+    catalogue: Catalogue, source: str, start: float, end: float, number: int = 0, ended: bool = True
+) -> None:
     segment = Segment(
         id=f"{source}-{number}",
         run_id=f"run-{source}-{number}",
@@ -53,7 +55,7 @@ def record(catalogue: Catalogue, source: str, start: float, end: float, number: 
         chain="0" * 64,
         end_reason=EndReason.LENGTH,
     )
-    add_segments(catalogue, [segment])
+    add_segments(catalogue, [segment], ended=ended)
 
 
 def lose(catalogue: Catalogue, source: str, start: float, end: float | None) -> None:
@@ -119,6 +121,22 @@ def test_footage_that_never_comes_is_not_waited_for_longer_than_the_set_time(cat
     assert [(gap.cause, gap.wall.duration_us) for gap in missing] == [
         (GapCause.NOT_RECORDING, 20 * SECOND_US)
     ]
+
+
+def test_footage_that_is_not_sealed_yet_is_waited_for_far_longer(catalogue: Catalogue) -> None:
+    """A recorder that fell seals its last minute when it starts again; cut before, it would be missing."""
+    record(catalogue, "screen", -20, ENDS)
+    record(catalogue, "cam", -20, 110, ended=False)
+    assert at(catalogue, ENDS + 60) == []
+    assert at(catalogue, ENDS + 6 * 3600 - 1) == []
+    assert len(at(catalogue, ENDS + 6 * 3600)) == 1
+
+
+def test_a_hole_over_the_end_does_not_hide_footage_that_is_not_sealed(catalogue: Catalogue) -> None:
+    record(catalogue, "screen", -20, ENDS)
+    record(catalogue, "cam", -20, 100, ended=False)
+    lose(catalogue, "cam", ENDS - 5, ENDS + 5)
+    assert at(catalogue, ENDS + 10) == []
 
 
 def test_a_gap_that_reaches_beyond_the_end_says_that_nothing_more_will_come(catalogue: Catalogue) -> None:
