@@ -44,7 +44,7 @@ class DecodeOrder:
     def push(self, packet: Packet, after_loss: bool = False) -> list[Picture]:
         """The pictures whose decode time is now certain."""
         if self._waiting and self._waiting[-1].packet.pts == packet.pts:
-            self._join(packet)
+            self._join(packet, after_loss)
             return []
         self._waiting.append(_Waiting(packet, after_loss))
         heapq.heappush(self._times, packet.pts)
@@ -53,12 +53,13 @@ class DecodeOrder:
             ready.append(self._pop())
         return ready
 
-    def _join(self, packet: Packet) -> None:
+    def _join(self, packet: Packet, after_loss: bool) -> None:
         """Cameras that put a marker behind every slice send one picture as several access units."""
         last = self._waiting[-1]
         last.packet = replace(
             last.packet, data=last.packet.data + packet.data, key=last.packet.key or packet.key
         )
+        last.after_loss |= after_loss  # a slice is missing in the middle of the picture
 
     def flush(self) -> list[Picture]:
         """All that wait; no more will come."""

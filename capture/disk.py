@@ -64,22 +64,3 @@ def storage_error(error: OSError) -> StorageError:
         return DiskFull("the ring's disk is full.")
     reason = error.strerror or type(error).__name__
     return StorageError(f"the ring's disk cannot be written ({reason}).", hint="Check the disk.")
-
-
-def fsync_directory(directory: Path) -> None:
-    """Make names in a directory durable."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def make_directory(directory: Path, root: Path) -> None:
-    """Make a directory below a root, durably, names above it included."""
-    if directory.is_dir():
-        return
-    directory.mkdir(parents=True, exist_ok=True)
-    while directory != root and root in directory.parents:
-        directory = directory.parent
-        fsync_directory(directory)

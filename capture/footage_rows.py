@@ -12,7 +12,7 @@ class FootageRows(Protocol):
     """Rows of runs, segments, gaps and health. Synchronous: called on the writer thread only."""
 
     def start_run(self, run: Run) -> None:
-        """Record that a run has begun."""
+        """Record that a run has begun; one that is known already stays as it is."""
 
     def end_run(self, run_id: str, ended_us: int, reason: EndReason) -> None:
         """Record that it has ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from kernel.timerange import TimeRange
 
 VIDEO_TRACK_ID = 1
 _USUAL_FRAMES_PER_SECOND = 25  # for a run of a single frame
+_INTERVALS = 5  # of which the median is the usual one: a hole or two among them do not count
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +62,7 @@ class _Timed:
 
     picture: Picture
     wall_us: int
+    missing: TimeRange | None = None  # stretch right before it in which frames are missing
 
 
 class Fragmenter:
@@ -90,6 +93,7 @@ class Fragmenter:
         self._sound = SoundTimeline(audio) if audio else None
         self._started = False
         self._may_begin = False  # fragments may be made
+        self._intervals: deque[int] = deque(maxlen=_INTERVALS)  # between pictures, ticks
         self._usual = video.timescale // _USUAL_FRAMES_PER_SECOND
         self._previous: _Timed | None = None
         self.skipped = 0  # pictures before the first key frame
@@ -145,13 +149,15 @@ class Fragmenter:
     def _append(self, picture: Picture) -> list[Fragment]:
         if self._origin is None:
             self._origin = picture.dts
+        before = self._timed[-1] if self._timed else self._previous
         timed = _Timed(picture, self._clock.wall_us(picture.dts))
+        if before is not None:
+            timed.missing = self._missing(timed, before)
+            self._learn(timed, before)
         fragments = []
         if self._ends_before(picture):
             fragments.append(self._fragment(self._timed, picture.dts, timed.wall_us))
             self._timed = []
-        if self._timed and not self._missing_before(picture, self._timed[-1].picture):
-            self._usual = picture.dts - self._timed[-1].picture.dts
         self._timed.append(timed)
         return fragments
 
@@ -173,7 +179,6 @@ class Fragmenter:
         if self._sound:
             media_us = self._clock.anchors.media_us
             audio = self._sound.take_until(media_us(end - origin), self._clock.anchors, media_us(origin))
-        missing = self._missing(timed)
         self._previous = timed[-1]
         return Fragment(
             video=TrackRun(
@@ -182,35 +187,37 @@ class Fragmenter:
             audio=audio,
             wall=TimeRange(start_us=first.wall_us, end_us=end_wall_us),
             last_frame_us=timed[-1].wall_us,
-            losses=tuple(wall for lost, wall in missing if lost),
-            silences=tuple(wall for lost, wall in missing if not lost),
+            losses=tuple(one.missing for one in timed if one.missing and one.picture.after_loss),
+            silences=tuple(one.missing for one in timed if one.missing and not one.picture.after_loss),
             basis=self._clock.basis,
             clock_offset_us=self._clock.offset_us,
         )
 
-    def _missing_before(self, picture: Picture, before: Picture) -> bool:
-        """Packets were lost, or the source sent nothing for long: longer than three of its usual frames,
-        so that a still screen that is sent now and then has no gaps.
-        """
-        return picture.after_loss or picture.dts - before.dts > max(self._hole, 3 * self._usual)
-
-    def _missing(self, timed: Sequence[_Timed]) -> list[tuple[bool, TimeRange]]:
-        """Where frames are missing, and whether packets were lost there.
+    def _missing(self, one: _Timed, before: _Timed) -> TimeRange | None:
+        """The stretch between two pictures in which frames are missing: packets were lost, or the source sent
+        nothing for long.
 
         From where the frame before would have ended to the frame after: no frame stands for time in which
-        none was taken (invariant 5).
+        none was taken (invariant 5). Long is longer than three of the frames that were usual until then, so
+        that a still screen that is sent now and then has no gaps.
         """
-        found = []
-        before = self._previous
+        interval = one.picture.dts - before.picture.dts
+        if not (one.picture.after_loss or interval > max(self._hole, 3 * self._usual)):
+            return None
         usual_us = self._usual * SECOND_US // self._timescale
-        for one in timed:
-            if before is not None and self._missing_before(one.picture, before.picture):
-                start_us = before.wall_us + usual_us
-                if one.wall_us - start_us > usual_us // 2:
-                    missing = TimeRange(start_us=start_us, end_us=one.wall_us)
-                    found.append((one.picture.after_loss, missing))
-            before = one
-        return found
+        start_us = before.wall_us + usual_us
+        if one.wall_us - start_us <= usual_us // 2:
+            return None
+        return TimeRange(start_us=start_us, end_us=one.wall_us)
+
+    def _learn(self, one: _Timed, before: _Timed) -> None:
+        """What is usual, so that a source that is always slow is not a source that is always lost."""
+        if one.picture.after_loss:
+            return
+        if one.missing and not self._intervals:
+            self._intervals.append(self._usual)  # a hole alone is nothing usual
+        self._intervals.append(one.picture.dts - before.picture.dts)
+        self._usual = sorted(self._intervals)[(len(self._intervals) - 1) // 2]
 
 
 def _samples(timed: Sequence[_Timed], end: int) -> tuple[Sample, ...]:

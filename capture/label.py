@@ -17,6 +17,7 @@ from kernel.isobmff.reader import top_level
 
 _KIND = uuid.UUID("3f2f6a51-94c7-4e0f-9d5b-6a7a6e7a6867")
 _MAX_BYTES = 4096
+_TOO_LARGE = 1 << 63  # for a catalogue
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,10 +51,19 @@ def read_label(file: BinaryIO) -> SegmentLabel:
 def _parse(text: bytes) -> SegmentLabel:
     try:
         label = SegmentLabel(**json.loads(text))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         raise BoxError("the file's label makes no sense.") from None
     texts = (label.segment_id, label.run_id, label.source_id)
     numbers = (label.sequence, label.clock_offset_us)
-    if not all(isinstance(one, str) for one in texts) or not all(isinstance(one, int) for one in numbers):
+    if not all(map(_is_text, texts)) or not all(map(_is_number, numbers)):
         raise BoxError("the file's label makes no sense.")
     return label
+
+
+def _is_text(value: object) -> bool:
+    """Text that a catalogue can keep: halves of surrogate pairs are none."""
+    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and abs(value) < _TOO_LARGE

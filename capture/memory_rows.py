@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from kernel.chain import GENESIS_CHAIN
 from kernel.model.footage import EndReason, Gap, Run, Segment, SourceHealth
 
 
@@ -20,7 +21,7 @@ class MemoryRows:
 
     def start_run(self, run: Run) -> None:
         if run.id in self.runs:
-            raise ValueError(f"run {run.id} exists")
+            return
         self.runs[run.id] = run
 
     def end_run(self, run_id: str, ended_us: int, reason: EndReason) -> None:
@@ -36,7 +37,7 @@ class MemoryRows:
 
     def last_chain(self, source_id: str) -> str:
         chains = [one.chain for one in self.segments if one.source_id == source_id]
-        return chains[-1] if chains else "0" * 64
+        return chains[-1] if chains else GENESIS_CHAIN
 
     def segment_paths(self) -> set[str]:
         return {one.path for one in self.segments}

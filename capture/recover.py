@@ -1,7 +1,8 @@
 """Settles what a crash left behind in the ring (invariants 2 and 3; ``docs/design/segments.md``).
 
 Runs once, before recording begins. A file without a row is read from its own boxes: whole fragments are kept
-and sealed, a torn tail goes to quarantine with the reason. Nothing is thrown away.
+and sealed, a torn tail goes to quarantine with the reason. Nothing is thrown away. A file costs only itself:
+one that the disk does not give, or the catalogue does not take, stays where it is until the next start.
 """
 
 from __future__ import annotations
@@ -9,20 +10,23 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+import stat
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from capture.disk import fsync_directory, make_directory
 from capture.footage_rows import FootageRows
 from capture.label import SegmentLabel, read_label
 from capture.segment_file import PART_SUFFIX
-from capture.segment_writer import chain_value
+from kernel.chain import chain_value
 from kernel.clock import SECOND_US
-from kernel.errors import BoxError
+from kernel.durable import fsync_directory, make_directory
+from kernel.errors import BoxError, JianzhengError
 from kernel.ids import new_id
 from kernel.isobmff.reader import InitSegment, read_fragments, read_init
-from kernel.isobmff.tracks import FragmentRef
+from kernel.isobmff.tracks import FragmentRef, SampleRef, Track
 from kernel.log import logger
 from kernel.model.footage import ClockBasis, EndReason, Gap, GapCause, Run, Segment
 from kernel.timerange import TimeRange
@@ -30,6 +34,7 @@ from kernel.timerange import TimeRange
 QUARANTINE = "quarantine"
 """Directory below the ring for what cannot be read; no source may be called so."""
 _SUFFIXES = (".mp4", ".mp4" + PART_SUFFIX)
+_LATEST_US = 1 << 62  # no wall time of ours is later
 _CRASHED = "The recorder ended without sealing."
 
 _log = logger("capture")
@@ -41,6 +46,7 @@ class Recovered:
 
     segments: int = 0
     quarantined: int = 0  # files or torn tails
+    left: int = 0  # files that could not be settled and stay where they are
     runs: int = 0  # that had no end
 
 
@@ -57,60 +63,122 @@ class Readable:
     size: int  # bytes up to the end of the last whole fragment
 
 
+@dataclass(frozen=True, slots=True)
+class _Leftover:
+    """A file without a row, and what can be read from it."""
+
+    path: Path
+    found: Readable | None
+
+
 def recover(ring: Path, rows: FootageRows) -> Recovered:
     """Seal what is readable, put aside what is not, end the runs that have no end, declare their gaps."""
-    segments = quarantined = 0
-    known = rows.segment_paths()
     unfinished = {run.id: run for run in rows.unfinished_runs()}
-    for path, found in _readable_first(ring, _without_row(ring, known)):
-        if found is None:
-            _quarantine_file(ring, path, "no whole fragment can be read from it")
-            quarantined += 1
-            continue
-        quarantined += _cut_tail(ring, path, found.size)
-        _seal(ring, rows, path, found, unfinished)
-        segments += 1
+    counts: Counter[str] = Counter()
+    for leftover in _readable_first(_without_row(ring, rows.segment_paths()), counts):
+        with _costing_only_itself(leftover.path, counts):
+            counts += _settle(ring, rows, leftover, unfinished)
     for run in unfinished.values():
         _end_run(rows, run)
-    return Recovered(segments=segments, quarantined=quarantined, runs=len(unfinished))
+    return Recovered(**counts, runs=len(unfinished))
+
+
+@contextmanager
+def _costing_only_itself(path: Path, counts: Counter[str]) -> Iterator[None]:
+    """A file that cannot be settled now is left, told and counted."""
+    try:
+        yield
+    except (OSError, UnicodeError, JianzhengError) as error:
+        counts["left"] += 1
+        _log.error(
+            "a file of the ring could not be settled and stays where it is",
+            action="recover.left",
+            file=ascii(path.name),
+            why=str(error),
+        )
+
+
+def _settle(ring: Path, rows: FootageRows, leftover: _Leftover, unfinished: dict[str, Run]) -> Counter[str]:
+    path, found = leftover.path, leftover.found
+    if found is None:
+        _quarantine_file(ring, path, "no whole fragment can be read from it")
+        return Counter(quarantined=1)
+    tails = _cut_tail(ring, path, found.size)
+    _seal(ring, rows, path, found, unfinished)
+    return Counter(segments=1, quarantined=tails)
 
 
 def _without_row(ring: Path, known: set[str]) -> Iterator[Path]:
-    for path in sorted(ring.rglob("*")):
-        name = path.relative_to(ring)
-        ours = path.name.endswith(_SUFFIXES) and name.parts[0] != QUARANTINE
-        if ours and name.as_posix() not in known and path.is_file():
-            yield path
+    for directory, _, names in os.walk(ring, onerror=_not_listed):
+        for name in names:
+            path = Path(directory, name)
+            below = path.relative_to(ring)
+            ours = name.endswith(_SUFFIXES) and below.parts[0] != QUARANTINE
+            if ours and below.as_posix() not in known:
+                yield path
 
 
-def _readable_first(ring: Path, paths: Iterator[Path]) -> list[tuple[Path, Readable | None]]:
+def _not_listed(error: OSError) -> None:
+    _log.error(
+        "a directory of the ring cannot be listed; what lies in it is not settled",
+        action="recover.not_listed",
+        why=str(error),
+    )
+
+
+def _readable_first(paths: Iterator[Path], counts: Counter[str]) -> list[_Leftover]:
     """In the order in which they were recorded, so that the chain is, too."""
-    read = [(path, read_segment(path)) for path in paths]
-    return sorted(read, key=lambda one: (one[1].wall.start_us, one[1].label.sequence) if one[1] else (0, 0))
+    read: list[_Leftover] = []
+    for path in sorted(paths):
+        with _costing_only_itself(path, counts):
+            if stat.S_ISREG(path.stat().st_mode):
+                read.append(_Leftover(path, read_segment(path)))
+    return sorted(read, key=_recorded)
+
+
+def _recorded(one: _Leftover) -> tuple[int, int]:
+    return (one.found.wall.start_us, one.found.label.sequence) if one.found else (0, 0)
 
 
 def read_segment(path: Path) -> Readable | None:
-    """What a segment file says of itself; None where it holds no whole fragment."""
+    """What a segment file says of itself; None where it holds no whole fragment.
+
+    Raises:
+        OSError: the disk does not give it; what it holds is unknown.
+    """
     try:
         with path.open("rb") as file:
             init, label = read_init(file), read_label(file)
-            fragments = _whole_fragments(file_fragments=read_fragments(file, init.size), init=init)
-    except (BoxError, UnicodeDecodeError, OSError):
+            fragments = _whole_fragments(read_fragments(file, init.size), init.video)
+    except BoxError:
         return None
     return _readable(init, label, fragments) if fragments else None
 
 
-def _whole_fragments(file_fragments: Iterator[FragmentRef], init: InitSegment) -> list[FragmentRef]:
+def _whole_fragments(file_fragments: Iterator[FragmentRef], video: Track) -> list[FragmentRef]:
     """Up to the first that is cut off or makes no sense."""
     found: list[FragmentRef] = []
+    end = 0
     try:
         for one in file_fragments:
-            if one.producer_time is None or init.video.id not in one.runs:
+            samples = one.runs.get(video.id)
+            if not samples or samples[0].dts < end or not _has_wall_time(one, video):
                 break
+            end = samples[-1].dts + samples[-1].duration
             found.append(one)
-    except (BoxError, ValueError):
+    except BoxError:
         pass
     return found
+
+
+def _has_wall_time(fragment: FragmentRef, video: Track) -> bool:
+    told, samples = fragment.producer_time, fragment.runs[video.id]
+    return told is not None and told.wall_us + _length_us(samples, video) < _LATEST_US
+
+
+def _length_us(samples: Sequence[SampleRef], video: Track) -> int:
+    ticks = samples[-1].dts + samples[-1].duration - samples[0].dts
+    return ticks * SECOND_US // video.timescale
 
 
 def _readable(init: InitSegment, label: SegmentLabel, fragments: list[FragmentRef]) -> Readable:
@@ -120,8 +188,7 @@ def _readable(init: InitSegment, label: SegmentLabel, fragments: list[FragmentRe
     assert told is not None and told_last is not None  # _whole_fragments saw to it
     samples = last.runs[video.id]
     media_end = samples[-1].dts + samples[-1].duration
-    rest_us = (media_end - samples[0].dts) * SECOND_US // video.timescale
-    end_us = max(told_last.wall_us + rest_us, told.wall_us)
+    end_us = max(told_last.wall_us + _length_us(samples, video), told.wall_us)
     return Readable(
         label=label,
         wall=TimeRange(start_us=told.wall_us, end_us=end_us),
@@ -180,8 +247,7 @@ def _seal(ring: Path, rows: FootageRows, path: Path, found: Readable, unfinished
     if final != path:
         path.rename(final)
     fsync_directory(final.parent)
-    if label.run_id not in unfinished:
-        unfinished[label.run_id] = _lost_run(rows, found)
+    run = unfinished.get(label.run_id) or _lost_run(rows, found)
     rows.add_segment(
         Segment(
             id=label.segment_id,
@@ -201,6 +267,7 @@ def _seal(ring: Path, rows: FootageRows, path: Path, found: Readable, unfinished
             end_reason=EndReason.CRASH,
         )
     )
+    unfinished[run.id] = run  # only now: a file that is refused says nothing of its run
     _log.info("a segment was recovered", action="recover.sealed", source=label.source_id, file=final.name)
 
 

@@ -9,8 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from capture.disk import fsync_directory, make_directory, storage_error
+from capture.disk import storage_error
 from kernel.clock import SECOND_US, Clock
+from kernel.durable import fsync_directory, make_directory
 
 PART_SUFFIX = ".part"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from capture.label import SegmentLabel, label_box
 from capture.owed_rows import OwedRows
 from capture.segment_file import Opener, SegmentFile, open_new
 from capture.sound_timeline import TRACK_ID as SOUND_TRACK_ID
+from kernel.chain import chain_value
 from kernel.clock import Clock, to_datetime
 from kernel.errors import StorageError
 from kernel.ids import new_id
@@ -22,14 +22,6 @@ from kernel.isobmff.writer import init_segment
 from kernel.model.footage import EndReason, Segment, TrackInfo
 from kernel.settings import RingSettings
 from kernel.timerange import TimeRange
-
-GENESIS = "0" * 64
-"""Chain value before a source's first segment."""
-
-
-def chain_value(previous: str, sha256: bytes) -> str:
-    """SHA-256 over the previous chain value's bytes and a segment's hash, lower-case hex."""
-    return hashlib.sha256(bytes.fromhex(previous) + sha256).hexdigest()
 
 
 def segment_path(source_id: str, wall_start_us: int, run_id: str, sequence: int) -> str:

@@ -9,6 +9,7 @@ from sqlmodel import Session, col, func, select
 
 from catalog.database import reading, writing
 from catalog.tables import GapRow, RunRow, SegmentRow, SourceHealthRow
+from kernel.chain import GENESIS_CHAIN
 from kernel.model.footage import (
     ClockBasis,
     EndReason,
@@ -20,9 +21,6 @@ from kernel.model.footage import (
     SourceState,
 )
 from kernel.timerange import TimeRange
-
-GENESIS_CHAIN = "0" * 64
-"""Chain value before a source's first segment."""
 
 
 class Footage:
@@ -77,6 +75,16 @@ class Footage:
         )
         with reading(self._engine) as session:
             return session.exec(newest).first() or GENESIS_CHAIN
+
+    def chain_of(self, source_id: str) -> list[tuple[int, Segment]]:
+        """A source's segments with their numbers in its chain, in the order of sealing: for checks."""
+        chained = (
+            select(SegmentRow)
+            .where(SegmentRow.source_id == source_id)
+            .order_by(col(SegmentRow.chain_number), col(SegmentRow.id))
+        )
+        with reading(self._engine) as session:
+            return [(row.chain_number, _segment(row)) for row in session.exec(chained).all()]
 
     def segment_paths(self) -> set[str]:
         """Paths of all segments, below the ring's root."""

@@ -15,9 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
+from kernel.durable import fsync_directory, make_directory
 from kernel.errors import DiskFull, FixityError, ObjectExists, ObjectMissing, StorageError
 
 READ_BYTES = 1 << 20
+_NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 INCOMING = ".incoming"
 """Where a directory keeps what has no key yet; no key begins with it, in any store."""
 
@@ -49,7 +51,11 @@ class ObjectStore(Protocol):
         """
 
     def list_keys(self, prefix: str = "") -> Iterator[str]:
-        """Keys that start with a prefix, in order."""
+        """Keys that start with a prefix, in order.
+
+        Raises:
+            StorageError: the store cannot be listed.
+        """
 
 
 def check_key(key: str) -> None:
@@ -58,11 +64,15 @@ def check_key(key: str) -> None:
     Raises:
         StorageError: the key is empty, absolute, or has empty, ``.`` or ``..`` parts.
     """
-    parts = key.split("/")
-    if not key or any(part in ("", ".", "..") for part in parts) or "\\" in key or "\0" in key:
+    if not _is_relative(key):
         raise StorageError(f"the key {key!r} is not a relative path without '.' or '..'.")
-    if parts[0] == INCOMING:
+    if key.split("/")[0] == INCOMING:
         raise StorageError(f"the key {key!r} is reserved.")
+
+
+def _is_relative(key: str) -> bool:
+    clean = not any(part in ("", ".", "..") for part in key.split("/"))
+    return clean and "\\" not in key and "\0" not in key
 
 
 def sha256_of(source: BinaryIO) -> str:
@@ -79,14 +89,25 @@ def verify(store: ObjectStore, key: str, size_bytes: int, sha256: str) -> None:
     Raises:
         ObjectMissing: it is not there.
         FixityError: its size or SHA-256 differs.
+        StorageError: it cannot be read.
     """
     found = store.size(key)
     if found != size_bytes:
         raise FixityError(f"{key} has {found} bytes instead of {size_bytes}.")
-    with store.open(key) as reader:
-        digest = sha256_of(reader)
+    try:
+        with store.open(key) as reader:
+            digest = sha256_of(reader)
+    except OSError as error:
+        raise _unreadable(key, error) from error
     if digest != sha256:
         raise FixityError(f"{key} has SHA-256 {digest} instead of {sha256}.")
+
+
+def _unreadable(key: str, error: OSError) -> StorageError:
+    """What an error of the system means for an object that is to be read."""
+    if error.errno in _NOT_THERE:
+        return ObjectMissing(f"{key} is not in the store.")
+    return StorageError(f"{key} cannot be read: {error}.", hint="Check the store's disk.")
 
 
 class MemoryStore:
@@ -138,10 +159,10 @@ class DirectoryStore:
         incoming = self._root / INCOMING / secrets.token_hex(8)
         try:
             digest = _write_durably(incoming, source)
-            _make_directories(self._root, target.parent)
+            make_directory(target.parent, self._root)
             # A hard link fails where the name is taken, which a rename would not.
             os.link(incoming, target)
-            _sync_directory(target.parent)
+            fsync_directory(target.parent)
         except FileExistsError:
             raise ObjectExists(f"{key} exists; keys are never overwritten.") from None
         except OSError as error:
@@ -153,15 +174,37 @@ class DirectoryStore:
         return digest
 
     def size(self, key: str) -> int:
-        return self._path(key).stat().st_size
+        path = self._path(key)
+        try:
+            return path.stat().st_size
+        except OSError as error:
+            raise _unreadable(key, error) from error
 
     def open(self, key: str) -> BinaryIO:
-        return self._path(key).open("rb")
+        path = self._path(key)
+        try:
+            return path.open("rb")
+        except OSError as error:
+            raise _unreadable(key, error) from error
 
     def list_keys(self, prefix: str = "") -> Iterator[str]:
-        found = (path.relative_to(self._root) for path in self._root.rglob("*") if path.is_file())
-        keys = (path.as_posix() for path in found if path.parts[0] != INCOMING)
+        directory = prefix.rpartition("/")[0]
+        if directory and (not _is_relative(directory) or directory.split("/")[0] == INCOMING):
+            return iter(())
+        keys = (path.relative_to(self._root).as_posix() for path in self._files(directory))
         return iter(sorted(key for key in keys if key.startswith(prefix)))
+
+    def _files(self, directory: str) -> Iterator[Path]:
+        """Files below a directory; one that vanishes meanwhile is none."""
+        try:
+            for found, below, names in os.walk(self._root / directory, onerror=_not_listed):
+                if Path(found) == self._root and INCOMING in below:
+                    below.remove(INCOMING)
+                yield from (path for path in (Path(found, name) for name in names) if path.is_file())
+        except OSError as error:
+            raise StorageError(
+                f"the store {self._root} cannot be listed: {error}.", hint="Check the store's disk."
+            ) from error
 
     def _path(self, key: str) -> Path:
         check_key(key)
@@ -188,23 +231,9 @@ def _write_durably(path: Path, source: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _make_directories(root: Path, directory: Path) -> None:
-    """Make a directory and its parents up to the root, each durable in its own parent."""
-    missing = []
-    while directory != root and not directory.exists():
-        missing.append(directory)
-        directory = directory.parent
-    for new in reversed(missing):
-        new.mkdir(exist_ok=True)
-        _sync_directory(new.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _not_listed(error: OSError) -> None:
+    if error.errno not in _NOT_THERE:
+        raise error
 
 
 def open_store(url: str, directory: Path) -> ObjectStore:

@@ -1,9 +1,14 @@
-"""``jianzheng check``: presence, size and hash of everything."""
+"""``jianzheng check``: presence, size and hash of everything, and the chain over all segments.
+
+Anything may run meanwhile. What is there is listed first and the rows are read after, so that whatever was
+finished in between is known; what remains is asked for once more at the end.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -11,37 +16,60 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
+from capture.recover import QUARANTINE
 from catalog.catalogue import Catalogue
 from catalog.objects import ObjectStore, sha256_of, verify
-from kernel.errors import FixityError, ObjectMissing
+from kernel.chain import GENESIS_CHAIN, chain_value
+from kernel.errors import FixityError, ObjectMissing, StorageError
+from kernel.model.footage import Segment
+
+_SEGMENT_SUFFIX = ".mp4"  # of sealed ones; what is being written has another behind it
+_REASON_SUFFIX = ".reason.txt"
 
 _console = Console(stderr=True)
 _out = Console(soft_wrap=True, highlight=False)
 
 
 class Fault(StrEnum):
-    """What can be wrong with a file."""
+    """What can be wrong."""
 
     MISSING = "missing"
     CHANGED = "changed"
+    UNREADABLE = "unreadable"
+    """It is there, but the disk does not give it."""
     UNKNOWN = "unknown"
     """It is there, but the catalogue does not know it."""
+    QUARANTINED = "quarantined"
+    """Recovery put it aside, with the reason."""
+    CHAIN = "chain"
+    """A row of a source's chain was changed, removed or put in another place."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """A file that is not as it should be."""
+    """Something that is not as it should be."""
 
     fault: Fault
     name: str
     detail: str
 
 
+@dataclass(kw_only=True, slots=True)
+class _Listed:
+    """What lay there when the check began."""
+
+    sealed: list[Path] = field(default_factory=list)  # segments of the ring
+    quarantined: list[Path] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)  # what could not be listed
+
+
 def check_everything(catalogue: Catalogue, store: ObjectStore, ring: Path) -> tuple[list[Finding], int]:
     """Compare all that the catalogue names with what is there; findings, and how many were compared."""
+    listed = _list(store, ring)
     segments = catalogue.footage.all_segments()
     objects = catalogue.archives.all_objects()
-    findings: list[Finding] = []
+    findings = list(listed.findings)
     with Progress(console=_console, transient=True) as progress:
         task = progress.add_task("核对 checking", total=len(segments) + len(objects))
         for segment in segments:
@@ -50,52 +78,141 @@ def check_everything(catalogue: Catalogue, store: ObjectStore, ring: Path) -> tu
         for item in objects:
             findings += _object_fault(store, item.key, item.size_bytes, item.sha256)
             progress.advance(task)
-    findings += _unknown(catalogue, store, ring, {item.key for item in objects})
+    for source_id in sorted({segment.source_id for segment in segments}):
+        findings += chain_faults(source_id, catalogue.footage.chain_of(source_id))
+    findings += _unknown_files(catalogue, ring, listed.sealed, {one.path for one in segments})
+    findings += _unknown_objects(catalogue, listed.keys, {one.key for one in objects})
+    findings += (_quarantine_fault(path) for path in listed.quarantined)
     return findings, len(segments) + len(objects)
+
+
+def _list(store: ObjectStore, ring: Path) -> _Listed:
+    listed = _Listed()
+    for path in _files(ring, listed.findings):
+        if path.relative_to(ring).parts[0] == QUARANTINE:
+            if not path.name.endswith(_REASON_SUFFIX):
+                listed.quarantined.append(path)
+        elif path.name.endswith(_SEGMENT_SUFFIX):
+            listed.sealed.append(path)
+    try:
+        listed.keys += store.list_keys()
+    except StorageError as error:
+        listed.findings.append(Finding(fault=Fault.UNREADABLE, name="store", detail=error.message))
+    return listed
+
+
+def _files(ring: Path, findings: list[Finding]) -> list[Path]:
+    """All files below the ring; a directory that cannot be listed is a finding, one that is gone is none."""
+
+    def not_listed(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            findings.append(_unreadable(f"ring: {error.filename}", error))
+
+    return sorted(
+        Path(directory, name) for directory, _, names in os.walk(ring, onerror=not_listed) for name in names
+    )
+
+
+def _unreadable(name: str, error: OSError) -> Finding:
+    words = error.strerror or type(error).__name__
+    return Finding(fault=Fault.UNREADABLE, name=name, detail=f"it cannot be read: {words}")
 
 
 def _segment_fault(path: Path, size_bytes: int, sha256: str) -> Iterator[Finding]:
     name = f"ring: {path}"
-    if not path.is_file():
+    try:
+        with path.open("rb") as file:
+            found = os.fstat(file.fileno()).st_size
+            digest = sha256_of(file) if found == size_bytes else ""
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         yield Finding(fault=Fault.MISSING, name=name, detail="the catalogue names it, the disk lacks it")
         return
-    found = path.stat().st_size
+    except OSError as error:
+        yield _unreadable(name, error)
+        return
     if found != size_bytes:
         yield Finding(fault=Fault.CHANGED, name=name, detail=f"{found} bytes instead of {size_bytes}")
-        return
-    with path.open("rb") as file:
-        digest = sha256_of(file)
-    if digest != sha256:
+    elif digest != sha256:
         yield Finding(fault=Fault.CHANGED, name=name, detail=f"SHA-256 {digest} instead of {sha256}")
 
 
 def _object_fault(store: ObjectStore, key: str, size_bytes: int, sha256: str) -> Iterator[Finding]:
+    name = f"store: {key}"
     try:
         verify(store, key, size_bytes, sha256)
     except ObjectMissing:
-        yield Finding(
-            fault=Fault.MISSING, name=f"store: {key}", detail="the catalogue names it, the store lacks it"
-        )
+        yield Finding(fault=Fault.MISSING, name=name, detail="the catalogue names it, the store lacks it")
     except FixityError as error:
-        yield Finding(fault=Fault.CHANGED, name=f"store: {key}", detail=error.message)
+        yield Finding(fault=Fault.CHANGED, name=name, detail=error.message)
+    except StorageError as error:
+        yield Finding(fault=Fault.UNREADABLE, name=name, detail=error.message)
 
 
-def _unknown(catalogue: Catalogue, store: ObjectStore, ring: Path, keys: set[str]) -> Iterator[Finding]:
-    """Files without a row. An unsealed segment is no fault while a recorder runs: it has no final name."""
-    paths = catalogue.footage.segment_paths()
-    for path in sorted(ring.rglob("*.mp4")):
-        relative = path.relative_to(ring).as_posix()
-        if relative not in paths:
+def chain_faults(source_id: str, links: list[tuple[int, Segment]]) -> Iterator[Finding]:
+    """Where a source's chain breaks: a row was changed, or one before it is missing or in another place.
+
+    Behind a break it goes on with what the row says, so that each break is named once. Rows that are missing
+    at the very end leave no trace in the chain itself.
+    """
+    previous, number = GENESIS_CHAIN, 0
+    for found, segment in links:
+        number += 1
+        name = f"chain of {source_id}: segment {segment.id}, number {found}"
+        if found != number:
+            detail = f"number {number} was expected: a row is missing or in another place"
+            yield Finding(fault=Fault.CHAIN, name=name, detail=detail)
+        elif segment.chain != _expected_chain(previous, segment.sha256):
+            detail = "its chain value does not follow from its SHA-256 and the segment before it"
+            yield Finding(fault=Fault.CHAIN, name=name, detail=detail)
+        previous, number = segment.chain, found
+
+
+def _expected_chain(previous: str, sha256: str) -> str | None:
+    """None where the catalogue holds something that is no hash."""
+    try:
+        return chain_value(previous, bytes.fromhex(sha256))
+    except ValueError:
+        return None
+
+
+def _unknown_files(
+    catalogue: Catalogue, ring: Path, sealed: list[Path], known: set[str]
+) -> Iterator[Finding]:
+    """Files without a row. A file has its final name before its row: what remains is asked for again."""
+    without_row = [path for path in sealed if path.relative_to(ring).as_posix() not in known]
+    paths = catalogue.footage.segment_paths() if without_row else set()
+    for path in without_row:
+        if path.relative_to(ring).as_posix() not in paths and os.path.lexists(path):
             yield Finding(
                 fault=Fault.UNKNOWN,
                 name=f"ring: {path}",
-                detail="no row names it; 'jianzheng capture' settles it when it starts",
+                detail="no row names it; 'jianzheng capture' settles it when it starts or says why not",
             )
-    for key in store.list_keys():
-        if key not in keys:
+
+
+def _unknown_objects(catalogue: Catalogue, keys: list[str], known: set[str]) -> Iterator[Finding]:
+    """Objects without a row. They are stored before their archive's row: what remains is asked for again."""
+    without_row = [key for key in keys if key not in known]
+    rows = {item.key for item in catalogue.archives.all_objects()} if without_row else set()
+    for key in without_row:
+        if key not in rows:
             yield Finding(
-                fault=Fault.UNKNOWN, name=f"store: {key}", detail="no archive names it; an attempt broke off"
+                fault=Fault.UNKNOWN,
+                name=f"store: {key}",
+                detail="no archive names it; an attempt is under way or broke off",
             )
+
+
+def _quarantine_fault(path: Path) -> Finding:
+    """A file that recovery put aside, in the words of the note beside it."""
+    note = path.with_name(path.name + _REASON_SUFFIX)
+    try:
+        detail = note.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        detail = "no reason stands beside it"
+    except (OSError, UnicodeError) as error:
+        detail = f"the reason beside it cannot be read: {error}"
+    return Finding(fault=Fault.QUARANTINED, name=f"ring: {path}", detail=detail)
 
 
 def print_findings(findings: list[Finding], counted: int) -> int:

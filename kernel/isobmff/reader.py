@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -18,6 +19,7 @@ from kernel.isobmff.writer import NTP_UNIX_EPOCH_S
 
 _NON_SYNC_FLAG = 0x00010000
 _CAPTURED_FLAGS = 24
+_MAX_TICKS = (1 << 63) - 1  # a catalogue holds no more, and no footage lasts as long
 _MAX_HEADER_BOX = 64 * 1024 * 1024  # a moov, moof or sidx larger than this is damage, not footage
 
 
@@ -56,9 +58,9 @@ def top_level(file: BinaryIO, offset: int = 0) -> Iterator[BoxHeader]:
             size = int.from_bytes(head[8:16], "big")
         elif size == 0:
             size = end - offset
-        if size < 8 or offset + size > end:
-            return
         payload = offset + (16 if head[:4] == b"\0\0\0\1" else 8)
+        if size < payload - offset or offset + size > end:
+            return
         yield BoxHeader(type=head[4:8].decode("latin-1"), start=offset, payload=payload, end=offset + size)
         offset += size
 
@@ -67,7 +69,7 @@ def read_init(file: BinaryIO) -> InitSegment:
     """Tracks and size of the init segment at the start of a file.
 
     Raises:
-        BoxError: there is no whole ``moov``.
+        BoxError: there is no whole ``moov``, or it makes no sense.
     """
     for header in top_level(file):
         if header.type == "moov":
@@ -91,25 +93,41 @@ def _load(file: BinaryIO, header: BoxHeader) -> bytes:
     return data
 
 
-def _need(data: bytes, *path: str) -> BoxHeader:
+def _need(data: bytes, *path: str) -> bytes:
+    """The payload of the box at a path: fields that are not in it cannot be read from it."""
     found = find(data, *path)
     if found is None:
         raise BoxError(f"the box {'/'.join(path)} is missing.")
-    return found
+    return data[found.payload : found.end]
 
 
+@contextmanager
+def _making_sense_of(kind: str) -> Iterator[None]:
+    """Fields that lie outside their box, or say what cannot be, as ``BoxError``."""
+    try:
+        yield
+    except (struct.error, IndexError, ValueError) as error:
+        raise BoxError(f"a {kind} box makes no sense ({error}).") from error
+
+
+def _sensible_timescale(timescale: int) -> int:
+    if timescale == 0:
+        raise BoxError("a timescale of 0 ticks per second makes no sense.")
+    return timescale
+
+
+@_making_sense_of("trak")
 def _track(trak: bytes) -> Track:
     tkhd = _need(trak, "trak", "tkhd")
     mdhd = _need(trak, "trak", "mdia", "mdhd")
     stsd = _need(trak, "trak", "mdia", "minf", "stbl", "stsd")
-    wide = trak[tkhd.payload] == 1
-    (track_id,) = struct.unpack_from(">I", trak, tkhd.payload + (20 if wide else 12))
-    width, height = struct.unpack_from(">II", trak, tkhd.end - 8)
-    (timescale,) = struct.unpack_from(">I", trak, mdhd.payload + (20 if trak[mdhd.payload] == 1 else 12))
+    (track_id,) = struct.unpack_from(">I", tkhd, 20 if tkhd[0] == 1 else 12)
+    width, height = struct.unpack(">II", tkhd[-8:])
+    (timescale,) = struct.unpack_from(">I", mdhd, 20 if mdhd[0] == 1 else 12)
     return Track(
         id=track_id,
-        timescale=timescale,
-        sample_entry=trak[stsd.payload + 8 : stsd.end],
+        timescale=_sensible_timescale(timescale),
+        sample_entry=stsd[8:],
         width=width >> 16,
         height=height >> 16,
     )
@@ -119,7 +137,7 @@ def read_fragments(file: BinaryIO, offset: int = 0) -> Iterator[FragmentRef]:
     """The whole fragments of a file, in order; ends quietly before one that is cut off.
 
     Raises:
-        BoxError: a whole ``moof`` makes no sense.
+        BoxError: a whole ``moof`` or ``prft`` makes no sense.
     """
     pending: ProducerTime | None = None
     start: int | None = None
@@ -136,6 +154,7 @@ def read_fragments(file: BinaryIO, offset: int = 0) -> Iterator[FragmentRef]:
             pending, start, moof = None, None, None
 
 
+@_making_sense_of("prft")
 def _producer_time(data: bytes) -> ProducerTime:
     flags = int.from_bytes(data[9:12], "big")
     if data[8] == 1:
@@ -157,24 +176,27 @@ def _runs(moof: bytes, moof_offset: int) -> dict[int, tuple[SampleRef, ...]]:
     return runs
 
 
+@_making_sense_of("traf")
 def _traf(traf: bytes, moof_offset: int) -> tuple[int, tuple[SampleRef, ...]]:
     tfhd, tfdt, trun = (_need(traf, "traf", kind) for kind in ("tfhd", "tfdt", "trun"))
-    (track_id,) = struct.unpack_from(">I", traf, tfhd.payload + 4)
-    dts = int.from_bytes(traf[tfdt.payload + 4 : tfdt.end], "big")
-    if int.from_bytes(traf[trun.payload + 1 : trun.payload + 4], "big") != 0xF01:
+    (track_id,) = struct.unpack_from(">I", tfhd, 4)
+    (dts,) = struct.unpack_from(">Q" if tfdt[0] == 1 else ">I", tfdt, 4)
+    if int.from_bytes(trun[1:4], "big") != 0xF01:
         raise BoxError("a trun box was not written by this product.")
-    count, data_offset = struct.unpack_from(">Ii", traf, trun.payload + 4)
-    if trun.payload + 12 + 16 * count != trun.end:
+    count, data_offset = struct.unpack_from(">Ii", trun, 4)
+    if 12 + 16 * count != len(trun):
         raise BoxError(f"a trun box claims {count} samples, which do not fit in it.")
     offset = moof_offset + data_offset
     samples = []
-    for duration, size, flags, shift in struct.iter_unpack(">IIIi", traf[trun.payload + 12 : trun.end]):
+    for duration, size, flags, shift in struct.iter_unpack(">IIIi", trun[12:]):
         key = not flags & _NON_SYNC_FLAG
         samples.append(
             SampleRef(offset=offset, size=size, dts=dts, pts=dts + shift, duration=duration, key=key)
         )
         offset += size
         dts += duration
+    if dts > _MAX_TICKS:
+        raise BoxError(f"a fragment ends at tick {dts}, which makes no sense.")
     return track_id, tuple(samples)
 
 
@@ -197,7 +219,11 @@ class SegmentIndex:
 
 
 def read_index(file: BinaryIO) -> SegmentIndex | None:
-    """The ``sidx`` of a file; None where it has none before its first fragment."""
+    """The ``sidx`` of a file; None where it has none before its first fragment.
+
+    Raises:
+        BoxError: it makes no sense.
+    """
     for header in top_level(file):
         if header.type == "sidx":
             return _index(_load(file, header), header.end)
@@ -206,12 +232,15 @@ def read_index(file: BinaryIO) -> SegmentIndex | None:
     return None
 
 
+@_making_sense_of("sidx")
 def _index(data: bytes, behind: int) -> SegmentIndex:
     _, timescale, start, first_offset, _, count = struct.unpack_from(">IIQQHH", data, 12)
+    if 40 + 12 * count > len(data):
+        raise BoxError(f"a sidx box claims {count} entries, which do not fit in it.")
     offset = behind + first_offset
     found = []
     for size, duration, _flags in struct.iter_unpack(">III", data[40 : 40 + 12 * count]):
         found.append(Subsegment(start=start, duration=duration, offset=offset, size=size & 0x7FFFFFFF))
         offset += size & 0x7FFFFFFF
         start += duration
-    return SegmentIndex(timescale=timescale, subsegments=tuple(found))
+    return SegmentIndex(timescale=_sensible_timescale(timescale), subsegments=tuple(found))

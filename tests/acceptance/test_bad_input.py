@@ -28,8 +28,8 @@ import pytest
 import yaml
 
 from capture.recover import read_segment
-from capture.segment_writer import GENESIS, chain_value
 from catalog.catalogue import Catalogue
+from kernel.chain import GENESIS_CHAIN, chain_value
 from kernel.clock import SystemClock
 from kernel.model.footage import EndReason, Gap, GapCause, Segment, SourceHealth, SourceState
 from kernel.model.source import ContentKind
@@ -267,7 +267,7 @@ class Kept:
 
 def assert_valid(kept: Kept, segments: list[Segment]) -> None:
     """Each is what its row says, decodes whole, and the chain holds."""
-    previous = GENESIS
+    previous = GENESIS_CHAIN
     for segment in segments:
         data = (kept.ring / segment.path).read_bytes()
         digest = hashlib.sha256(data)

@@ -168,6 +168,95 @@ def test_keys_are_listed_in_order_and_by_prefix(store: ObjectStore) -> None:
 
 
 @pytest.mark.parametrize(
+    "prefix",
+    [
+        "none/",
+        "none/x",
+        "a/1/x",
+        "a/1/x/",
+        "ab/",
+        "/a",
+        "./a",
+        "../",
+        "a/../b",
+        "a//",
+        "//",
+        "\0/x",
+        "x" * 300 + "/",
+    ],
+)
+def test_a_prefix_that_no_key_has_lists_nothing_and_one_that_is_a_key_lists_it(
+    store: ObjectStore, tmp_path: Path, prefix: str
+) -> None:
+    (tmp_path / "beside-the-store").write_bytes(b"x")
+    keys = ["a/1/x", "ab", "b/1"]
+    for key in keys:
+        store.put(key, io.BytesIO(b"x"))
+    assert list(store.list_keys(prefix)) == [key for key in keys if key.startswith(prefix)]
+
+
+def test_a_listing_by_prefix_does_not_walk_the_whole_store(
+    directory: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("p/1/v1/a", "p/1/v2/a", "p/2/v1/a"):
+        directory.put(key, io.BytesIO(b"x"))
+    walked: list[str] = []
+    scandir = os.scandir
+
+    def watch(path: str) -> object:
+        walked.append(Path(path).name)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", watch)
+    assert list(directory.list_keys("p/1/v2/")) == ["p/1/v2/a"]
+    assert walked == ["v2"]
+
+
+def broken_disk(*_: object, **__: object) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.mark.parametrize("call", ["stat", "open"])
+def test_a_disk_that_does_not_give_an_object_is_a_storage_error_not_a_missing_object(
+    directory: DirectoryStore, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    directory.put("a/b", io.BytesIO(b"x"))
+    monkeypatch.setattr(Path, "is_file", lambda _: True)
+    monkeypatch.setattr(Path, call, broken_disk)
+    with pytest.raises(StorageError, match=r"a/b cannot be read: .*Input/output error") as caught:
+        verify(directory, "a/b", 1, sha256(b"x"))
+    assert not isinstance(caught.value, (ObjectMissing, FixityError))
+
+
+def test_a_bad_sector_under_a_read_is_a_storage_error(
+    directory: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory.put("a/b", io.BytesIO(b"x"))
+    monkeypatch.setattr(directory, "open", lambda _: Breaking(OSError(errno.EIO, os.strerror(errno.EIO))))
+    monkeypatch.setattr(directory, "size", lambda _: len(LARGE))
+    with pytest.raises(StorageError, match="a/b cannot be read"):
+        verify(directory, "a/b", len(LARGE), sha256(LARGE))
+
+
+def test_an_object_that_goes_between_look_and_read_is_missing(
+    directory: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "is_file", lambda _: True)
+    for use in (directory.size, directory.open):
+        with pytest.raises(ObjectMissing):
+            use("a/b")
+
+
+def test_a_store_that_cannot_be_listed_says_so_instead_of_listing_less(
+    directory: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory.put("a/b", io.BytesIO(b"x"))
+    monkeypatch.setattr(os, "scandir", broken_disk)
+    with pytest.raises(StorageError, match="cannot be listed"):
+        list(directory.list_keys())
+
+
+@pytest.mark.parametrize(
     "error", [OSError(errno.EIO, "Input/output error"), RuntimeError("the source broke")]
 )
 def test_a_source_that_breaks_while_it_is_read_leaves_nothing_under_the_key(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -19,9 +21,10 @@ from capture.memory_rows import MemoryRows
 from capture.recover import QUARANTINE, recover
 from capture.run_clock import RunClock
 from capture.segment_file import RawFile, open_new
-from capture.segment_writer import GENESIS, Ring, SegmentWriter, chain_value
+from capture.segment_writer import Ring, SegmentWriter
+from kernel.chain import GENESIS_CHAIN, chain_value
 from kernel.clock import FakeClock
-from kernel.errors import DiskFull
+from kernel.errors import CatalogError, DiskFull
 from kernel.isobmff.reader import read_fragments, read_init
 from kernel.model.footage import ClockBasis, Codec, EndReason, GapCause, Packet, Run, TrackInfo
 from kernel.settings import RingSettings
@@ -110,7 +113,7 @@ def test_segments_join_in_wall_time_and_in_media_time(ring: Ring, video) -> None
 def test_a_row_says_what_the_file_is(ring: Ring, video) -> None:
     rows = MemoryRows()
     write_all(ring, rows, video).close(EndReason.STOPPED)
-    chain = GENESIS
+    chain = GENESIS_CHAIN
     for one in rows.segments:
         data = (ring.root / one.path).read_bytes()
         digest = hashlib.sha256(data)
@@ -208,6 +211,58 @@ def test_a_source_that_sends_no_picture_for_a_while_leaves_a_gap_not_a_frozen_fr
 def test_a_still_screen_that_sends_a_picture_a_second_has_no_gap(video) -> None:
     made = fragments_without(video, {n for n in range(100) if n % 25}, packets_lost=False)
     assert not [wall for one in made for wall in (*one.silences, *one.losses)]
+
+
+def test_a_steady_picture_slower_than_a_hole_is_usual_after_its_first_few(video) -> None:
+    """A slide show of a picture every 2.4 seconds is there all the time."""
+    packets = [
+        replace(
+            packet,
+            pts=n * 60 * 3600,
+            key=True,
+            arrival_us=START_US + n * 2_400_000 + 20_000,
+            wall_us=START_US + n * 2_400_000,
+        )
+        for n, packet in enumerate(video.packets(100))
+    ]
+    made = fragments_of(video, packets)
+    missing = [wall for one in made for wall in (*one.silences, *one.losses)]
+    assert not [wall for wall in missing if wall.start_us > START_US + 3 * 2_400_000]
+    assert sum(len(one.video.samples) for one in made) == 100
+    assert made[-1].wall.end_us == START_US + 100 * 2_400_000
+
+
+def test_a_slow_source_that_is_silent_for_long_has_a_gap_all_the_same(video) -> None:
+    """A picture a second, then none for nine seconds."""
+    kept = {n for n in range(0, 1000, 25) if not 250 < n < 475}
+    made = fragments_of(video, [paced(video, n) for n in sorted(kept)])
+    silences = [wall for one in made for wall in one.silences]
+    assert [(wall.start_us - START_US, wall.end_us - START_US) for wall in silences] == [
+        (11_000_000, 19_000_000)
+    ]
+
+
+def test_holes_do_not_become_usual(video) -> None:
+    """Three seconds without a picture, twice, at the very beginning and a few pictures later."""
+    kept = [0, *range(75, 78), *range(153, 180)]
+    made = fragments_of(video, [paced(video, n) for n in kept])
+    silences = [wall for one in made for wall in one.silences]
+    assert [(wall.start_us - START_US, wall.end_us - START_US) for wall in silences] == [
+        (40_000, 3_000_000),
+        (3_120_000, 6_120_000),
+    ]
+
+
+def test_a_run_that_ends_right_behind_a_hole_does_not_last_as_long_as_the_hole(video) -> None:
+    made = fragments_of(video, [paced(video, n) for n in (0, 75)])
+    assert made[-1].wall.end_us == START_US + 3_040_000
+
+
+def paced(video, number: int) -> Packet:
+    """A picture that stands at that place in 25 a second."""
+    (first,) = video.packets(1)
+    at_us = START_US + number * 40_000
+    return replace(first, pts=number * 3600, key=True, arrival_us=at_us + 20_000, wall_us=at_us)
 
 
 def fragments_without(video, missing: set[int], packets_lost: bool) -> list[Fragment]:
@@ -365,3 +420,124 @@ def test_torn_anywhere_no_whole_fragment_is_lost(
         path.stat().st_size for path in root.rglob("*") if "part" in path.name or path.suffix == ".mp4"
     ) >= (len(garbage) + cut - len(whole))
     assert not [path for path in root.rglob("*.part") if QUARANTINE not in path.parts]
+
+
+@pytest.fixture(scope="module")
+def good_segment(tmp_path_factory: pytest.TempPathFactory, video) -> bytes:
+    """What a recorder left behind when it ended."""
+    root = tmp_path_factory.mktemp("good")
+    ring = Ring(
+        root=root, settings=RingSettings(segment_seconds=60, reserve_bytes=0), clock=FakeClock(START_US)
+    )
+    _, part = crashed(ring, video)
+    return part.read_bytes()
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_a_damaged_file_never_keeps_the_recorder_from_starting(
+    tmp_path_factory: pytest.TempPathFactory, good_segment: bytes, data: st.DataObject
+) -> None:
+    damaged = damage(good_segment, data)
+    root = tmp_path_factory.mktemp("damaged")
+    (root / "seat-1").mkdir()
+    (root / "seat-1" / "a.mp4.part").write_bytes(damaged)
+    (root / "seat-1" / "b.mp4").write_bytes(good_segment)
+    rows = MemoryRows()
+    found = recover(root, rows)
+    assert found.left == 0
+    assert found.segments + found.quarantined >= 2
+    assert (root / rows.segments[-1].path).name == "b.mp4" or len(rows.segments) == 2
+    kept = sum(path.stat().st_size for path in root.rglob("*.mp4*") if path.suffix != ".txt")
+    assert kept == len(damaged) + len(good_segment)
+    for one in rows.segments:
+        assert (
+            max(map(abs, (one.wall.start_us, one.wall.end_us, one.media_start, one.media_duration))) < 1 << 63
+        )
+        assert one.timescale > 0
+        assert one.media_duration >= 0
+
+
+def damage(whole: bytes, data: st.DataObject) -> bytes:
+    """Bytes changed, most of them in the boxes of the beginning, and perhaps the end torn off."""
+    damaged = bytearray(whole)
+    places = st.one_of(st.integers(0, min(1500, len(whole) - 1)), st.integers(0, len(whole) - 1))
+    for place, value in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), max_size=8)):
+        damaged[place] = value
+    cut = data.draw(st.one_of(st.just(len(whole)), st.integers(0, len(whole))))
+    return bytes(damaged[:cut])
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EACCES])
+def test_a_file_that_the_disk_does_not_give_stays_where_it_is(
+    ring: Ring, video, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """What cannot be read now may be whole: it is no case for quarantine, and costs no other file."""
+    rows = MemoryRows()
+    write_all(ring, rows, video).close(EndReason.STOPPED)
+    hidden, other = (ring.root / rows.segments.pop().path for _ in range(2))
+    whole = Path.open
+
+    def failing(path: Path, *args: Any, **more: Any) -> Any:
+        if path == hidden:
+            raise OSError(code, os.strerror(code))
+        return whole(path, *args, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", failing)
+        found = recover(ring.root, rows)
+    assert (found.segments, found.left, found.quarantined) == (1, 1, 0)
+    assert ring.root / rows.segments[-1].path == other
+    assert hidden.is_file()
+    assert not (ring.root / QUARANTINE).exists()
+    assert recover(ring.root, rows).segments == 1  # the disk gives it again
+    assert ring.root / rows.segments[-1].path == hidden
+
+
+def test_a_directory_that_cannot_be_listed_costs_only_itself(
+    ring: Ring, video, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, _ = crashed(ring, video)
+    scandir = os.scandir
+    (ring.root / "another").mkdir()
+
+    def failing(path: Any = ".") -> Any:
+        if Path(path) == ring.root / "another":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", failing)
+    assert recover(ring.root, rows).segments == 1
+
+
+def test_a_file_whose_row_the_catalogue_refuses_costs_only_itself(ring: Ring, video) -> None:
+    class Refusing(MemoryRows):
+        def add_segment(self, segment) -> None:
+            if segment.sequence == 2:
+                raise CatalogError("UNIQUE constraint failed: segment.id")
+            super().add_segment(segment)
+
+    rows = MemoryRows()
+    write_all(ring, rows, video).close(EndReason.STOPPED)
+    refusing = Refusing()
+    refusing.runs = rows.runs
+    found = recover(ring.root, refusing)
+    assert (found.segments, found.left) == (3, 1)
+    assert (ring.root / rows.segments[2].path).is_file()
+
+
+def test_a_file_that_is_refused_does_not_end_a_run_that_has_ended_already(ring: Ring, video) -> None:
+    """A copy that somebody laid into the ring: no crash, no gap."""
+
+    class Refusing(MemoryRows):
+        def add_segment(self, segment) -> None:
+            raise CatalogError("UNIQUE constraint failed: segment.id")
+
+    rows = MemoryRows()
+    write_all(ring, rows, video).close(EndReason.STOPPED)
+    rows.end_run("run-1", START_US + 10_000_000, EndReason.STOPPED)
+    refusing = Refusing()
+    refusing.runs = dict(rows.runs)
+    assert recover(ring.root, refusing).left == 4
+    assert refusing.runs == rows.runs
+    assert refusing.gaps == []

@@ -173,6 +173,15 @@ def test_slices_sent_as_units_of_their_own_are_one_picture() -> None:
     assert [one.packet.data for one in pictures] == [b"ab", b"c"]
 
 
+def test_a_loss_between_two_slices_of_one_picture_is_told() -> None:
+    ordering = DecodeOrder(0)
+    slices = [replace(packet(0, wall_us=None), data=data, pts=0) for data in (b"a", b"c", b"d")]
+    for part, after_loss in zip(slices, (False, True, False), strict=True):
+        assert ordering.push(part, after_loss) == []
+    (picture,) = ordering.flush()
+    assert (picture.packet.data, picture.after_loss) == (b"acd", True)
+
+
 @given(st.permutations(range(12)))
 def test_any_order_gives_rising_decode_times(numbers: list[int]) -> None:
     times = [one.dts for one in order(numbers, reorder=16)]

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from catalog.catalogue import Catalogue
-from catalog.footage import GENESIS_CHAIN
+from kernel.chain import GENESIS_CHAIN
 from kernel.model.footage import (
     ClockBasis,
     EndReason,
@@ -131,6 +131,20 @@ def test_a_clock_set_back_does_not_fork_the_chain(catalogue: Catalogue) -> None:
         seen.append(catalogue.footage.last_chain("cam"))
         catalogue.footage.add_segment(one)
     assert seen == [GENESIS_CHAIN, before.chain, after[0].chain]
+
+
+def test_a_chain_is_told_in_the_order_of_sealing_whatever_the_clock_said(catalogue: Catalogue) -> None:
+    catalogue.footage.start_run(run("run-1"))
+    catalogue.footage.start_run(run("run-2", source="screen"))
+    sealed = [segment(0, 1_000, 1_060), segment(1, 700, 760), segment(2, 1_060, 1_120)]
+    for one in sealed:
+        catalogue.footage.add_segment(one)
+        catalogue.footage.add_segment(
+            segment(one.sequence, one.wall.start_us, one.wall.end_us, source="screen", run_id="run-2")
+        )
+    assert catalogue.footage.chain_of("cam") == [(1, sealed[0]), (2, sealed[1]), (3, sealed[2])]
+    assert [number for number, _ in catalogue.footage.chain_of("screen")] == [1, 2, 3]
+    assert catalogue.footage.chain_of("unknown") == []
 
 
 def test_nothing_is_recorded_until_the_first_segment(catalogue: Catalogue) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import struct
+from dataclasses import replace
 
 import av
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernel.errors import BoxError
@@ -146,6 +147,76 @@ def test_ffmpeg_demuxes_with_the_same_times_and_seeks_by_the_index() -> None:
         assert next(packet.pts for packet in container.demux(video)) == 4 * 9000
     found = read_index(io.BytesIO(data))
     assert found is not None
-    assert [one.start for one in found.subsegments] == [n * 9000 for n in range(6)]
+    assert [one.start for one in found.subsegments] == [n * 100 for n in range(6)]  # milliseconds
     for one, part in zip(found.subsegments, parts, strict=True):
         assert data[one.offset : one.offset + one.size] == part
+
+
+# --- damage
+
+
+@pytest.fixture(scope="module")
+def whole_file() -> bytes:
+    """Everything that this product writes, in one file."""
+    track, pictures = picture_track()
+    told = ProducerTime(track_id=1, wall_us=1_772_420_400_000_000, media_time=0, captured=True)
+    run = TrackRun(
+        track_id=1, base_dts=0, samples=tuple(Sample(data=data, duration=9000) for data in pictures[:3])
+    )
+    piece = producer_time(told) + fragment(1, [run])
+    index = segment_index(track, [0], 27_000, [len(piece)])
+    return init_segment([track, SOUND]) + index + piece * 2
+
+
+def read_all(data: bytes) -> None:
+    """Whatever reads a file either understands it or raises BoxError."""
+    for read in (read_init, read_index, lambda file: list(read_fragments(file))):
+        try:
+            read(io.BytesIO(data))
+        except BoxError:
+            continue
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_a_damaged_file_is_understood_or_refused_in_words(whole_file: bytes, data: st.DataObject) -> None:
+    whole = whole_file
+    damaged = bytearray(whole)
+    places = st.one_of(st.integers(0, 1400), st.integers(0, len(whole) - 1))
+    for place, value in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), max_size=6)):
+        damaged[place] = value
+    read_all(bytes(damaged[: data.draw(st.integers(0, len(whole)))]))
+    read_all(bytes(damaged))
+
+
+def test_every_single_byte_of_the_headers_may_be_hurt(whole_file: bytes) -> None:
+    whole = whole_file
+    for place in range(1400):
+        for value in (0, 1, 255):
+            read_all(whole[:place] + bytes([value]) + whole[place + 1 :])
+
+
+def test_a_box_too_short_for_its_fields_is_an_error() -> None:
+    short = box(
+        "moov", box("trak", box("tkhd"), box("mdia", box("mdhd"), box("minf", box("stbl", box("stsd")))))
+    )
+    with pytest.raises(BoxError, match="trak"):
+        read_init(io.BytesIO(short))
+    with pytest.raises(BoxError, match="prft"):
+        list(read_fragments(io.BytesIO(box("prft"))))
+    with pytest.raises(BoxError, match="sidx"):
+        read_index(io.BytesIO(box("sidx", b"x")))
+    torn = box("moof", box("traf", box("tfhd"), box("tfdt"), box("trun"))) + box("mdat")
+    with pytest.raises(BoxError, match="traf"):
+        list(read_fragments(io.BytesIO(torn)))
+
+
+def test_a_timescale_of_nothing_is_an_error() -> None:
+    with pytest.raises(BoxError, match="timescale"):
+        read_init(io.BytesIO(init_segment([replace(SOUND, timescale=0)])))
+
+
+def test_time_beyond_what_a_catalogue_holds_is_an_error() -> None:
+    run = TrackRun(track_id=1, base_dts=(1 << 63) - 1, samples=(Sample(data=b"x", duration=1),))
+    with pytest.raises(BoxError, match="tick"):
+        list(read_fragments(io.BytesIO(fragment(1, [run]))))
