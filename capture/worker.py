@@ -11,11 +11,11 @@ from capture.health import HealthBoard
 from capture.reconciler import Reconciler
 from capture.recorder import OpenSource, Recorder, Surroundings
 from capture.recover import QUARANTINE, recover
-from capture.ring_lock import sole_recorder
 from capture.rtsp.stream import open_rtsp
 from capture.segment_writer import Ring
 from kernel.clock import Clock
 from kernel.errors import SettingsError
+from kernel.lock import sole_user
 from kernel.log import logger
 from kernel.settings import Settings, SourceSpec
 
@@ -44,7 +44,7 @@ async def record(
     """
     if any(spec.id == QUARANTINE for spec in specs):
         raise SettingsError(f"a source cannot be called {QUARANTINE}: the ring keeps broken files there.")
-    with sole_recorder(settings.ring_dir):
+    with sole_user(settings.ring_dir, "recorder"):
         thread = WriterThread()
         try:
             await thread.call(_prepare, settings, footage)

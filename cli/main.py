@@ -229,9 +229,10 @@ def serve(
 
 @app.command()
 def check(data_dir: DataDir = None) -> None:
-    """Check presence, size and SHA-256 of every segment and every archived object.
+    """Check presence, size and SHA-256 of every segment and every archived object, and the segments' chain.
 
-    Exit status 0 if all agree; 1 if something is missing, changed or unknown, with a list.
+    Exit status 0 if all agree; 1 with a list if something is missing, changed, unreadable, out of its chain,
+    quarantined, or known to no row.
     """
     from catalog.objects import open_store
     from cli.check import check_everything, print_findings

@@ -604,7 +604,7 @@ def test_a_second_recorder_is_refused_and_the_first_one_goes_on(street: Street, 
     with recording(tmp_path) as first:
         eventually(lambda: kept.state() is SourceState.RECORDING, lambda: first.said)
         said = sentence(jianzheng("capture", "--data-dir", "data", home=tmp_path))
-        assert "another recorder is recording into data/ring." in said
+        assert "another recorder works in data/ring." in said
         assert "another data_dir" in said
         assert first.process.poll() is None
         assert first.end() == 0

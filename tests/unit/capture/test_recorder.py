@@ -13,10 +13,10 @@ import pytest
 from capture.memory_rows import MemoryRows
 from capture.packets import Delivery, PacketsLost, PacketSource
 from capture.patience import Backoff, Complaints
-from capture.ring_lock import sole_recorder
 from capture.worker import record
 from kernel.clock import SECOND_US, FakeClock
 from kernel.errors import SettingsError, SourceRefused, SourceUnreachable, StorageError
+from kernel.lock import sole_user
 from kernel.model.footage import Codec, EndReason, GapCause, SourceState
 from kernel.settings import CaptureSettings, RingSettings, Settings, SourceSpec
 
@@ -257,7 +257,7 @@ async def test_a_source_cannot_be_called_like_the_quarantine(tmp_path, clock) ->
 
 
 async def test_a_ring_has_one_recorder(tmp_path, clock) -> None:
-    with sole_recorder(tmp_path / "ring"), pytest.raises(StorageError, match="another recorder"):
+    with sole_user(tmp_path / "ring", "recorder"), pytest.raises(StorageError, match="another recorder"):
         await record([spec()], settings_in(tmp_path), MemoryRows(), clock, asyncio.Event())
 
 
