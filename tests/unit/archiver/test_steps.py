@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -172,15 +173,13 @@ def test_a_step_that_kills_its_worker_every_time_is_given_up_with_a_hint() -> No
     runner.close()
 
 
-def test_a_steps_own_error_is_raised_with_its_hint_and_later_steps_are_not_begun(
-    runner: StepRunner, tmp_path: Path
-) -> None:
-    with pytest.raises(EncodeError, match=r"Step 3 failed\. Try again\."):
-        runner.run(fail_at_three, [(tmp_path, number) for number in range(40)])
-    begun = {int(path.name) for path in tmp_path.iterdir()}
-    assert 3 in begun
-    assert max(begun) < 3 + 2 * runner.slots
-    assert runner.run(double, [5]) == [10]
+def test_a_steps_own_error_is_raised_with_its_hint_and_later_steps_are_not_begun(tmp_path: Path) -> None:
+    # One slot: with more, how many steps the others end before the error arrives is the machine's affair.
+    with closing(StepRunner(1)) as runner:
+        with pytest.raises(EncodeError, match=r"Step 3 failed\. Try again\."):
+            runner.run(fail_at_three, [(tmp_path, number) for number in range(40)])
+        assert {int(path.name) for path in tmp_path.iterdir()} == {0, 1, 2, 3}
+        assert runner.run(double, [5]) == [10]
 
 
 def test_a_runner_has_a_slot_for_every_processor_unless_told_otherwise() -> None:
