@@ -29,7 +29,9 @@ MOST_PROBES = 5
 METADATA_BYTES = 6_000  # of a package without clips
 METADATA_BYTES_PER_CLIP = 6_000  # receipt, entry in catalogue.json and in the manifests
 METADATA_BYTES_PER_SLICE = 1_400  # in both
-MOST_CORRECTIONS = 4
+MOST_ATTEMPTS = 5
+ENOUGH = 0.85
+"""Share of the budget that is worth no further encoding."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,24 +74,33 @@ class ClipEncoder:
         self._progress = progress
 
     def encode_within(self, works: Sequence[ClipWork], total: int) -> tuple[list[EncodedClip], str]:
-        """Encode all clips; measure, and where the whole is over its budget, correct and encode again."""
+        """Encode all clips; weigh them; encode again where they are over their budget, or far below it.
+
+        Returns what fits at the best quality that was tried, and why it does not fit where nothing does.
+        """
         audio = self._encode_audio(works)
         demands = self._probe(works, audio)
         budget = self._budget(works, total)
-        for attempt in range(MOST_CORRECTIONS + 1):
-            chosen = plan(demands, budget, self._profile)
+        best: list[EncodedClip] | None = None
+        encoded: list[EncodedClip] = []
+        chosen = plan(demands, budget, self._profile)
+        for _ in range(MOST_ATTEMPTS):
             encoded = self._encode_video(works, audio, chosen)
             weight = sum(one.size_bytes for one in encoded) + budget.metadata_bytes
-            worst = all(one.crf >= self._profile.worst_crf for one in encoded)
-            if weight <= total or worst or attempt == MOST_CORRECTIONS:
-                return encoded, chosen.overrun_reason
+            if weight <= total:
+                best = encoded
+            if (weight <= total and weight >= ENOUGH * total) or not encoded:
+                break
+            demands = [_corrected(one, encoded) for one in demands]
+            following = plan(demands, budget, self._profile)
+            if not _worth_trying(following, chosen, best):
+                break
             _log.info(
                 f"The clips weigh {weight} bytes of {total}; they are encoded again.",
                 action="archive.correct",
             )
-            made = {one.work.clip.id: one for one in encoded}
-            demands = [corrected(one, made[one.clip_id]) if one.clip_id in made else one for one in demands]
-        raise AssertionError("unreachable: the last attempt returns")
+            chosen = following
+        return (encoded, chosen.overrun_reason) if best is None else (best, "")
 
     def _budget(self, works: Sequence[ClipWork], total: int) -> Budget:
         slices = sum(len(work.clip.slices) for work in works)
@@ -208,6 +219,19 @@ class ClipEncoder:
         return EncodedClip(
             work=work, crf=crf, path=path, size_bytes=path.stat().st_size, video=tuple(video), audio=sound
         )
+
+
+def _worth_trying(following: EncodePlan, last: EncodePlan, best: Sequence[EncodedClip] | None) -> bool:
+    """Whether another plan can give something better than what is there."""
+    if following.crf == last.crf:
+        return False
+    return best is None or any(following.crf[one.work.clip.id] < one.crf for one in best)
+
+
+def _corrected(demand: ClipDemand, encoded: Sequence[EncodedClip]) -> ClipDemand:
+    """A clip's rate curve after it was encoded, if it was."""
+    made = next((one for one in encoded if one.work.clip.id == demand.clip_id), None)
+    return demand if made is None else corrected(demand, made)
 
 
 def corrected(demand: ClipDemand, encoded: EncodedClip) -> ClipDemand:
