@@ -129,14 +129,15 @@ class Projects:
             return _session(session, row) if row else None
 
     def sessions_of(self, project_id: str) -> list[Session]:
-        """Sessions of a project in the order they started; those to come last."""
-        query = (
-            select(SessionRow)
-            .where(SessionRow.project_id == project_id)
-            .order_by(col(SessionRow.start_us).is_(None), col(SessionRow.start_us), SessionRow.id)
-        )
+        """Sessions of a project in the order they started; those to come last, in the order of phases."""
+        query = select(SessionRow).where(SessionRow.project_id == project_id)
         with reading(self._engine) as session:
-            return [_session(session, row) for row in session.exec(query).all()]
+            found = [_session(session, row) for row in session.exec(query).all()]
+        phases = list(Phase)
+        return sorted(
+            found,
+            key=lambda one: (one.start_us is None, one.start_us or 0, phases.index(one.phase), one.id),
+        )
 
     def sessions_in(self, *states: SessionState) -> list[Session]:
         """Sessions in one of these states, those that ended first at the front."""

@@ -27,7 +27,7 @@ class ProjectSummary:
     size_bytes: int = 0
     budget_bytes: int = 0
     raw_bytes: int = 0
-    state: SessionState = SessionState.PLANNED  # of the session that is furthest behind
+    state: SessionState = SessionState.PLANNED  # see _state
 
 
 class Summaries:
@@ -64,8 +64,15 @@ def _summary(session: Transaction, project_id: str) -> ProjectSummary:
         size_bytes=size,
         budget_bytes=budget,
         raw_bytes=raw,
-        state=min(states, key=_ORDER.__getitem__, default=SessionState.PLANNED),
+        state=_state(states),
     )
+
+
+def _state(states: Sequence[SessionState]) -> SessionState:
+    """Of the session that is furthest behind; but a project of which something has begun is not planned."""
+    behind = min(states, key=_ORDER.__getitem__, default=SessionState.PLANNED)
+    begun = any(state is not SessionState.PLANNED for state in states)
+    return SessionState.RUNNING if begun and behind is SessionState.PLANNED else behind
 
 
 def _weights(session: Transaction, session_ids: Sequence[str]) -> tuple[int, int, int]:

@@ -91,7 +91,7 @@ def demo(
 
     Starts a simulated centre that serves cameras and desktops by RTSP, records them, plays opening,
     extraction and evaluation in real time, loses one camera for some seconds, and archives each session as
-    soon as it ends. Prints the address of the page and, at the end, a report. Takes about three minutes.
+    soon as it ends. Prints the address of the page and, at the end, a report. Takes about two minutes.
     """
     from cli.demo import DemoOptions, run_demo
 
@@ -182,10 +182,12 @@ def archive(
     What was finished before an interruption is not done again.
     """
     from cli.archiving import ArchivingLoop, archiving_tools
-    from cli.wiring import open_catalogue
+    from cli.wiring import open_catalogue, refuse_missing_catalogue
 
     configure_logging(machine=json_log)
     settings = _settings(data_dir)
+    if not follow:
+        refuse_missing_catalogue(settings)
     stop = threading.Event()
     _stop_on_signal(stop)
     with (
@@ -236,10 +238,11 @@ def check(data_dir: DataDir = None) -> None:
     """
     from catalog.objects import open_store
     from cli.check import check_everything, print_findings
-    from cli.wiring import open_catalogue
+    from cli.wiring import open_catalogue, refuse_missing_catalogue
 
     configure_logging()
     settings = _settings(data_dir)
+    refuse_missing_catalogue(settings)
     with open_catalogue(settings) as catalogue:
         store = open_store(settings.store_url, settings.store_dir)
         findings, counted = check_everything(catalogue, store, settings.ring_dir)

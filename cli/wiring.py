@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from catalog.catalogue import Catalogue
-from kernel.settings import CamerasFile, Settings
+from kernel.errors import CatalogError
+from kernel.settings import CATALOGUE_FILE, CamerasFile, Settings
 
 
 @contextmanager
@@ -19,3 +20,15 @@ def open_catalogue(settings: Settings, cameras: CamerasFile | None = None) -> It
         yield catalogue
     finally:
         catalogue.close()
+
+
+def refuse_missing_catalogue(settings: Settings) -> None:
+    """For commands that only make sense where something was recorded.
+
+    Raises:
+        CatalogError: there is no catalogue; a mistyped directory must not look like one where all is well.
+    """
+    if not settings.database_url and not (settings.data_dir / CATALOGUE_FILE).is_file():
+        raise CatalogError(
+            f"there is no catalogue in {settings.data_dir}.", hint="Name the right directory with --data-dir."
+        )

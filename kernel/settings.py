@@ -26,6 +26,7 @@ from kernel.model.source import ContentKind, Room, RoomKind, Seat, Site, Source
 
 ENV_PREFIX = "JIANZHENG_"
 CONFIG_FILE = Path("jianzheng.toml")
+CATALOGUE_FILE = "catalogue.sqlite"
 
 
 class Closed(BaseModel):
@@ -134,7 +135,7 @@ class Settings(BaseSettings):
 
     @property
     def catalogue_url(self) -> str:
-        return self.database_url or f"sqlite:///{self.data_dir / 'catalogue.sqlite'}"
+        return self.database_url or f"sqlite:///{self.data_dir / CATALOGUE_FILE}"
 
     @classmethod
     def settings_customise_sources(

@@ -46,7 +46,7 @@ class ProjectPublic(BaseModel):
     budget_bytes: int
     raw_bytes: int
     state: SessionState
-    """The state of the session that is furthest behind."""
+    """The state of the session that is furthest behind; running as soon as one has begun."""
 
 
 class ProjectPage(BaseModel):

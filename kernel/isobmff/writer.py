@@ -12,10 +12,8 @@ from kernel.isobmff.tracks import ProducerTime, Track, TrackRun
 NTP_UNIX_EPOCH_S = 2_208_988_800
 """Seconds from the NTP epoch (1900) to the Unix epoch (1970), RFC 5905."""
 
-INDEX_TIMESCALE = 1000
-"""Ticks per second of a ``sidx``."""
-
 _MATRIX = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+_LARGEST_32_BITS = (1 << 32) - 1
 _LANGUAGE_UND = 0x55C4
 _SYNC_SAMPLE = 0x02000000  # sample_depends_on = 2: on no other
 _NON_SYNC_SAMPLE = 0x01010000  # sample_depends_on = 1, sample_is_non_sync_sample
@@ -129,20 +127,26 @@ def segment_index(track: Track, starts: Sequence[int], end: int, sizes: Sequence
         end: presentation time at which the last one ends.
         sizes: bytes of each, ``prft`` included.
 
-    A gap between two subsegments counts to the duration of the one before it: the box has no word for it. In
-    milliseconds its 32 bits hold a gap of seven weeks; in ticks of video a night would be too long.
+    A gap between two subsegments counts to the duration of the one before it: the box has no word for it.
+    Its 32 bits of 90 kHz hold a gap of 13 hours; only where one is longer, the box counts in milliseconds:
+    FFmpeg takes a file's length from it and believes its ticks to be the track's.
     """
-    moments = [ticks * INDEX_TIMESCALE // track.timescale for ticks in (*starts, end)]
-    durations = [after - before for before, after in pairwise(moments)]
+    timescale = track.timescale
+    durations = [after - before for before, after in pairwise([*starts, end])]
+    earliest = starts[0] if starts else 0
+    if max(durations, default=0) > _LARGEST_32_BITS:
+        timescale = 1000
+        moments = [ticks * timescale // track.timescale for ticks in (*starts, end)]
+        durations = [after - before for before, after in pairwise(moments)]
+        earliest = moments[0]
     entries = b"".join(
         struct.pack(">III", size, duration, 0x90000000)  # starts with a stream access point of type 1
         for size, duration in zip(sizes, durations, strict=True)
     )
-    earliest = moments[0]
     return full_box(
         "sidx",
         1,
         0,
-        struct.pack(">IIQQHH", track.id, INDEX_TIMESCALE, earliest, 0, 0, len(sizes)),
+        struct.pack(">IIQQHH", track.id, timescale, earliest, 0, 0, len(sizes)),
         entries,
     )

@@ -90,3 +90,20 @@ def test_a_missing_file_is_found_and_named(demo: FinishedDemo, tmp_path: Path) -
         shutil.move(tmp_path / "away", victim)
     assert found.returncode == 1
     assert f"missing  store: {victim.relative_to(demo.data_dir / 'store').as_posix()}" in found.stdout
+
+
+def test_a_mistyped_directory_is_not_one_where_all_is_well(demo: FinishedDemo, tmp_path: Path) -> None:
+    for command in ("check", "archive"):
+        done = demo.run(command, "--data-dir", str(tmp_path / "nowhere"))
+        assert done.returncode == 1
+        assert "there is no catalogue" in done.stderr
+        assert not (tmp_path / "nowhere").exists()
+
+
+def test_archived_files_tell_other_players_their_whole_length(demo: FinishedDemo) -> None:
+    for path in archived_files(demo):
+        with av.open(str(path)) as container:
+            last = max(packet.pts * packet.time_base for packet in container.demux(video=0) if packet.pts)
+        with av.open(str(path)) as container:
+            assert container.duration is not None
+            assert container.duration / 1e6 == pytest.approx(float(last), abs=1.5), path.name

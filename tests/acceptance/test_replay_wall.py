@@ -182,6 +182,34 @@ def test_the_clock_keeps_the_chosen_speed_and_panes_stay_together(
     assert skew_ms(shown) <= allowed_ms
 
 
+@pytest.mark.parametrize("rate", [4, 8, 16])
+def test_the_wall_reaches_its_end_at_every_speed_and_plays_on_after_a_seek(
+    wall: Page, session: dict[str, Any], rate: int
+) -> None:
+    """No key frame comes after the last one: whoever waits for it waits for ever."""
+    end_us = max(clip["end_us"] for clip in session["clips"])
+    wall.evaluate("rate => window.__wall.setRate(rate)", rate)
+    wall.get_by_test_id("play").click()
+    wall.wait_for_function("us => window.__wall.positionUs() >= us", arg=end_us, timeout=60_000)
+    expect(wall.get_by_test_id("wall-status")).to_contain_text("已到结尾")
+    seek(wall, session["clips"][0]["start_us"] + 5_000_000)
+    wall.evaluate("window.__wall.play()")
+    wall.wait_for_function(
+        "us => window.__wall.positionUs() >= us",
+        arg=session["clips"][0]["start_us"] + 9_000_000,
+        timeout=30_000,
+    )
+    wall.evaluate("window.__wall.pause()")
+
+
+def test_space_plays_and_pauses_also_after_a_button_was_clicked(wall: Page) -> None:
+    wall.get_by_test_id("rate").get_by_text("2×").click()
+    wall.keyboard.press("Space")
+    expect(wall.get_by_test_id("wall-status")).to_contain_text("同步播放")
+    wall.keyboard.press("Space")
+    expect(wall.get_by_test_id("wall-status")).to_contain_text("已暂停")
+
+
 def test_the_project_page_shows_phases_gaps_and_size(page: Page, demo: FinishedDemo) -> None:
     page.goto(f"/projects/{demo.report['project']}")
     for words in ("开标", "专家抽取", "评标", "摄像机断开", "回放"):

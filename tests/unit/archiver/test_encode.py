@@ -113,6 +113,8 @@ def test_a_gap_is_absent_media_and_the_index_says_where_to_start(tmp_path: Path)
 def test_ffmpeg_reads_an_archived_file_with_its_sound_in_place(tmp_path: Path) -> None:
     _, archived = build(tmp_path / "ring", tmp_path, ArchiveCodec.AV1, sound=True)
     with av.open(str(archived)) as container:
+        assert container.duration is not None
+        assert container.duration / 1e6 == pytest.approx(5.2, abs=0.1)  # of the whole clip, gap included
         video = [frame.time for frame in container.decode(video=0)]
     with av.open(str(archived)) as container:
         sound = [frame.time for frame in container.decode(audio=0)]

@@ -147,7 +147,7 @@ def test_ffmpeg_demuxes_with_the_same_times_and_seeks_by_the_index() -> None:
         assert next(packet.pts for packet in container.demux(video)) == 4 * 9000
     found = read_index(io.BytesIO(data))
     assert found is not None
-    assert [one.start for one in found.subsegments] == [n * 100 for n in range(6)]  # milliseconds
+    assert [one.start for one in found.subsegments] == [n * 9000 for n in range(6)]
     for one, part in zip(found.subsegments, parts, strict=True):
         assert data[one.offset : one.offset + one.size] == part
 
@@ -220,3 +220,13 @@ def test_time_beyond_what_a_catalogue_holds_is_an_error() -> None:
     run = TrackRun(track_id=1, base_dts=(1 << 63) - 1, samples=(Sample(data=b"x", duration=1),))
     with pytest.raises(BoxError, match="tick"):
         list(read_fragments(io.BytesIO(fragment(1, [run]))))
+
+
+def test_an_index_spans_a_night_without_a_picture() -> None:
+    """Sixteen hours of 90 kHz do not fit into the 32 bits of a duration."""
+    track, _ = picture_track()
+    morning = 16 * 3600 * 90_000
+    index = segment_index(track, [0, morning], morning + 9000, [10, 10])
+    found = read_index(io.BytesIO(init_segment([track]) + index))
+    assert found is not None
+    assert [one.start / found.timescale for one in found.subsegments] == [0, 16 * 3600]

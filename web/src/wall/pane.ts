@@ -46,6 +46,8 @@ const INSIDE_S = 0.002
 const LAST_FRAME_S = 0.02
 /** Real time between deciding that a picture is close enough and its being on screen. */
 const STEP_SLACK_S = 0.03
+/** What an index in milliseconds and a picture's own time may differ by. */
+const KEY_SLACK_US = 50_000
 
 export class PanePlayer {
   readonly view: PaneView
@@ -252,11 +254,15 @@ export class PanePlayer {
     return Math.abs(video.currentTime - this.inside(span, beat.us)) < FOREIGN_S * Math.max(1, beat.rate)
   }
 
-  /** Within one key frame of the clock. */
+  /** Within one key frame of the clock: the last key frame before it always is, also where none comes after. */
   private stepIsClose(beat: Beat): boolean {
     const shownUs = this.pictureUs()
     if (shownUs === null) return false
-    return Math.abs(shownUs - beat.us) <= keyIntervalUs(this.loader!.pieces, beat.us) - STEP_SLACK_S * beat.rate * 1e6
+    const { pieces } = this.loader!
+    const intervalUs = keyIntervalUs(pieces, beat.us)
+    const keyUs = pieces[Math.max(0, pieceAt(pieces, beat.us))]!.startUs
+    if (shownUs >= keyUs - KEY_SLACK_US && shownUs <= beat.us + intervalUs) return true
+    return Math.abs(shownUs - beat.us) <= intervalUs - STEP_SLACK_S * beat.rate * 1e6
   }
 
   /**

@@ -22,6 +22,17 @@ export function onWallKeys(wall: Wall, leave: () => void): void {
     event.preventDefault()
     action()
   }
-  onMounted(() => window.addEventListener('keydown', onKey))
-  onBeforeUnmount(() => window.removeEventListener('keydown', onKey))
+  onMounted(() => {
+    window.addEventListener('keydown', onKey)
+    window.addEventListener('click', letGo)
+  })
+  onBeforeUnmount(() => {
+    window.removeEventListener('keydown', onKey)
+    window.removeEventListener('click', letGo)
+  })
+}
+
+/** A button that was clicked by mouse keeps no focus: the next Space is for the wall. A click by key has no detail. */
+function letGo(event: MouseEvent): void {
+  if (event.detail > 0) (event.target as HTMLElement).closest('button')?.blur()
 }
