@@ -30,9 +30,9 @@ from kernel.isobmff.sample_entry import codec_string
 from kernel.model.archive import Archive, ArchiveObject, Rendition
 from kernel.model.cut import Clip
 from kernel.model.footage import Segment
-from kernel.model.source import Source
 from kernel.model.timeline import Project, Session
 from kernel.settings import ArchiveSettings
+from kernel.values import fields_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -194,7 +194,7 @@ class SessionArchiver:
         sources = self._tools.catalogue.places.sources()
         return {
             "format": "jianzheng-session/1",
-            "project": {name: getattr(project, name) for name in project.__dataclass_fields__},
+            "project": fields_of(project),
             "session": {
                 "id": session.id,
                 "phase": session.phase,
@@ -203,14 +203,8 @@ class SessionArchiver:
                 "end_us": session.end_us,
                 "seats": [{"seat": seat.seat_id, "member": seat.member} for seat in session.seats],
             },
-            "events": [
-                {name: getattr(event, name) for name in event.__dataclass_fields__}
-                for event in self._tools.catalogue.projects.events_of(session.id)
-            ],
-            "sources": [
-                {name: getattr(sources[clip.source_id], name) for name in Source.__dataclass_fields__}
-                for clip in self._clips
-            ],
+            "events": [fields_of(event) for event in self._tools.catalogue.projects.events_of(session.id)],
+            "sources": [fields_of(sources[clip.source_id]) for clip in self._clips],
             "clips": [clip_json(clip, dict(self._segments)) for clip in self._clips],
             "segments": [
                 {"id": one.id, "run": one.run_id, "wall": wall_json(one.wall), "size_bytes": one.size_bytes}

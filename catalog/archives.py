@@ -19,6 +19,7 @@ from kernel.errors import TimelineError
 from kernel.model.archive import Archive, ArchiveObject, Progress, Rendition
 from kernel.model.timeline import SessionState
 from kernel.timerange import TimeRange
+from kernel.values import fields_of
 
 
 class Archives:
@@ -93,7 +94,7 @@ class Archives:
     def report_progress(self, progress: Progress) -> None:
         """Say how far the archiving of a session has come."""
         with writing(self._engine) as session:
-            fields = {name: getattr(progress, name) for name in progress.__dataclass_fields__}
+            fields = fields_of(progress)
             session.merge(ProgressRow(**fields))
 
     def progress(self, session_id: str) -> Progress | None:

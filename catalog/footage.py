@@ -21,6 +21,7 @@ from kernel.model.footage import (
     SourceState,
 )
 from kernel.timerange import TimeRange
+from kernel.values import fields_of
 
 
 class Footage:
@@ -167,7 +168,7 @@ class Footage:
         """Say how sources are doing, all in one transaction."""
         with writing(self._engine) as session:
             for health in rows:
-                fields = {name: getattr(health, name) for name in health.__dataclass_fields__}
+                fields = fields_of(health)
                 session.merge(SourceHealthRow(**fields))
 
     def health(self) -> dict[str, SourceHealth]:

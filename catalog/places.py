@@ -15,6 +15,7 @@ from catalog.tables import IndustryRow, RegionRow, RoomRow, SeatRow, SiteRow, So
 from kernel.errors import CatalogError
 from kernel.model.source import ContentKind, Room, RoomKind, Seat, Source
 from kernel.settings import CamerasFile
+from kernel.values import fields_of
 
 _DATA = Path(__file__).parent / "data"
 
@@ -106,7 +107,7 @@ def with_descendants(divisions: list[Division], code: str) -> set[str]:
 
 
 def _merge(session: Session, table: type[Any], value: Any) -> None:
-    fields = {name: getattr(value, name) for name in value.__dataclass_fields__}
+    fields = fields_of(value)
     session.merge(table(**fields))
     session.flush()
 

@@ -32,6 +32,7 @@ from kernel.model.timeline import (
     TimelineEvent,
 )
 from kernel.timerange import TimeRange
+from kernel.values import fields_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +60,7 @@ class Projects:
             if session.get(ProjectRow, project.id) is not None:
                 return
             _check_project(session, project)
-            fields = {name: getattr(project, name) for name in project.__dataclass_fields__}
+            fields = fields_of(project)
             session.add(ProjectRow(**fields))
             session.flush()
             for planned in sessions:
@@ -79,7 +80,7 @@ class Projects:
                 raise TimelineError(
                     f"event {event.type} names session {event.session_id}, which does not exist."
                 )
-            fields = {name: getattr(event, name) for name in event.__dataclass_fields__}
+            fields = fields_of(event)
             session.add(TimelineEventRow(**fields))
             if event.type in START_EVENTS:
                 _move(row, SessionState.RUNNING)

@@ -10,6 +10,7 @@ from kernel.model.cut import Clip
 from kernel.model.footage import SourceHealth
 from kernel.model.source import Room, Seat, Source
 from kernel.model.timeline import Project, Session
+from kernel.values import fields_of
 from player_api.schemas import (
     ArchivePublic,
     ClipGapPublic,
@@ -45,8 +46,8 @@ def industry_public(industry: Division) -> IndustryPublic:
 
 
 def project_public(project: Project, summary: ProjectSummary) -> ProjectPublic:
-    totals = {name: getattr(summary, name) for name in summary.__dataclass_fields__}
-    return ProjectPublic(**{name: getattr(project, name) for name in project.__dataclass_fields__}, **totals)
+    totals = fields_of(summary)
+    return ProjectPublic(**fields_of(project), **totals)
 
 
 def project_detail(catalogue: Catalogue, project: Project) -> ProjectDetail:
@@ -138,7 +139,7 @@ def _source_public(
     source: Source, room: Room, seat: Seat | None, health: SourceHealth | None
 ) -> SourcePublic:
     return SourcePublic(
-        **{name: getattr(source, name) for name in source.__dataclass_fields__},
+        **fields_of(source),
         room_name_zh=room.name_zh,
         room_name_en=room.name_en,
         seat_ordinal=seat.ordinal if seat else None,
@@ -162,4 +163,4 @@ def _archive_public(archive: Archive) -> ArchivePublic:
 
 
 def _progress_public(progress: Progress) -> ProgressPublic:
-    return ProgressPublic(**{name: getattr(progress, name) for name in progress.__dataclass_fields__})
+    return ProgressPublic(**fields_of(progress))
