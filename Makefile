@@ -8,7 +8,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := kernel catalog capture segmenter archiver player_api simulator cli
 DEMO_FLAGS := $(if $(ONCE),--once) $(if $(FOOTAGE),--footage $(FOOTAGE)) $(if $(PORT),--port $(PORT))
 
 .PHONY: demo test bench web check-python clean

@@ -7,19 +7,17 @@ never holds up the event loop and rows never overtake files.
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from kernel.errors import DiskFull, StorageError
+from kernel.durable import storage_error
+from kernel.errors import DiskFull
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class WriterThread:
@@ -56,11 +54,3 @@ def need_room(directory: Path, reserve_bytes: int, free: Callable[[Path], int] =
     if left < reserve_bytes:
         # Without the figure that changes: the same fault in the same words is told once.
         raise DiskFull(f"the disk of {directory} is full: of its bytes {reserve_bytes} are to stay free.")
-
-
-def storage_error(error: OSError) -> StorageError:
-    """What an error of the system means to us."""
-    if error.errno in _NO_ROOM:
-        return DiskFull("the ring's disk is full.")
-    reason = error.strerror or type(error).__name__
-    return StorageError(f"the ring's disk cannot be written ({reason}).", hint="Check the disk.")

@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from capture.footage_rows import FootageRows
-from capture.label import SegmentLabel, read_label
-from capture.segment_file import PART_SUFFIX
 from kernel.chain import chain_value
 from kernel.clock import SECOND_US
 from kernel.durable import fsync_directory, make_directory
@@ -29,6 +27,8 @@ from kernel.isobmff.reader import InitSegment, read_fragments, read_init
 from kernel.isobmff.tracks import FragmentRef, SampleRef, Track
 from kernel.log import logger
 from kernel.model.footage import ClockBasis, EndReason, Gap, GapCause, Run, Segment
+from kernel.segments.label import SegmentLabel, read_label
+from kernel.segments.segment_file import PART_SUFFIX
 from kernel.timerange import TimeRange
 
 QUARANTINE = "quarantine"

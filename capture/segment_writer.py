@@ -9,9 +9,7 @@ from pathlib import Path
 from capture.disk import free_bytes, need_room
 from capture.footage_rows import FootageRows
 from capture.fragmenter import VIDEO_TRACK_ID, Fragment
-from capture.label import SegmentLabel, label_box
 from capture.owed_rows import OwedRows
-from capture.segment_file import Opener, SegmentFile, open_new
 from capture.sound_timeline import TRACK_ID as SOUND_TRACK_ID
 from kernel.chain import chain_value
 from kernel.clock import Clock, to_datetime
@@ -20,6 +18,8 @@ from kernel.ids import new_id
 from kernel.isobmff.tracks import Track
 from kernel.isobmff.writer import init_segment
 from kernel.model.footage import EndReason, Segment, TrackInfo
+from kernel.segments.label import SegmentLabel, label_box
+from kernel.segments.segment_file import Opener, SegmentFile, open_new
 from kernel.settings import RingSettings
 from kernel.timerange import TimeRange
 

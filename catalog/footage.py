@@ -11,11 +11,13 @@ from catalog.database import reading, writing
 from catalog.tables import GapRow, RunRow, SegmentRow, SourceHealthRow
 from kernel.chain import GENESIS_CHAIN
 from kernel.model.footage import (
+    Backfill,
     ClockBasis,
     EndReason,
     Gap,
     GapCause,
     Run,
+    RunOrigin,
     Segment,
     SourceHealth,
     SourceState,
@@ -42,6 +44,7 @@ class Footage:
                     started_us=run.started_us,
                     ended_us=run.ended_us,
                     end_reason=run.end_reason,
+                    origin=run.origin,
                 )
             )
 
@@ -194,6 +197,7 @@ def _gap_row(gap: Gap) -> GapRow:
         wall_end_us=gap.end_us,
         cause=gap.cause,
         detail=gap.detail,
+        backfill=gap.backfill,
     )
 
 
@@ -205,6 +209,7 @@ def _gap(row: GapRow) -> Gap:
         end_us=row.wall_end_us,
         cause=GapCause(row.cause),
         detail=row.detail,
+        backfill=Backfill(row.backfill),
     )
 
 
@@ -216,6 +221,7 @@ def _run(row: RunRow) -> Run:
         started_us=row.started_us,
         ended_us=row.ended_us,
         end_reason=reason,
+        origin=RunOrigin(row.origin),
     )
 
 

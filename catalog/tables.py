@@ -26,8 +26,12 @@ class Table(SQLModel):
     metadata = METADATA
 
 
-def _column(comment: str, **more: Any) -> Any:
-    return Field(sa_column_kwargs={"comment": comment}, **more)
+def _column(comment: str, default_sql: str | None = None, **more: Any) -> Any:
+    """A column; ``default_sql`` fills it in the rows that are there when a migration adds it."""
+    kwargs: dict[str, Any] = {"comment": comment}
+    if default_sql is not None:
+        kwargs["server_default"] = default_sql
+    return Field(sa_column_kwargs=kwargs, **more)
 
 
 def _micros(comment: str, **more: Any) -> Any:
@@ -108,6 +112,15 @@ class SourceHealthRow(Table, table=True):
     since_us: int = _micros("When this state began")
     updated_us: int = _micros("When the recorder last said so")
     last_frame_us: int | None = _micros("Wall time of the newest frame received", default=None)
+    codec: str = _column("Codec of its video; empty before the first run", default="", default_sql="")
+    width: int = _column("Pixels", default=0, default_sql="0")
+    height: int = _column("Pixels", default=0, default_sql="0")
+    bit_rate_kbps: float | None = _column("All tracks, over the last seconds", default=None)
+    frame_rate: float | None = _column("Pictures a second, over the last seconds", default=None)
+    lost_packets: int = _bytes(
+        "RTP packets missing or damaged since this recorder took it up", default=0, default_sql="0"
+    )
+    clock_offset_us: int | None = _micros("Source clock minus recorder clock", default=None)
 
 
 class RunRow(Table, table=True):
@@ -118,6 +131,7 @@ class RunRow(Table, table=True):
     started_us: int = _micros("Wall time of its first frame")
     ended_us: int | None = _micros("Wall time of its end; empty while it lasts", default=None)
     end_reason: str | None = _column("EndReason; empty while it lasts", default=None)
+    origin: str = _column("RunOrigin", default="live", default_sql="live")
 
 
 class SegmentRow(Table, table=True):
@@ -140,6 +154,75 @@ class SegmentRow(Table, table=True):
     chain: str = _column("SHA-256 over the source's previous chain value and this SHA-256")
     chain_number: int = _column("Place in the source's chain, from 1: the order of sealing")
     end_reason: str = _column("EndReason")
+    state: str = _column("SegmentState", default="sealed", index=True, default_sql="sealed")
+    removed_us: int | None = _micros("When its file was released; empty while it is kept", default=None)
+    removal_reason: str = _column("By which rule its file was removed", default="", default_sql="")
+    removed_by: str = _column("In whose name", default="", default_sql="")
+
+
+class HoldRow(Table, table=True):
+    __tablename__ = "hold"
+    __table_args__ = {"comment": "Footage that must not be removed, and why (invariant 4)"}
+    id: str = _column("Unique over all sites", primary_key=True)
+    source_id: str = _column("Source", foreign_key="source.id", index=True)
+    wall_start_us: int = _micros("Start of the held time")
+    wall_end_us: int = _micros("End of the held time")
+    reason: str = _column("Why")
+    principal: str = _column("Who holds it")
+    made_us: int = _micros("When it was made")
+    released_us: int | None = _micros("When it was released; empty while it holds", default=None)
+    released_by: str = _column("Who released it", default="")
+
+
+class BookingRow(Table, table=True):
+    __tablename__ = "booking"
+    __table_args__ = {"comment": "When a room is to be recorded; sessions that overrun are recorded on"}
+    id: str = _column("Unique over all sites", primary_key=True)
+    room_id: str = _column("Room", foreign_key="room.id", index=True)
+    wall_start_us: int = _micros("Start")
+    wall_end_us: int = _micros("End", index=True)
+    title: str = _column("What it is for, for people")
+    principal: str = _column("Who booked")
+
+
+class RecorderKeyRow(Table, table=True):
+    __tablename__ = "recorder_key"
+    __table_args__ = {"comment": "Public keys of recorders, with which checkpoints are verified"}
+    id: str = _column("SHA-256 of the raw public key, lower-case hex", primary_key=True)
+    public_key: str = _column("Ed25519 public key, raw, lower-case hex")
+    made_us: int = _micros("When the recorder made it")
+
+
+class ChainCheckpointRow(Table, table=True):
+    __tablename__ = "chain_checkpoint"
+    __table_args__ = {"comment": "Signed heads of the segments' chains, one a minute"}
+    key_id: str = _column("Key it is signed with", primary_key=True, foreign_key="recorder_key.id")
+    number: int = _column("From 1, without holes", primary_key=True, sa_type=BigInteger)
+    at_us: int = _micros("When it was signed", index=True)
+    statement: str = _column("Canonical JSON: new heads and the hash of the checkpoint before")
+    signature: str = _column("Ed25519 over the statement, lower-case hex")
+
+
+class RingDiskRow(Table, table=True):
+    __tablename__ = "ring_disk"
+    __table_args__ = {"comment": "The disk that the ring is on: a marker file with this id lies at its root"}
+    id: str = _column("Id in the marker file", primary_key=True)
+    made_us: int = _micros("When the ring was made or adopted")
+    principal: str = _column("Who made or adopted it")
+
+
+class CheckupRow(Table, table=True):
+    __tablename__ = "checkup"
+    __table_args__ = {"comment": "Check-ups of rooms before sessions"}
+    id: str = _column("Unique over all sites", primary_key=True)
+    room_id: str = _column("Room", foreign_key="room.id", index=True)
+    at_us: int = _micros("When", index=True)
+    principal: str = _column("Who asked for it")
+    passed: bool = _column("Whether nothing failed")
+    results: list[dict[str, Any]] = _column("CheckResult of each source and aspect", sa_type=JSON)
+    overridden_by: str = _column("Who lets the session begin although it failed", default="")
+    override_reason: str = _column("Why", default="")
+    overridden_us: int | None = _micros("When", default=None)
 
 
 class GapRow(Table, table=True):
@@ -151,6 +234,9 @@ class GapRow(Table, table=True):
     wall_end_us: int | None = _micros("When it ended; empty while it lasts", default=None)
     cause: str = _column("GapCause")
     detail: str = _column("What happened, for people, without credentials")
+    backfill: str = _column(
+        "Backfill: what was fetched from the device's own memory", default="none", default_sql="none"
+    )
 
 
 class ProjectRow(Table, table=True):

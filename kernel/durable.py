@@ -1,9 +1,14 @@
-"""Directories that a power cut does not take back: names are durable once their directory is synced."""
+"""Names that a power cut does not take back, and what the errors of a disk mean."""
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+
+from kernel.errors import DiskFull, StorageError
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def fsync_directory(directory: Path) -> None:
@@ -27,3 +32,11 @@ def make_directory(directory: Path, root: Path) -> None:
     for new in reversed(missing):
         new.mkdir(parents=True, exist_ok=True)
         fsync_directory(new.parent)
+
+
+def storage_error(error: OSError) -> StorageError:
+    """What an error of the system means to us."""
+    if error.errno in _NO_ROOM:
+        return DiskFull("the ring's disk is full.")
+    reason = error.strerror or type(error).__name__
+    return StorageError(f"the ring's disk cannot be written ({reason}).", hint="Check the disk.")

@@ -4,6 +4,8 @@
     ├── SettingsError            a setting or cameras.yaml cannot be used as written
     ├── SourceError              a camera or desktop does not deliver
     │   ├── SourceUnreachable    nothing answers there, or it stopped answering    (retry helps)
+    │   │   └── NetworkDown      nothing comes back from its address               (retry helps)
+    │   ├── SourceSendsGarbage   what it sends cannot be decoded                   (retry helps)
     │   ├── SourceRefused        the device refuses these credentials
     │   ├── SourceNotFound       the device has no such stream
     │   ├── SourceHasNoVideo     the stream carries no video
@@ -16,6 +18,7 @@
     ├── EncodeError              a clip could not be encoded                           (retry helps)
     ├── StorageError             a disk or object store does not do its duty
     │   ├── DiskFull             no room left                                      (retry helps)
+    │   ├── DiskLost             the ring's disk is gone or another one is there   (retry helps)
     │   ├── ObjectExists         that key is taken; keys are never overwritten (invariant 9)
     │   ├── ObjectMissing        no object has that key
     │   └── FixityError          bytes and checksum disagree
@@ -61,6 +64,19 @@ class SourceUnreachable(SourceError):
     """Nothing answers at the source's address."""
 
     hint = "Check the device's power, cable and address; recording resumes by itself."
+    retryable = True
+
+
+class NetworkDown(SourceUnreachable):
+    """Nothing comes back from the source's address."""
+
+    hint = "Check the network between recorder and device; recording resumes by itself."
+
+
+class SourceSendsGarbage(SourceError):
+    """The source sends what cannot be decoded."""
+
+    hint = "Restart the device if this goes on; recording is tried again by itself."
     retryable = True
 
 
@@ -133,6 +149,15 @@ class DiskFull(StorageError):
     """The disk is full."""
 
     hint = "Free space on it or give it more; recording resumes by itself."
+    retryable = True
+
+
+class DiskLost(StorageError):
+    """The ring's disk is gone, or another one is in its place."""
+
+    hint = (
+        "Mount the disk that the ring is on; recording resumes by itself. A new disk: 'jianzheng ring adopt'."
+    )
     retryable = True
 
 

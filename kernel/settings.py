@@ -59,6 +59,16 @@ class CaptureSettings(Closed):
     report_seconds: float = Field(default=5, gt=0, description="Wait for the first RTCP sender report.")
     retry_seconds: float = Field(default=1, gt=0, description="First pause before a new connection.")
     retry_max_seconds: float = Field(default=30, gt=0, description="Longest pause; pauses double up to it.")
+    sources_per_process: int = Field(
+        default=64, ge=1, description="Most sources of one recording process: what its crash may cost."
+    )
+    libav_sources_per_process: int = Field(
+        default=8, ge=1, description="The same for sources that come through FFmpeg's libraries."
+    )
+    push_host: str = Field(default="0.0.0.0", description="Address on which devices may push by RTSP.")
+    push_port: int = Field(
+        default=8654, ge=0, le=65535, description="Port on which devices may push by RTSP."
+    )
 
 
 class ArchiveCodec(StrEnum):
@@ -195,6 +205,35 @@ def _message(fault: ErrorDetails) -> str:
     return str(fault["msg"]).removeprefix("Value error, ")
 
 
+class Transport(StrEnum):
+    """How RTP comes."""
+
+    TCP = "tcp"
+    UDP = "udp"
+
+
+class RecordMode(StrEnum):
+    """When a source is recorded."""
+
+    ALWAYS = "always"
+    BOOKED = "booked"
+    """While its room is booked or a session runs there."""
+
+
+SCHEMES = {
+    "rtsp": "rtsp://HOST[:PORT]/PATH",
+    "rtsps": "rtsps://HOST[:PORT]/PATH",
+    "onvif": "onvif://HOST[:PORT][/PROFILE]",
+    "rtmp": "rtmp://HOST[:PORT]/APP/STREAM",
+    "push+rtsp": "push+rtsp:///PATH",
+    "push+rtmp": "push+rtmp://ADDRESS:PORT/APP/STREAM",
+    "file": "file:///PATH",
+    "agent": "agent:",
+}
+"""Schemes of a source's uri and how each is written. A push is a source that calls us."""
+_WITHOUT_HOST = frozenset({"push+rtsp", "file", "agent"})
+
+
 class SourceSpec(Closed):
     """One source as ``cameras.yaml`` writes it."""
 
@@ -206,17 +245,29 @@ class SourceSpec(Closed):
     seat: str | None = None
     label_zh: str
     label_en: str = ""
+    transport: Transport = Transport.TCP
+    record: RecordMode = RecordMode.ALWAYS
+    certificate_sha256: str = Field(
+        default="", pattern=r"^([0-9a-f]{64})?$"
+    )  # of a device that signs its own
+
+    @property
+    def scheme(self) -> str:
+        """A key of ``SCHEMES``."""
+        return urlsplit(self.uri).scheme
 
     @model_validator(mode="after")
     def _check_uri(self) -> SourceSpec:
         # What urllib says of a URI that it cannot take apart repeats parts of it (invariant 16).
         try:
             parts = urlsplit(self.uri)
-            usable = parts.scheme == "rtsp" and parts.hostname and parts.port != 0
+            known, bare = parts.scheme in SCHEMES, parts.scheme in _WITHOUT_HOST
+            usable = known and (bare or bool(parts.hostname)) and parts.port != 0
         except ValueError:
             usable = False
         if not usable:
-            raise ValueError("uri must be rtsp://HOST[:PORT]/PATH; credentials go into username and password")
+            written = ", ".join(SCHEMES.values())
+            raise ValueError(f"uri must be one of {written}; credentials go into username and password")
         if parts.username or parts.password:
             raise ValueError("uri must not carry credentials; put them in username and password")
         return self

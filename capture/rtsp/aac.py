@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from capture.codec.aac import SAMPLES_PER_FRAME
 from capture.rtsp.access_unit import AccessUnit
 from capture.rtsp.rtp import RtpPacket
+from kernel.codec.aac import SAMPLES_PER_FRAME
 
 
 class AacDepacketizer:

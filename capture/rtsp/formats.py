@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from capture.codec import aac, g711, h264, h265
 from capture.packets import TrackStarted
 from capture.rtsp.aac import AacDepacketizer
 from capture.rtsp.access_unit import AccessUnit, Depacketizer
@@ -17,6 +16,7 @@ from capture.rtsp.g711 import G711Depacketizer
 from capture.rtsp.h264 import H264Depacketizer
 from capture.rtsp.h265 import H265Depacketizer
 from capture.rtsp.sdp import MediaDescription
+from kernel.codec import aac, g711, h264, h265
 from kernel.errors import SourceProtocolError
 from kernel.model.footage import Codec, TrackInfo
 
@@ -49,7 +49,7 @@ class SoundFormat:
 
 
 class VideoSyntax(Protocol):
-    """What differs between H.264 and H.265: the modules ``capture.codec.h264`` and ``h265``."""
+    """What differs between H.264 and H.265: the modules ``kernel.codec.h264`` and ``h265``."""
 
     def is_picture(self, nal: bytes) -> bool: ...
     def is_key(self, nal: bytes) -> bool: ...

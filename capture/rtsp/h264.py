@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from capture.codec import h264
 from capture.rtsp.access_unit import AccessUnit
 from capture.rtsp.nal_builder import NalBuilder
 from capture.rtsp.rtp import RtpPacket
+from kernel.codec import h264
 
 _STAP_A, _FU_A = 24, 28
 

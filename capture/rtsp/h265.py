@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from capture.codec import h265
 from capture.rtsp.access_unit import AccessUnit
 from capture.rtsp.h264 import aggregated
 from capture.rtsp.nal_builder import NalBuilder
 from capture.rtsp.rtp import RtpPacket
+from kernel.codec import h265
 
 _AGGREGATION, _FRAGMENTATION = 48, 49
 

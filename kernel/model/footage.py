@@ -16,10 +16,13 @@ class Codec(StrEnum):
     AAC = "aac"
     G711A = "g711a"
     G711U = "g711u"
+    G726 = "g726"
+    OPUS = "opus"
+    MJPEG = "mjpeg"
 
     @property
     def is_video(self) -> bool:
-        return self in (Codec.H264, Codec.H265)
+        return self in (Codec.H264, Codec.H265, Codec.MJPEG)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,7 +31,7 @@ class TrackInfo:
 
     codec: Codec
     timescale: int  # ticks per second of pts, dts and durations
-    sample_entry: bytes  # the whole ISO BMFF sample entry box (avc1, hvc1, mp4a, alaw, ulaw)
+    sample_entry: bytes  # the whole ISO BMFF sample entry box (avc1, hvc1, jpeg, mp4a, alaw, ulaw, ...)
     width: int = 0  # pixels, video only
     height: int = 0  # pixels, video only
     sample_rate: int = 0  # Hz, audio only
@@ -54,6 +57,12 @@ class ClockBasis(StrEnum):
     """RTCP sender reports of the source (RFC 3550, 6.4.1)."""
     ARRIVAL = "arrival"
     """Least-delay arrival at the recorder: the source sent no usable report."""
+    REPLAY = "replay"
+    """The device's own memory, fetched afterwards: the times that it kept with its recording."""
+    AGENT = "agent"
+    """The clock of an expert's computer, set against the recorder's at each exchange."""
+    DECLARED = "declared"
+    """A file taken in: its start and offset as a principal declared them."""
 
 
 class EndReason(StrEnum):
@@ -62,7 +71,7 @@ class EndReason(StrEnum):
     LENGTH = "length"
     """The set length was reached at a key frame; the run goes on."""
     STOPPED = "stopped"
-    """Somebody stopped recording."""
+    """Somebody stopped recording, or the booked time was over."""
     SOURCE_LOST = "source_lost"
     """The connection broke or fell silent."""
     DISCONTINUITY = "discontinuity"
@@ -75,16 +84,45 @@ class EndReason(StrEnum):
     """The recorder ended without sealing; settled at the next start."""
 
 
+class RunOrigin(StrEnum):
+    """How a run's footage came into the ring."""
+
+    LIVE = "live"
+    BACKFILL = "backfill"
+    """Fetched from the device's own memory after a gap; the gap stays visible."""
+    AGENT = "agent"
+    """Recorded on the expert's computer and sent."""
+    INTAKE = "intake"
+    """A file that somebody handed in."""
+
+
+class Backfill(StrEnum):
+    """Whether a gap was fetched afterwards from the device's own memory."""
+
+    NONE = "none"
+    """Not tried, or the device offers nothing."""
+    WHOLE = "whole"
+    PART = "part"
+    NOTHING = "nothing"
+    """The device was asked and has no recording of that time."""
+
+
 class GapCause(StrEnum):
     """Why expected time was not recorded (invariant 5)."""
 
     CAMERA_LOST = "camera_lost"
     """The source stopped answering, or its connection ended."""
+    NETWORK = "network"
+    """The way to the source is broken: nothing comes back from its address."""
+    GARBAGE = "garbage"
+    """It sent what cannot be decoded."""
     REFUSED = "refused"
     """The source refused credentials, path or codec."""
     DISCONTINUITY = "discontinuity"
     """Its time stamps jumped, or packets were lost in transit."""
     DISK_FULL = "disk_full"
+    DISK_LOST = "disk_lost"
+    """The ring's disk is gone, or another one is in its place."""
     STOPPED = "stopped"
     """Recording was stopped by a principal, named in ``detail``."""
     CRASH = "crash"
@@ -102,6 +140,7 @@ class Run:
     started_us: int
     ended_us: int | None
     end_reason: EndReason | None
+    origin: RunOrigin = RunOrigin.LIVE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,6 +164,72 @@ class Segment:
     end_reason: EndReason
 
 
+class SegmentState(StrEnum):
+    """States of a segment's row; drawn in ``docs/design/segments.md``."""
+
+    SEALED = "sealed"
+    """Its file is in place (invariant 1)."""
+    REMOVING = "removing"
+    """Released: no hold and no open session needs it; its file is being removed (invariant 4)."""
+    REMOVED = "removed"
+    """A tombstone: hash, chain value, reason and principal stay."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tombstone:
+    """A segment whose file was removed by rule."""
+
+    segment: Segment
+    removed_us: int
+    reason: str
+    principal: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChainHead:
+    """The newest link of a source's chain."""
+
+    source_id: str
+    number: int  # place in the chain, from 1
+    chain: str  # chain value, lower-case hex
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkpoint:
+    """Chain heads signed by a recorder (``docs/design/segments.md``)."""
+
+    number: int  # from 1, without holes, per recorder key
+    key_id: str  # SHA-256 of the public key's raw bytes, lower-case hex
+    at_us: int
+    statement: str  # canonical JSON: what was signed, with the heads that are new and the previous hash
+    signature: str  # Ed25519 over the statement's UTF-8 bytes, lower-case hex
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hold:
+    """冻结: footage that must not be removed, and why (invariant 4)."""
+
+    id: str
+    source_id: str
+    wall: TimeRange
+    reason: str
+    principal: str
+    made_us: int
+    released_us: int | None = None
+    released_by: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Booking:
+    """预约: a room is to be recorded from then to then, longer if a session overruns."""
+
+    id: str
+    room_id: str
+    wall: TimeRange
+    title: str  # for people
+    principal: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gap:
     """Expected time of a source that nobody recorded."""
@@ -135,6 +240,7 @@ class Gap:
     end_us: int | None  # None while it lasts
     cause: GapCause
     detail: str  # for people: what happened, without credentials
+    backfill: Backfill = Backfill.NONE  # what was fetched afterwards; the gap stays visible all the same
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,6 +253,13 @@ class SourceHealth:
     since_us: int  # when this state began
     updated_us: int  # when the recorder last said so
     last_frame_us: int | None  # wall time of the newest frame received
+    codec: str = ""  # of its video, as in ``Codec``; empty before the first run
+    width: int = 0  # pixels
+    height: int = 0  # pixels
+    bit_rate_kbps: float | None = None  # all tracks, over the last seconds
+    frame_rate: float | None = None  # pictures a second, over the last seconds
+    lost_packets: int = 0  # RTP packets missing or damaged since this recorder took it up
+    clock_offset_us: int | None = None  # source clock minus recorder clock; None while it tells none
 
 
 class SourceState(StrEnum):

@@ -10,9 +10,9 @@ from pathlib import Path
 import av
 import pytest
 
-from capture.codec import h264
 from capture.packets import TrackStarted
 from kernel.clock import SECOND_US, FakeClock
+from kernel.codec import h264
 from kernel.model.footage import Codec, Packet, TrackInfo
 
 START_US = 1_772_420_400 * SECOND_US

@@ -7,8 +7,8 @@ from fractions import Fraction
 import av
 import pytest
 
-from capture.codec import aac, g711, h264, h265
-from capture.codec.bits import BitReader, without_emulation
+from kernel.codec import aac, g711, h264, h265
+from kernel.codec.bits import BitReader, without_emulation
 from kernel.errors import SourceProtocolError
 from kernel.model.footage import Codec
 

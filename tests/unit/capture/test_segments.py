@@ -15,18 +15,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from capture.codec import aac
 from capture.fragmenter import Fragment, Fragmenter
 from capture.memory_rows import MemoryRows
 from capture.recover import QUARANTINE, recover
 from capture.run_clock import RunClock
-from capture.segment_file import RawFile, open_new
 from capture.segment_writer import Ring, SegmentWriter
 from kernel.chain import GENESIS_CHAIN, chain_value
 from kernel.clock import FakeClock
+from kernel.codec import aac
 from kernel.errors import CatalogError, DiskFull
 from kernel.isobmff.reader import read_fragments, read_init
 from kernel.model.footage import ClockBasis, Codec, EndReason, GapCause, Packet, Run, TrackInfo
+from kernel.segments.segment_file import RawFile, open_new
 from kernel.settings import RingSettings
 
 START_US = 1_772_420_400_000_000

@@ -249,7 +249,7 @@ export interface components {
          * @description Why expected time was not recorded (invariant 5).
          * @enum {string}
          */
-        GapCause: "camera_lost" | "refused" | "discontinuity" | "disk_full" | "stopped" | "crash" | "not_recording";
+        GapCause: "camera_lost" | "network" | "garbage" | "refused" | "discontinuity" | "disk_full" | "disk_lost" | "stopped" | "crash" | "not_recording";
         /** HTTPValidationError */
         HTTPValidationError: {
             /** Detail */

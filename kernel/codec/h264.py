@@ -6,8 +6,8 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from capture.codec.bits import BitReader, without_emulation
-from capture.codec.sample_entry import visual_sample_entry
+from kernel.codec.bits import BitReader, without_emulation
+from kernel.codec.sample_entry import visual_sample_entry
 from kernel.errors import SourceProtocolError
 from kernel.isobmff.boxes import box
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capture.codec.sample_entry import audio_sample_entry
+from kernel.codec.sample_entry import audio_sample_entry
 from kernel.model.footage import Codec
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 
-from capture.codec.bits import BitReader
-from capture.codec.sample_entry import audio_sample_entry
+from kernel.codec.bits import BitReader
+from kernel.codec.sample_entry import audio_sample_entry
 from kernel.errors import SourceProtocolError
 from kernel.isobmff.boxes import full_box
 

@@ -9,9 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from capture.disk import storage_error
 from kernel.clock import SECOND_US, Clock
-from kernel.durable import fsync_directory, make_directory
+from kernel.durable import fsync_directory, make_directory, storage_error
 
 PART_SUFFIX = ".part"
 

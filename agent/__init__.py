@@ -1,0 +1,1 @@
+"""The program on an expert's computer: grabs the screen, keeps, sends."""
