@@ -15,9 +15,10 @@ from av.video.frame import VideoFrame
 
 from archiver.ring_reader import SegmentReader, Unit
 from archiver.stretches import SlicePart, Stretch
+from kernel.codec import g726
 from kernel.errors import CodecUnsupported
 from kernel.isobmff.reader import read_fragments, read_init
-from kernel.isobmff.sample_entry import channel_count, decoder_config
+from kernel.isobmff.sample_entry import channel_count, decoder_config, sample_size
 from kernel.isobmff.tracks import Track
 from kernel.timerange import TimeRange
 
@@ -28,7 +29,12 @@ DECODERS = {
     "mp4a": "aac",
     "alaw": "pcm_alaw",
     "ulaw": "pcm_mulaw",
+    g726.ENTRY: "g726",
+    "Opus": "opus",
+    "jpeg": "mjpeg",
 }
+_WITHOUT_CONFIGURATION = frozenset({"alaw", "ulaw", g726.ENTRY})
+"""Sound that says its rate and channels nowhere but in the sample entry."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -53,7 +59,9 @@ def open_decoder(track: Track) -> Any:
     if config.extradata:
         context.extradata = config.extradata
     context.thread_count = 1
-    if not track.is_video and config.kind in ("alaw", "ulaw"):
+    if config.kind == g726.ENTRY:
+        context.options = {"bits_per_coded_sample": str(sample_size(track.sample_entry))}
+    if config.kind in _WITHOUT_CONFIGURATION:
         context.sample_rate = track.timescale
         context.layout = "stereo" if channel_count(track.sample_entry) == 2 else "mono"
     return context

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from capture.decode_order import DecodeOrder, Picture
-from capture.run_clock import RunClock
+from capture.run_clock import Anchors
 from capture.sound_timeline import SoundTimeline
 from kernel.clock import SECOND_US
 from kernel.isobmff.tracks import ProducerTime, Sample, TrackRun
@@ -19,6 +20,36 @@ from kernel.timerange import TimeRange
 VIDEO_TRACK_ID = 1
 _USUAL_FRAMES_PER_SECOND = 25  # for a run of a single frame
 _INTERVALS = 5  # of which the median is the usual one: a hole or two among them do not count
+
+
+class MediaClock(Protocol):
+    """Which wall time a media time stands for: ``RunClock`` measures it, ``ToldClock`` is told it."""
+
+    anchors: Anchors
+
+    def observe(self, packet: Packet) -> None:
+        """Take note of a video packet. Raises: TimestampDiscontinuity: it belongs to another run."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether wall times can be told."""
+
+    @property
+    def waited_enough(self) -> bool:
+        """Whether the time to wait for reports, of sound too, is over."""
+
+    def settle(self) -> None:
+        """Decide with what is known."""
+
+    @property
+    def basis(self) -> ClockBasis: ...
+
+    @property
+    def offset_us(self) -> int:
+        """Source clock minus recorder clock."""
+
+    def wall_us(self, ticks: int) -> int:
+        """Wall time of a media time; ask in order."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,7 +109,7 @@ class Fragmenter:
         video: TrackInfo,
         reorder: int,
         audio: TrackInfo | None,
-        clock: RunClock,
+        clock: MediaClock,
         fragment_seconds: float,
         hole_seconds: float,
     ) -> None:

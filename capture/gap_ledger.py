@@ -23,14 +23,25 @@ class GapLedger:
         self._rows = rows
         self._missing_since_us: int | None = None  # None while it is being recorded
         self._declared = False  # the catalogue has an open gap of this source
+        self._declared_as: GapCause | None = None  # its cause, if it was declared here
         self._why: tuple[GapCause, str] | None = None  # of an outage that the catalogue could not take
 
-    def expect(self, now_us: int) -> None:
-        """Recording is wanted from now on. What is missing since the last recorder ran is a gap already."""
-        self._declared = any(gap.source_id == self._source_id for gap in self._rows.open_gaps())
+    def expect(self, now_us: int, since_us: int | None) -> None:
+        """Recording is wanted. What is missing already, since the last recorder ran, is a gap.
+
+        Args:
+            since_us: from when on it is wanted; None: always. Before it nothing was expected: an open gap
+                that reaches there from an earlier booking ends at it.
+        """
+        open_gap = next((one for one in self._rows.open_gaps() if one.source_id == self._source_id), None)
+        if open_gap is not None and since_us is not None and open_gap.start_us < since_us:
+            self._rows.close_gap(self._source_id, since_us)
+            open_gap = None
+        self._declared = open_gap is not None
         until_us = self._rows.recorded_until(self._source_id)
-        self._missing_since_us = now_us if until_us is None else until_us
-        if until_us is not None:
+        known = [one for one in (until_us, since_us) if one is not None]
+        self._missing_since_us = max(known, default=now_us)
+        if known and self._missing_since_us < now_us:
             self.outage(GapCause.NOT_RECORDING, NO_RECORDER)
 
     def ended(self, end_us: int) -> None:
@@ -39,11 +50,20 @@ class GapLedger:
             self._missing_since_us = end_us
 
     def outage(self, cause: GapCause, detail: str) -> None:
-        """The source is not recorded, and why; the first cause of an outage stays."""
-        if self._missing_since_us is not None and not self._declared:
+        """The source is not recorded, and why.
+
+        The first cause of an outage stays, but for one: a source that fell silent and then cannot be reached
+        was lost by the network.
+        """
+        if self._missing_since_us is None:
+            return
+        if not self._declared:
             self._why = self._why or (cause, detail)
             self._rows.open_gap(self._gap(self._missing_since_us, None, *self._why))
-            self._declared, self._why = True, None
+            self._declared, self._declared_as, self._why = True, self._why[0], None
+        elif (self._declared_as, cause) == (GapCause.CAMERA_LOST, GapCause.NETWORK):
+            self._rows.rename_gap(self._source_id, cause, detail)
+            self._declared_as = cause
 
     def resumed(self, start_us: int) -> None:
         """The first frame of a new run."""
@@ -54,6 +74,7 @@ class GapLedger:
             why = self._why or (GapCause.NOT_RECORDING, CONNECTING)
             self._rows.add_gap(self._gap(since_us, start_us, *why))
         self._missing_since_us, self._declared, self._why = None, False, None
+        self._declared_as = None
 
     def lost(self, stretches: Sequence[TimeRange]) -> None:
         """Stretches within a run in which frames are missing because packets were lost."""
@@ -76,6 +97,15 @@ class GapLedger:
             start_us = self._missing_since_us
         self._rows.open_gap(self._gap(start_us, None, GapCause.STOPPED, f"Stopped by {principal}."))
         self._declared = True
+
+    def released(self, now_us: int) -> None:
+        """It is no longer wanted: nothing is expected from now on, so that an outage ends here."""
+        if self._declared:
+            self._rows.close_gap(self._source_id, now_us)
+        elif self._missing_since_us is not None and self._why is not None:
+            self._rows.add_gap(self._gap(self._missing_since_us, now_us, *self._why))
+        self._missing_since_us, self._declared, self._why = None, False, None
+        self._declared_as = None
 
     def _gap(self, start_us: int, end_us: int | None, cause: GapCause, detail: str) -> Gap:
         return Gap(

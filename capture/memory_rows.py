@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kernel.chain import GENESIS_CHAIN
-from kernel.model.footage import EndReason, Gap, Run, Segment, SourceHealth
+from kernel.model.footage import EndReason, Gap, GapCause, Run, Segment, SourceHealth
 
 
 class MemoryRows:
@@ -48,6 +48,11 @@ class MemoryRows:
     def open_gap(self, gap: Gap) -> None:
         if self._open(gap.source_id) is None:
             self.gaps.append(gap)
+
+    def rename_gap(self, source_id: str, cause: GapCause, detail: str) -> None:
+        gap = self._open(source_id)
+        if gap is not None:
+            self.gaps[self.gaps.index(gap)] = replace(gap, cause=cause, detail=detail)
 
     def close_gap(self, source_id: str, end_us: int) -> None:
         gap = self._open(source_id)

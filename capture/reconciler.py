@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
+from capture.desires import Desire
 from capture.disk import WriterThread
 from capture.footage_rows import FootageRows
 from capture.health import HealthBoard
@@ -18,8 +19,8 @@ _TICK_S = 1.0
 
 _log = logger("capture")
 
-Desired = Callable[[], Mapping[str, SourceSpec]]
-"""What shall be recorded now, by source id; all of it always, until bookings say otherwise."""
+Desired = Callable[[], Awaitable[Mapping[str, Desire]]]
+"""What shall be recorded now, by source id; ``capture.desires`` has two."""
 
 
 class Reconciler:
@@ -29,12 +30,14 @@ class Reconciler:
         self,
         *,
         desired: Desired,
-        make_recorder: Callable[[SourceSpec], Recorder],
+        make_recorder: Callable[[Desire], Recorder],
         health: HealthBoard,
         rows: FootageRows,
         thread: WriterThread,
         principal: str,
+        on_tick: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        self._on_tick = on_tick  # whatever else is due, after each comparison
         self._desired = desired
         self._make_recorder = make_recorder
         self._health = health
@@ -58,36 +61,48 @@ class Reconciler:
 
     async def run_once(self) -> None:
         """One comparison."""
-        desired = self._desired()
-        unwanted = [
-            source_id for source_id, (spec, _, _) in self._recorders.items() if desired.get(source_id) != spec
-        ]
-        await self._stop(unwanted)
-        for source_id, spec in desired.items():
+        desired = await self._desired()
+        await self._release([source_id for source_id in self._recorders if source_id not in desired])
+        for source_id, desire in desired.items():
             running = self._recorders.get(source_id)
             if running is None or running[2].done():
-                self._start(spec)
+                self._start(desire)
         await self._write_health()
+        if self._on_tick is not None:
+            await self._on_tick()
 
-    def _start(self, spec: SourceSpec) -> None:
+    def _start(self, desire: Desire) -> None:
+        spec = desire.spec
         before = self._recorders.get(spec.id)
         if before is not None and not before[2].cancelled() and before[2].exception() is not None:
             _log.error("a recorder ended; it is started again", action="recorder.died", source=spec.id)
-        recorder = self._make_recorder(spec)
+        recorder = self._make_recorder(desire)
         task = asyncio.create_task(recorder.run(), name=f"record {spec.id}")
         self._recorders[spec.id] = (spec, recorder, task)
 
+    async def _release(self, source_ids: list[str]) -> None:
+        """Their time is over: what follows is not expected, and no gap."""
+        for spec, recorder in await self._end(source_ids):
+            _log.info("its time is over", action="source.released", source=spec.id)
+            await self._declare(spec, recorder.released())
+
     async def _stop(self, source_ids: list[str]) -> None:
+        for spec, recorder in await self._end(source_ids):
+            await self._declare(spec, recorder.stopped(self._principal))
+
+    async def _end(self, source_ids: list[str]) -> list[tuple[SourceSpec, Recorder]]:
         leaving = [self._recorders.pop(source_id) for source_id in source_ids]
         for _, _, task in leaving:
             task.cancel()
         await asyncio.gather(*(task for _, _, task in leaving), return_exceptions=True)
-        for spec, recorder, _ in leaving:
-            try:
-                await recorder.stopped(self._principal)
-            except JianzhengError as error:
-                # The next recorder declares the time since the last footage.
-                _log.error(str(error), action="gap.undeclared", source=spec.id)
+        return [(spec, recorder) for spec, recorder, _ in leaving]
+
+    async def _declare(self, spec: SourceSpec, declaring: Awaitable[None]) -> None:
+        try:
+            await declaring
+        except JianzhengError as error:
+            # The next recorder declares the time since the last footage.
+            _log.error(str(error), action="gap.undeclared", source=spec.id)
 
     async def _write_health(self) -> None:
         """A catalogue that fails (its disk may be full) ends nothing: it is told once and tried again."""

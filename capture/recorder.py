@@ -19,9 +19,14 @@ from capture.segment_writer import Ring
 from kernel.clock import Clock
 from kernel.errors import (
     DiskFull,
+    DiskLost,
     JianzhengError,
+    NetworkDown,
     SourceError,
+    SourceProtocolError,
     SourceRefused,
+    SourceSendsGarbage,
+    SourceUnreachable,
     TimestampDiscontinuity,
 )
 from kernel.log import logger
@@ -64,8 +69,10 @@ class ClockWatch:
 class Recorder:
     """One source."""
 
-    def __init__(self, spec: SourceSpec, around: Surroundings) -> None:
+    def __init__(self, spec: SourceSpec, around: Surroundings, since_us: int | None = None) -> None:
+        """``since_us``: from when on it is wanted; None: always."""
         self._spec = spec
+        self._since_us = since_us
         self._around = around
         self._ledger = GapLedger(spec.id, around.rows)
         self._complaints = Complaints(around.clock)
@@ -79,7 +86,7 @@ class Recorder:
         while True:
             try:
                 if wanted_us is not None:
-                    await around.thread.call(self._ledger.expect, wanted_us)
+                    await around.thread.call(self._ledger.expect, wanted_us, self._since_us)
                     wanted_us = None
                 await self.run_once()
             except Exception as error:  # noqa: BLE001 - the one place: whatever it is, recording goes on
@@ -162,18 +169,35 @@ class Recorder:
         await around.thread.call(self._ledger.stopped, principal, around.clock.now_us())
 
 
+    async def released(self) -> None:
+        """After ``run`` was cancelled: nothing is expected of this source from now on."""
+        around = self._around
+        around.health.say(self._spec.id, SourceState.STOPPED)
+        await around.thread.call(self._ledger.released, around.clock.now_us())
+
+
 def _being_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
+_MEANINGS: dict[type[Exception], tuple[SourceState, GapCause]] = {
+    NetworkDown: (SourceState.LOST, GapCause.NETWORK),
+    SourceSendsGarbage: (SourceState.LOST, GapCause.GARBAGE),
+    TimestampDiscontinuity: (SourceState.LOST, GapCause.DISCONTINUITY),
+    SourceUnreachable: (SourceState.LOST, GapCause.CAMERA_LOST),
+    SourceProtocolError: (SourceState.LOST, GapCause.CAMERA_LOST),
+    SourceError: (SourceState.REFUSED, GapCause.REFUSED),
+    DiskFull: (SourceState.LOST, GapCause.DISK_FULL),
+    DiskLost: (SourceState.LOST, GapCause.DISK_LOST),
+}
+"""What an error says of its source; the first kind that fits."""
+
+
 def _meaning(error: Exception) -> tuple[SourceState, GapCause]:
-    if isinstance(error, SourceError):
-        if error.retryable:
-            return SourceState.LOST, GapCause.CAMERA_LOST
-        return SourceState.REFUSED, GapCause.REFUSED
-    if isinstance(error, DiskFull):
-        return SourceState.LOST, GapCause.DISK_FULL
+    for kind, meaning in _MEANINGS.items():
+        if isinstance(error, kind):
+            return meaning
     return SourceState.LOST, GapCause.CRASH
 
 

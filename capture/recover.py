@@ -12,7 +12,7 @@ import os
 import shutil
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,11 +71,15 @@ class _Leftover:
     found: Readable | None
 
 
-def recover(ring: Path, rows: FootageRows) -> Recovered:
+Mine = Callable[[str], bool]
+"""Whether a source's files and runs are this process's to settle; another one may be recording the rest."""
+
+
+def recover(ring: Path, rows: FootageRows, mine: Mine = lambda _: True) -> Recovered:
     """Seal what is readable, put aside what is not, end the runs that have no end, declare their gaps."""
-    unfinished = {run.id: run for run in rows.unfinished_runs()}
+    unfinished = {run.id: run for run in rows.unfinished_runs() if mine(run.source_id)}
     counts: Counter[str] = Counter()
-    for leftover in _readable_first(_without_row(ring, rows.segment_paths()), counts):
+    for leftover in _readable_first(_without_row(ring, rows.segment_paths(), mine), counts):
         with _costing_only_itself(leftover.path, counts):
             counts += _settle(ring, rows, leftover, unfinished)
     for run in unfinished.values():
@@ -108,13 +112,15 @@ def _settle(ring: Path, rows: FootageRows, leftover: _Leftover, unfinished: dict
     return Counter(segments=1, quarantined=tails)
 
 
-def _without_row(ring: Path, known: set[str]) -> Iterator[Path]:
-    for directory, _, names in os.walk(ring, onerror=_not_listed):
+def _without_row(ring: Path, known: set[str], mine: Mine) -> Iterator[Path]:
+    for directory, below, names in os.walk(ring, onerror=_not_listed):
+        if Path(directory) == ring:
+            below[:] = [source_id for source_id in below if mine(source_id)]
         for name in names:
             path = Path(directory, name)
-            below = path.relative_to(ring)
-            ours = name.endswith(_SUFFIXES) and below.parts[0] != QUARANTINE
-            if ours and below.as_posix() not in known:
+            place = path.relative_to(ring)
+            ours = name.endswith(_SUFFIXES) and place.parts[0] != QUARANTINE
+            if ours and place.as_posix() not in known:
                 yield path
 
 

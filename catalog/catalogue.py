@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Engine
 
 from catalog.archives import Archives
+from catalog.bookings import Bookings
 from catalog.clips import Clips
 from catalog.database import ChangeWatcher, open_engine
 from catalog.footage import Footage
@@ -21,6 +22,7 @@ class Catalogue:
         self.places = Places(engine)
         self.footage = Footage(engine)
         self.projects = Projects(engine)
+        self.bookings = Bookings(engine)
         self.clips = Clips(engine)
         self.archives = Archives(engine)
         self.summaries = Summaries(engine)

@@ -131,6 +131,13 @@ class Footage:
             if _open_gap(session, gap.source_id) is None:
                 session.add(_gap_row(gap))
 
+    def rename_gap(self, source_id: str, cause: GapCause, detail: str) -> None:
+        """The source's open gap, if it has one, has another cause than was thought."""
+        with writing(self._engine) as session:
+            row = _open_gap(session, source_id)
+            if row is not None:
+                row.cause, row.detail = cause, detail
+
     def close_gap(self, source_id: str, end_us: int) -> None:
         """End a source's open gap, if it has one; one that turns out to be empty is taken back."""
         with writing(self._engine) as session:

@@ -6,7 +6,6 @@ half the memory.
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 import os
 import signal
@@ -38,6 +37,8 @@ Sites, rooms, seats and sources are in `cameras.yaml`. Everything else is in `ji
 environment variables such as `JIANZHENG_RING__SEGMENT_SECONDS=60`; a key that names no setting is refused.
 """,
 )
+booking_app = typer.Typer(no_args_is_help=True, help="When rooms are booked: `record: booked` sources.")
+app.add_typer(booking_app, name="booking")
 PORT_TAKEN = "Choose another port with --port, or end the program that uses it."
 _errors = Console(stderr=True)
 _log = logger("cli")
@@ -139,35 +140,20 @@ def capture(
     data_dir: DataDir = None,
     principal: PrincipalOption = None,
     json_log: MachineLog = False,
+    group: Annotated[str, typer.Option(hidden=True, help="Of a supervisor to its child.")] = "",
 ) -> None:
     """Record all sources of cameras.yaml into the ring, until told to stop.
 
     What a crash left is settled first. A source that fails is tried again by itself, and the time it missed
     is declared as a gap; the others go on. Ctrl-C or SIGTERM seals what is open and ends.
     """
-    from capture.worker import record
-    from cli.wiring import open_catalogue
+    from cli.recording import Recording, run_capture
 
     configure_logging(machine=json_log)
-    settings = _settings(data_dir, cameras)
-    places = load_cameras(settings.cameras)
-    with open_catalogue(settings, places) as catalogue:
-
-        async def until_told() -> None:
-            stop = asyncio.Event()
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, stop.set)
-            await record(
-                places.specs(),
-                settings,
-                catalogue.footage,
-                SystemClock(),
-                stop,
-                principal=principal or _user(),
-            )
-
-        asyncio.run(until_told())
+    asked = Recording(
+        settings=_settings(data_dir, cameras), principal=principal or _user(), json_log=json_log
+    )
+    run_capture(asked, group, SystemClock())
 
 
 @app.command()
@@ -259,6 +245,46 @@ def doctor(cameras: CamerasOption = None, data_dir: DataDir = None) -> None:
 
     configure_logging()
     raise typer.Exit(print_diagnosis(diagnose(_settings(data_dir, cameras))))
+
+
+@booking_app.command("add")
+def booking_add(
+    room: Annotated[str, typer.Argument(help="Id of the room in cameras.yaml.")],
+    start: Annotated[str, typer.Argument(help="Such as 2026-03-02T09:00+08:00.")],
+    end: Annotated[str, typer.Argument(help="Such as 2026-03-02T12:00+08:00.")],
+    title: Annotated[str, typer.Option(help="What for.")] = "",
+    cameras: CamerasOption = None,
+    data_dir: DataDir = None,
+    principal: PrincipalOption = None,
+) -> None:
+    """Book a room: its `record: booked` sources are recorded then, with pre-roll and post-roll."""
+    from cli.bookings import add_booking
+    from cli.wiring import open_catalogue
+
+    settings = _settings(data_dir, cameras)
+    with open_catalogue(settings, load_cameras(settings.cameras)) as catalogue:
+        add_booking(catalogue, room, start, end, title, principal or _user())
+
+
+@booking_app.command("list")
+def booking_list(data_dir: DataDir = None) -> None:
+    """List the bookings that are not over."""
+    from cli.bookings import print_bookings
+    from cli.wiring import open_catalogue
+
+    with open_catalogue(_settings(data_dir)) as catalogue:
+        print_bookings(catalogue, SystemClock())
+
+
+@booking_app.command("cancel")
+def booking_cancel(
+    booking: Annotated[str, typer.Argument(help="Its id.")], data_dir: DataDir = None
+) -> None:
+    """Take a booking back; a session that runs is recorded all the same."""
+    from cli.wiring import open_catalogue
+
+    with open_catalogue(_settings(data_dir)) as catalogue:
+        catalogue.bookings.cancel(booking)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -22,7 +22,7 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as UnreadableSource
 
 from kernel.errors import SettingsError
-from kernel.model.source import ContentKind, Room, RoomKind, Seat, Site, Source
+from kernel.model.source import ContentKind, RecordMode, Room, RoomKind, Seat, Site, Source, Wish
 
 ENV_PREFIX = "JIANZHENG_"
 CONFIG_FILE = Path("jianzheng.toml")
@@ -212,14 +212,6 @@ class Transport(StrEnum):
     UDP = "udp"
 
 
-class RecordMode(StrEnum):
-    """When a source is recorded."""
-
-    ALWAYS = "always"
-    BOOKED = "booked"
-    """While its room is booked or a session runs there."""
-
-
 SCHEMES = {
     "rtsp": "rtsp://HOST[:PORT]/PATH",
     "rtsps": "rtsps://HOST[:PORT]/PATH",
@@ -245,6 +237,7 @@ class SourceSpec(Closed):
     seat: str | None = None
     label_zh: str
     label_en: str = ""
+    replay_uri: str = ""  # where its device plays back what it kept, as rtsp(s); empty: ONVIF tells, or none
     transport: Transport = Transport.TCP
     record: RecordMode = RecordMode.ALWAYS
     certificate_sha256: str = Field(
@@ -271,6 +264,20 @@ class SourceSpec(Closed):
         if parts.username or parts.password:
             raise ValueError("uri must not carry credentials; put them in username and password")
         return self
+
+    @field_validator("replay_uri")
+    @classmethod
+    def _check_replay_uri(cls, uri: str) -> str:
+        try:
+            parts = urlsplit(uri)
+            usable = not uri or (parts.scheme in ("rtsp", "rtsps") and bool(parts.hostname) and parts.port != 0)
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError("must be rtsp://HOST[:PORT]/PATH or rtsps://HOST[:PORT]/PATH")
+        if parts.username or parts.password:
+            raise ValueError("must not carry credentials; put them in username and password")
+        return uri
 
 
 class SeatSpec(Closed):
@@ -355,6 +362,15 @@ class CamerasFile(Closed):
                 label_zh=source.label_zh,
                 label_en=source.label_en or source.label_zh,
             )
+            for room in self._rooms()
+            for source in room.sources
+        ]
+
+
+    def wishes(self) -> list[Wish]:
+        """When each source asks to be recorded."""
+        return [
+            Wish(source_id=source.id, room_id=room.id, record=source.record)
             for room in self._rooms()
             for source in room.sources
         ]

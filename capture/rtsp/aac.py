@@ -1,18 +1,29 @@
-"""AAC over RTP (RFC 3640, mode AAC-hbr): several whole frames a packet, or one frame over several."""
+"""AAC over RTP (RFC 3640, 3.2): several whole frames a packet, or one frame over several."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from capture.rtsp.access_unit import AccessUnit
 from capture.rtsp.rtp import RtpPacket
 from kernel.codec.aac import SAMPLES_PER_FRAME
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuHeaders:
+    """How the frames of a packet are announced (4.1); the defaults are those of mode AAC-hbr."""
+
+    size_bits: int = 13
+    index_bits: int = 3  # of the first header
+    delta_bits: int = 3  # of the others
+    frame_ticks: int = SAMPLES_PER_FRAME  # RTP time of a frame
+
+
 class AacDepacketizer:
     """See ``Depacketizer``."""
 
-    def __init__(self, size_length: int = 13, index_length: int = 3) -> None:
-        self._size_length = size_length
-        self._header_bits = size_length + index_length
+    def __init__(self, headers: AuHeaders | None = None) -> None:
+        self._how = headers or AuHeaders()
         self._partial: list[bytes] = []  # of a frame that needs several packets
         self._partial_size = 0
         self.dropped = 0
@@ -35,15 +46,16 @@ class AacDepacketizer:
         """Sizes of the AU headers (3.2.1) and the bytes behind them; None where they make no sense."""
         bits = int.from_bytes(payload[:2], "big")
         end = 2 + (bits + 7) // 8
-        count = bits // self._header_bits
-        if not count or end > len(payload):
+        if end > len(payload):
             return None
-        value = int.from_bytes(payload[2:end], "big") >> 8 * (end - 2) - bits
-        sizes = []
-        for index in range(count):
-            header = value >> bits - (index + 1) * self._header_bits
-            sizes.append(header >> self._header_bits - self._size_length & (1 << self._size_length) - 1)
-        return sizes, payload[end:]
+        value, left = int.from_bytes(payload[2:end], "big") >> 8 * (end - 2) - bits, bits
+        sizes: list[int] = []
+        header_bits = self._how.size_bits + self._how.index_bits
+        while left >= header_bits:
+            sizes.append(value >> left - self._how.size_bits & (1 << self._how.size_bits) - 1)
+            left -= header_bits
+            header_bits = self._how.size_bits + self._how.delta_bits
+        return (sizes, payload[end:]) if sizes else None
 
     def _frames(self, timestamp: int, sizes: list[int], data: bytes) -> list[AccessUnit]:
         units, offset = [], 0
@@ -52,7 +64,7 @@ class AacDepacketizer:
                 self.dropped += 1
                 self._after_loss = True
                 break
-            when = timestamp + index * SAMPLES_PER_FRAME
+            when = timestamp + index * self._how.frame_ticks
             units.append(self._unit(when, data[offset : offset + size]))
             offset += size
         return units

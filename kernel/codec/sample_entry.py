@@ -15,8 +15,10 @@ def visual_sample_entry(kind: str, width: int, height: int, *extensions: bytes) 
     return box(kind, head, *extensions)
 
 
-def audio_sample_entry(kind: str, sample_rate: int, channels: int, *extensions: bytes) -> bytes:
-    """A sound sample entry: Hz and channels, then the codec's own boxes."""
+def audio_sample_entry(
+    kind: str, sample_rate: int, channels: int, *extensions: bytes, sample_size: int = 16
+) -> bytes:
+    """A sound sample entry: Hz, channels and bits a sample, then the codec's own boxes."""
     rate = sample_rate if sample_rate < 1 << 16 else 0  # 16.16 fixed point; the codec's box says the rest
-    head = struct.pack(">6xH8xHHHHI", 1, channels, 16, 0, 0, rate << 16)
+    head = struct.pack(">6xH8xHHHHI", 1, channels, sample_size, 0, 0, rate << 16)
     return box(kind, head, *extensions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 
 from kernel.errors import BoxError
@@ -9,8 +10,8 @@ from kernel.isobmff.boxes import children
 
 _VISUAL_FIELDS = 78  # bytes of a VisualSampleEntry before its boxes
 _AUDIO_FIELDS = 28  # bytes of an AudioSampleEntry before its boxes
-_VISUAL = frozenset({"avc1", "avc3", "hvc1", "hev1", "av01"})
-_CONFIG_BOXES = frozenset({"avcC", "hvcC", "av1C", "esds"})
+_VISUAL = frozenset({"avc1", "avc3", "hvc1", "hev1", "av01", "jpeg"})
+_CONFIG_BOXES = frozenset({"avcC", "hvcC", "av1C", "esds", "dOps"})
 _DECODER_SPECIFIC_INFO = 0x05
 _NESTED_DESCRIPTORS = {
     0x03: 3,
@@ -22,8 +23,8 @@ _NESTED_DESCRIPTORS = {
 class DecoderConfig:
     """What a decoder needs before the first sample."""
 
-    kind: str  # the sample entry's type: avc1, hvc1, av01, mp4a, alaw, ulaw
-    extradata: bytes  # payload of avcC, hvcC or av1C; the AudioSpecificConfig; empty for G.711
+    kind: str  # the sample entry's type: avc1, hvc1, av01, jpeg, mp4a, Opus, alaw, ulaw, ...
+    extradata: bytes  # payload of avcC, hvcC or av1C; AudioSpecificConfig; OpusHead; empty for the others
 
 
 def decoder_config(entry: bytes) -> DecoderConfig:
@@ -36,10 +37,22 @@ def decoder_config(entry: bytes) -> DecoderConfig:
     fields = _VISUAL_FIELDS if kind in _VISUAL else _AUDIO_FIELDS
     for child in children(entry, 8 + fields):
         if child.type in _CONFIG_BOXES:
-            payload = entry[child.payload : child.end]
-            extradata = _audio_specific_config(payload[4:]) if child.type == "esds" else payload
-            return DecoderConfig(kind=kind, extradata=extradata)
+            return DecoderConfig(kind=kind, extradata=_extradata(child.type, entry[child.payload : child.end]))
     return DecoderConfig(kind=kind, extradata=b"")
+
+
+def _extradata(kind: str, payload: bytes) -> bytes:
+    if kind == "esds":
+        return _audio_specific_config(payload[4:])
+    return _opus_head(payload) if kind == "dOps" else payload
+
+
+def _opus_head(payload: bytes) -> bytes:
+    """The identification header (RFC 7845, 5.1) that says what ``dOps`` says, least byte first."""
+    if len(payload) < 11:
+        raise BoxError("a dOps box is cut off.")
+    _, channels, pre_skip, rate, gain = struct.unpack_from(">BBHIh", payload)
+    return b"OpusHead" + struct.pack("<BBHIh", 1, channels, pre_skip, rate, gain) + payload[10:]
 
 
 def _audio_specific_config(descriptors: bytes) -> bytes:
@@ -71,6 +84,11 @@ def channel_count(entry: bytes) -> int:
     return int.from_bytes(entry[24:26], "big")
 
 
+def sample_size(entry: bytes) -> int:
+    """Bits a sample that an AudioSampleEntry names; of meaning for G.726."""
+    return int.from_bytes(entry[26:28], "big")
+
+
 def codec_string(entry: bytes) -> str:
     """The codec as browsers want it named (RFC 6381; AV1-ISOBMFF section 5).
 
@@ -87,4 +105,6 @@ def codec_string(entry: bytes) -> str:
         return f"av01.{profile}.{level:02d}{tier}.{depth:02d}"
     if config.kind == "mp4a":
         return f"mp4a.40.{data[0] >> 3}"
+    if config.kind == "Opus":
+        return "opus"
     raise BoxError(f"no codec string is known for a sample entry of type {config.kind}.")

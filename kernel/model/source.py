@@ -72,3 +72,20 @@ class Source:
     content_kind: ContentKind
     label_zh: str
     label_en: str
+
+
+class RecordMode(StrEnum):
+    """When a source is recorded."""
+
+    ALWAYS = "always"
+    BOOKED = "booked"
+    """While its room is booked or a session runs there."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wish:
+    """A source that ``cameras.yaml`` names, and when it asks to be recorded."""
+
+    source_id: str
+    room_id: str
+    record: RecordMode

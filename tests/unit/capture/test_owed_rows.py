@@ -50,7 +50,7 @@ def test_what_is_owed_is_written_in_order_and_what_fails_again_stays_owed() -> N
 def test_an_outage_that_could_not_be_declared_keeps_its_first_cause_and_its_begin(then: str) -> None:
     rows = FullRows()
     ledger = GapLedger("cam", rows)
-    ledger.expect(1_000)
+    ledger.expect(1_000, None)
     for cause, detail in ((GapCause.DISK_FULL, "The disk is full."), (GapCause.CRASH, "Something else.")):
         with pytest.raises(CatalogError):
             ledger.outage(cause, detail)

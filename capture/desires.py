@@ -1,0 +1,100 @@
+"""Asks every second what shall be recorded now; the answer itself is ``kernel.desired.wanted``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from capture.disk import WriterThread
+from kernel.clock import SECOND_US, Clock
+from kernel.desired import ALWAYS, Around, RoomUse, Want, wanted
+from kernel.errors import JianzhengError
+from kernel.log import logger
+from kernel.model.footage import Booking
+from kernel.model.source import RecordMode, Wish
+from kernel.settings import SourceSpec
+from kernel.timerange import TimeRange
+
+_log = logger("capture")
+
+
+class BookingRows(Protocol):
+    """Bookings and uses of rooms; ``catalog.bookings.Bookings`` is one."""
+
+    def touching(self, wall: TimeRange) -> list[Booking]:
+        """Bookings that touch a range."""
+
+    def uses_since(self, since_us: int) -> list[RoomUse]:
+        """Sessions that run, and those that ended after that moment."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Desire:
+    """A source that shall be recorded now."""
+
+    spec: SourceSpec
+    want: Want
+
+
+class EverySource:
+    """All of them, always."""
+
+    def __init__(self, specs: Sequence[SourceSpec]) -> None:
+        self._all = {spec.id: Desire(spec=spec, want=ALWAYS) for spec in specs}
+
+    async def __call__(self) -> Mapping[str, Desire]:
+        return self._all
+
+
+class BookedSources:
+    """By bookings and sessions.
+
+    While the catalogue cannot be asked, the last answer holds; before the first answer everything is wanted:
+    too much can be removed later, too little is lost.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[SourceSpec],
+        wishes: Sequence[Wish],
+        rows: BookingRows,
+        around: Around,
+        clock: Clock,
+        thread: WriterThread,
+    ) -> None:
+        self._specs = {spec.id: spec for spec in specs}
+        self._wishes = [wish for wish in wishes if wish.source_id in self._specs]
+        self._rows = rows
+        self._around = around
+        self._clock = clock
+        self._thread = thread
+        self._asks = any(wish.record is RecordMode.BOOKED for wish in self._wishes)
+        self._last: Mapping[str, Want] = dict.fromkeys(self._specs, ALWAYS)
+        self._fails = False
+
+    async def __call__(self) -> Mapping[str, Desire]:
+        if self._asks:
+            await self._ask()
+        return {
+            source_id: Desire(spec=self._specs[source_id], want=want)
+            for source_id, want in self._last.items()
+        }
+
+    async def _ask(self) -> None:
+        now_us = self._clock.now_us()
+        try:
+            bookings, uses = await self._thread.call(self._read, now_us)
+        except JianzhengError as error:
+            if not self._fails:
+                _log.error(str(error), action="bookings.unreadable")
+            self._fails = True
+            return
+        self._fails = False
+        self._last = wanted(self._wishes, bookings, uses, self._around, now_us)
+
+    def _read(self, now_us: int) -> tuple[list[Booking], list[RoomUse]]:
+        """On the writer thread."""
+        margin_us = self._around.before_us + self._around.after_us + 3600 * SECOND_US
+        near = TimeRange(start_us=now_us - margin_us, end_us=now_us + margin_us)
+        return self._rows.touching(near), self._rows.uses_since(now_us - self._around.after_us)

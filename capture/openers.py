@@ -1,0 +1,34 @@
+"""Which client opens a source, by the scheme of its uri. Each is imported when it is first needed: a process
+that records by RTSP alone holds none of the others in memory.
+"""
+
+from __future__ import annotations
+
+from capture.packets import PacketSource
+from kernel.clock import Clock
+from kernel.errors import SourceNotFound
+from kernel.settings import CaptureSettings, SourceSpec
+
+
+async def open_source(spec: SourceSpec, settings: CaptureSettings, clock: Clock) -> PacketSource:
+    """A playing source.
+
+    Raises:
+        SourceError: it cannot be had; the message names the source and what to do.
+    """
+    if spec.scheme in ("rtsp", "rtsps"):
+        from capture.rtsp.stream import open_rtsp
+
+        return await open_rtsp(spec, settings, clock)
+    if spec.scheme == "onvif":
+        from capture.onvif.source import open_onvif
+
+        return await open_onvif(spec, settings, clock)
+    if spec.scheme in ("rtmp", "push+rtmp", "file"):
+        from capture.libav.source import open_libav
+
+        return await open_libav(spec, settings, clock)
+    raise SourceNotFound(
+        f"source {spec.id}: {spec.scheme} is not opened from here.",
+        hint="A device that pushes is taken by 'jianzheng capture', a desktop by 'jianzheng receive'.",
+    )
