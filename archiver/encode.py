@@ -18,6 +18,7 @@ import numpy as np
 from av.audio.resampler import AudioResampler
 from av.error import FFmpegError
 from av.video.frame import PictureType, VideoFrame
+from av.video.reformatter import ColorRange
 
 from archiver.archive_file import AUDIO_TRACK, VIDEO_TIMESCALE, VIDEO_TRACK, to_micros, to_ticks
 from archiver.decode import DecodeTally, audio_frames, video_frames
@@ -174,12 +175,18 @@ def leave_real_time() -> None:
 
 
 def fit(frame: VideoFrame, width: int, height: int) -> VideoFrame:
-    """A frame as large as asked for; one of another shape is scaled whole, with black beside it."""
+    """A frame as large as asked for; one of another shape is scaled whole, with black beside it.
+
+    JPEG uses all 256 levels for black to white, players take an archived file's for 16 to 235 as usual.
+    """
+    levels = ColorRange.MPEG if frame.color_range == ColorRange.JPEG else None
     if frame.width * height == frame.height * width:
-        return frame.reformat(width=width, height=height, format="yuv420p")
+        return frame.reformat(width=width, height=height, format="yuv420p", dst_color_range=levels)
     scale = min(width / frame.width, height / frame.height)
     inner_width, inner_height = (max(2, int(side * scale) // 2 * 2) for side in (frame.width, frame.height))
-    inner = frame.reformat(width=inner_width, height=inner_height, format="yuv420p").to_ndarray()
+    inner = frame.reformat(
+        width=inner_width, height=inner_height, format="yuv420p", dst_color_range=levels
+    ).to_ndarray()
     canvas = np.full((height * 3 // 2, width), 128, np.uint8)
     canvas[:height] = 16  # black, limited range
     left, top = (width - inner_width) // 4 * 2, (height - inner_height) // 4 * 2

@@ -8,7 +8,7 @@ from typing import Any
 from archiver.encode import AudioResult, VideoResult, libraries
 from archiver.profile import AUDIO_KBPS, AUDIO_RATE_HZ, Options, Profile
 from kernel.clock import iso_utc
-from kernel.model.cut import Clip
+from kernel.model.cut import Clip, ClipGap
 from kernel.model.footage import Segment
 from kernel.timerange import TimeRange
 
@@ -43,10 +43,13 @@ def clip_json(clip: Clip, segments: dict[str, Segment]) -> dict[str, Any]:
             }
             for used in clip.slices
         ],
-        "gaps": [
-            {"cause": gap.cause, "detail": gap.detail, "wall": wall_json(gap.wall)} for gap in clip.gaps
-        ],
+        "gaps": [_gap_json(gap) for gap in clip.gaps],
+        "backfilled": [_gap_json(gap) for gap in clip.backfilled],
     }
+
+
+def _gap_json(gap: ClipGap) -> dict[str, Any]:
+    return {"cause": gap.cause, "detail": gap.detail, "wall": wall_json(gap.wall)}
 
 
 def receipt(

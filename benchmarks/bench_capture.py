@@ -1,8 +1,14 @@
-"""What recording costs: ``jianzheng capture`` against what a user would pick instead, FFmpeg copying streams.
+"""What recording costs: ``jianzheng capture`` against one ``ffmpeg -c copy`` per source.
 
-Nine sources of 720p25 at 2 Mbit/s, real RTSP over loopback, the same for both, one after the other. Prints
-processor time of a running recorder (its start apart) and memory of each, and their ratio; the last line is
-one JSON object. Reads ``/proc``, so it runs on Linux.
+16 and 64 sources of 1080p25 H.264 at 4 Mbit/s with AAC, real RTSP over loopback (``rtsp_load.py``), the same
+for both, one after the other and again: other work on the machine then meets both. FFmpeg writes fragmented
+MP4; we hash, chain, sync and keep a catalogue besides.
+
+CPU is that of all processes of a recorder in the window, for each second of footage that it really wrote in
+it: where the machine cannot keep up, less is written. Memory is that of all processes of a recorder together
+at the end of the window: as resident set size (RSS), which counts what they share several times, and as
+proportional set size (PSS), which counts it once. Lost packets are those that the recorder itself counted by
+sequence numbers. Prints a table; the last line is one JSON object. Reads ``/proc``, so it runs on Linux.
 """
 
 from __future__ import annotations
@@ -15,8 +21,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import av
@@ -24,62 +33,142 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-START_SECONDS = 8
-SECONDS = 30
-SOURCES = [
-    "hall-camera",
-    "hall-screen",
-    "extraction-room",
-    *(f"seat-0{number}-{kind}" for number in (1, 2, 3) for kind in ("face", "desktop")),
-]
+from catalog.catalogue import Catalogue
+from kernel.model.footage import GapCause
+from kernel.settings import Settings
+from kernel.timerange import TimeRange
+
+COUNTS = (16, 64)
+START_SECONDS = 12
+SECONDS = 20
+TAKES = 2
+FOOTAGE_SECONDS = 10
+SERVER = Path(__file__).with_name("rtsp_load.py")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a recorder used."""
+    """What a recorder used in the window."""
 
-    start_cpu_seconds: float
-    cpu_seconds: float  # after the start
-    peak_bytes: int
-    stored_bytes: int
+    cpu_ms: float  # for a second of one stream
+    written: float  # seconds of footage written for each second of the window and source; 1 keeps up
+    rss_mb: float
+    pss_mb: float
+    late_ms: float  # how late the server was at most
+    lost: int = 0  # packets
+    gaps: int = 0  # in the footage, those of starting and stopping apart
 
 
-def make_footage(directory: Path) -> None:
-    """Ten seconds of noise over a moving pattern, 720p25 at about 2 Mbit/s."""
+def make_footage(path: Path) -> int:
+    """Ten seconds of noise over a moving pattern, a key frame every two; its bytes in a second."""
     random = np.random.default_rng(1)
-    with av.open(str(directory / "room.mp4"), "w") as container:
-        stream: Any = container.add_stream("libx264", rate=25, options={"preset": "veryfast", "bf": "0"})
-        stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
-        stream.bit_rate, stream.gop_size = 2_000_000, 25
-        base = np.tile(np.linspace(40, 200, 1280, dtype=np.uint8), (720, 1))
-        for number in range(250):
-            noise = random.integers(0, 12, (720, 1280), dtype=np.uint8)
+    with av.open(str(path), "w") as container:
+        options = {"preset": "ultrafast", "bf": "0", "maxrate": "4M", "bufsize": "2M"}
+        options["x264-params"] = "nal-hrd=cbr:scenecut=0"
+        picture: Any = container.add_stream("libx264", rate=25, options=options)
+        picture.width, picture.height, picture.pix_fmt = 1920, 1080, "yuv420p"
+        picture.bit_rate, picture.gop_size = 4_000_000, 50
+        sound: Any = container.add_stream("aac", rate=48_000)
+        sound.bit_rate, sound.layout = 128_000, "stereo"
+        base = np.tile(np.linspace(40, 200, 1920, dtype=np.uint8), (1080, 1))
+        for number in range(25 * FOOTAGE_SECONDS):
+            noise = random.integers(0, 12, (270, 480), dtype=np.uint8).repeat(4, 0).repeat(4, 1)
             gray = np.roll(base, number * 4, axis=1) + noise
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(gray, format="gray")))
-        container.mux(stream.encode(None))
+            container.mux(picture.encode(av.VideoFrame.from_ndarray(gray, format="gray")))
+        container.mux(picture.encode(None))
+        for number in range(48_000 * FOOTAGE_SECONDS // 1024):
+            samples = random.integers(-2000, 2000, (1, 2048), dtype=np.int16)
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="stereo")
+            frame.sample_rate, frame.pts = 48_000, number * 1024
+            container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
+    return path.stat().st_size // FOOTAGE_SECONDS
 
 
-def measure(commands: list[list[str]], stored: Path, environment: dict[str, str]) -> Cost:
-    """Run recorders for a while, end them as their users would, and add up what the system says they used."""
-    running = [
-        subprocess.Popen(
-            command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        for command in commands
+@contextmanager
+def cameras(footage: Path, count: int) -> Iterator[tuple[int, list[float]]]:
+    """The port that they are served on, and a list that gets how late they were."""
+    command = [sys.executable, str(SERVER), str(footage), str(count)]
+    late: list[float] = []
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        assert server.stdin is not None and server.stdout is not None
+        yield int(server.stdout.readline().split()[1]), late
+        server.stdin.close()
+        late.append(json.loads(server.stdout.readline())["late_ms"])
+
+
+def ours(directory: Path, port: int, count: int) -> tuple[list[list[str]], dict[str, str]]:
+    """Command and environment of our recorder."""
+    lines = ["sites:", "- id: B", "  region: '530602'", "  name_zh: B", "  rooms:"]
+    lines += ["  - id: R", "    kind: opening_hall", "    name_zh: R", "    sources:"]
+    for number in range(count):
+        name = f"s{number:02d}"
+        uri = f"rtsp://127.0.0.1:{port}/{name}"
+        lines.append(f"    - {{id: {name}, content_kind: room, uri: '{uri}', label_zh: {name}}}")
+    (directory / "cameras.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    environment = {
+        "JIANZHENG_DATA_DIR": str(directory / "data"),
+        "JIANZHENG_CAMERAS": str(directory / "cameras.yaml"),
+    }
+    return [[sys.executable, "-c", "from cli.main import main; main()", "capture"]], environment
+
+
+def theirs(directory: Path, port: int, count: int) -> tuple[list[list[str]], dict[str, str]]:
+    """Commands of FFmpeg, one for each source."""
+    read = ["ffmpeg", "-v", "error", "-nostdin", "-rtsp_transport", "tcp", "-i"]
+    write = ["-c", "copy", "-f", "mp4", "-movflags", "frag_keyframe+empty_moov+default_base_moof"]
+    names = [f"s{number:02d}" for number in range(count)]
+    commands = [
+        [*read, f"rtsp://127.0.0.1:{port}/{one}", *write, str(directory / f"{one}.mp4")] for one in names
     ]
-    time.sleep(START_SECONDS)
-    start = sum(cpu_seconds(process.pid) for process in running)
-    time.sleep(SECONDS)
-    end = sum(cpu_seconds(process.pid) for process in running)
-    for process in running:
-        process.send_signal(signal.SIGINT)
-    peak = 0
-    for process in running:
-        _, _, used = os.wait4(process.pid, 0)
-        process.returncode = 0  # it was waited for already
-        peak += used.ru_maxrss * 1024
-    size = sum(path.stat().st_size for path in stored.rglob("*.mp4"))
-    return Cost(start_cpu_seconds=start, cpu_seconds=end - start, peak_bytes=peak, stored_bytes=size)
+    return commands, {}
+
+
+def measure(kind: Any, footage: Path, count: int, bytes_per_second: int) -> Cost:
+    """Run a recorder for a while, end it as its users would, and add up what the system says it used."""
+    with tempfile.TemporaryDirectory() as name, cameras(footage, count) as (port, late):
+        directory = Path(name)
+        commands, environment = kind(directory, port, count)
+        running = [
+            subprocess.Popen(
+                one,
+                env={**os.environ, **environment},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            for one in commands
+        ]
+        time.sleep(START_SECONDS)
+        processes = [member for one in running for member in family(one.pid)]
+        cpu, size, began = sum(map(cpu_seconds, processes)), stored(directory), time.monotonic()
+        time.sleep(SECONDS)
+        cpu = sum(map(cpu_seconds, processes)) - cpu
+        written = (stored(directory) - size) / bytes_per_second
+        window = time.monotonic() - began
+        memory = [memory_mb(one) for one in processes]
+        for one in running:
+            one.send_signal(signal.SIGINT)
+        for one in running:
+            one.wait()
+        lost, gaps = counted(directory) if kind is ours else (0, 0)
+    return Cost(
+        cpu_ms=1000 * cpu / written,
+        written=written / window / count,
+        rss_mb=sum(rss for rss, _ in memory) / count,
+        pss_mb=sum(pss for _, pss in memory) / count,
+        late_ms=late[0],
+        lost=lost,
+        gaps=gaps,
+    )
+
+
+def family(process: int) -> list[int]:
+    """A process and all that it started."""
+    tasks = Path(f"/proc/{process}/task").iterdir()
+    children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    return [process, *(member for child in children for member in family(child))]
 
 
 def cpu_seconds(process: int) -> float:
@@ -88,80 +177,89 @@ def cpu_seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def cameras_yaml(port: int) -> str:
-    """A site with all nine sources."""
-    lines = ["sites:", "- id: B", "  region: '530602'", "  name_zh: B", "  rooms:"]
-    lines += ["  - id: R", "    kind: opening_hall", "    name_zh: R", "    sources:"]
-    for source in SOURCES:
-        uri = f"rtsp://127.0.0.1:{port}/{source}"
-        lines.append(f"    - {{id: {source}, content_kind: room, uri: '{uri}', label_zh: {source}}}")
-    return "\n".join(lines) + "\n"
+def memory_mb(process: int) -> tuple[float, float]:
+    """RSS and PSS, MB."""
+    lines = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
+    told = {line.split(":")[0]: int(line.split()[1]) * 1024 / 1e6 for line in lines}
+    return told["Rss"], told["Pss"]
 
 
-def jianzheng(*arguments: str) -> list[str]:
-    return [sys.executable, "-c", "from cli.main import main; main()", *arguments]
+def stored(directory: Path) -> int:
+    """Bytes of footage on the disk."""
+    return sum(path.stat().st_size for path in directory.rglob("*.mp4*"))
+
+
+def counted(directory: Path) -> tuple[int, int]:
+    """Packets that the recorder missed, and gaps between its first and its last picture."""
+    catalogue = Catalogue.open(Settings(data_dir=directory / "data").catalogue_url)
+    try:
+        footage, usual = catalogue.footage, (GapCause.NOT_RECORDING, GapCause.STOPPED)
+        health, ever = footage.health(), TimeRange(start_us=0, end_us=1 << 62)
+        gaps = [gap for source in health for gap in footage.gaps_of(source, ever) if gap.cause not in usual]
+        return sum(one.lost_packets for one in health.values()), len(gaps)
+    finally:
+        catalogue.close()
 
 
 def main() -> None:
     """Measure both and print."""
-    ffmpeg = shutil.which("ffmpeg")
-    if ffmpeg is None:
+    if shutil.which("ffmpeg") is None:
         sys.exit("This benchmark compares with FFmpeg, which is missing: on Debian, apt install ffmpeg.")
+    takes: dict[int, list[tuple[Cost, Cost]]] = {}
     with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        make_footage(directory)
-        serve = jianzheng("simulate", "--port", "0", "--username", "", "--footage", str(directory))
-        with subprocess.Popen(serve, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as centre:
-            assert centre.stdout is not None
-            port = int(centre.stdout.readline().split()[1])
-            (directory / "cameras.yaml").write_text(cameras_yaml(port), encoding="utf-8")
-            ours = measure(
-                [jianzheng("capture")],
-                directory / "data",
-                {
-                    "JIANZHENG_DATA_DIR": str(directory / "data"),
-                    "JIANZHENG_CAMERAS": str(directory / "cameras.yaml"),
-                },
-            )
-            target = directory / "ffmpeg"
-            target.mkdir()
-            theirs = measure([copy_command(ffmpeg, port, source, target) for source in SOURCES], target, {})
-            centre.terminate()
-    report(ours, theirs)
+        footage = Path(name) / "room.mp4"
+        bytes_per_second = make_footage(footage)
+        for count in COUNTS:
+            takes[count] = [
+                (
+                    measure(ours, footage, count, bytes_per_second),
+                    measure(theirs, footage, count, bytes_per_second),
+                )
+                for _ in range(TAKES)
+            ]
+    report(takes)
 
 
-def copy_command(ffmpeg: str, port: int, source: str, target: Path) -> list[str]:
-    """FFmpeg, copying one stream into segments of a minute."""
-    read = [ffmpeg, "-v", "error", "-rtsp_transport", "tcp", "-i", f"rtsp://127.0.0.1:{port}/{source}"]
-    return [*read, "-c", "copy", "-f", "segment", "-segment_time", "60", str(target / f"{source}-%03d.mp4")]
-
-
-def report(ours: Cost, theirs: Cost) -> None:
+def report(takes: dict[int, list[tuple[Cost, Cost]]]) -> None:
     """A table for people, then one line for machines."""
-    table = Table(title=f"Recording {len(SOURCES)} sources of 720p25 for {SECONDS} s")
-    for heading in ("", "jianzheng capture", "ffmpeg -c copy", "ratio"):
+    table = Table(title=f"Recording 1080p25, 4 Mbit/s, with sound: {TAKES} times {SECONDS} s each")
+    for heading in ("sources", "recorder", "CPU ms/stream s", "kept up", "PSS MB/stream", "RSS MB/stream"):
         table.add_column(heading, justify="right")
-    cpu = ours.cpu_seconds / theirs.cpu_seconds
-    memory = ours.peak_bytes / theirs.peak_bytes
-    table.add_row("CPU, s", f"{ours.cpu_seconds:.2f}", f"{theirs.cpu_seconds:.2f}", f"{cpu:.2f}")
-    table.add_row(
-        "CPU of the start, s", f"{ours.start_cpu_seconds:.2f}", f"{theirs.start_cpu_seconds:.2f}", ""
-    )
-    table.add_row(
-        "peak memory, MB", f"{ours.peak_bytes / 1e6:.0f}", f"{theirs.peak_bytes / 1e6:.0f}", f"{memory:.2f}"
-    )
-    table.add_row("stored, MB", f"{ours.stored_bytes / 1e6:.1f}", f"{theirs.stored_bytes / 1e6:.1f}", "")
-    Console().print(table)
+    for heading in ("server late ms", "lost packets", "gaps"):
+        table.add_column(heading, justify="right")
+    for count, pairs in takes.items():
+        for pair in pairs:
+            for who, cost in zip(("jianzheng", "ffmpeg"), pair, strict=True):
+                own = (f"{cost.lost}", f"{cost.gaps}") if who == "jianzheng" else ("", "")
+                table.add_row(
+                    f"{count}",
+                    who,
+                    f"{cost.cpu_ms:.2f}",
+                    f"{cost.written:.3f}",
+                    f"{cost.pss_mb:.2f}",
+                    f"{cost.rss_mb:.2f}",
+                    f"{cost.late_ms:.0f}",
+                    *own,
+                )
+    Console(width=120).print(table)
+    few, many = (takes[count] for count in COUNTS)
     figures = {
         "benchmark": "capture",
-        "sources": len(SOURCES),
-        "seconds": SECONDS,
-        "cpu_seconds": round(ours.cpu_seconds, 2),
-        "ffmpeg_cpu_seconds": round(theirs.cpu_seconds, 2),
-        "cpu_ratio": round(cpu, 3),
-        "memory_ratio": round(memory, 3),
+        "cpu_ratio_16": ratio(few),
+        "cpu_ratio_64": ratio(many),
+        "rss_mb_per_stream_64": round(mean(own.rss_mb for own, _ in many), 2),
+        "pss_mb_per_stream_64": round(mean(own.pss_mb for own, _ in many), 2),
+        "lost_packets": sum(own.lost for pairs in takes.values() for own, _ in pairs),
+        "gaps": sum(own.gaps for pairs in takes.values() for own, _ in pairs),
+        "cpu_ms_16": round(mean(own.cpu_ms for own, _ in few), 2),
+        "cpu_ms_64": round(mean(own.cpu_ms for own, _ in many), 2),
     }
     sys.stdout.write(json.dumps(figures) + "\n")
+
+
+def ratio(pairs: list[tuple[Cost, Cost]]) -> float:
+    """Our processor time over FFmpeg's."""
+    return round(mean(own.cpu_ms for own, _ in pairs) / mean(other.cpu_ms for _, other in pairs), 3)
 
 
 if __name__ == "__main__":

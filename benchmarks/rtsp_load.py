@@ -12,7 +12,7 @@ import heapq
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kernel.clock import SECOND_US, SystemClock
@@ -23,6 +23,7 @@ from simulator.media import MediaUnit, Track
 from simulator.rtsp_server import RtspServer
 from simulator.timeline import Timeline
 
+LENGTH_US = 10 * SECOND_US  # of the footage
 _GROUP_US = 2 * SECOND_US  # the footage has a key frame every two seconds
 _REPORT_US = 5 * SECOND_US
 
@@ -42,58 +43,55 @@ class Reel:
 
     tracks: Sequence[Track]
     pieces: Sequence[Piece]
-    length_us: int
 
 
 def prepare(path: Path) -> Reel:
-    """Read one pass; its length is whole seconds, as the benchmark's footage has it."""
+    """Read one pass over the file."""
     feed = FootageFeed(path)
     feed.start(0)
     codecs = {track.codec.is_video: track.codec for track in feed.tracks}
     pieces: list[Piece] = []
-    length_us = round(feed._shape.length * SECOND_US)
-    while (due_us := feed.due_us) < length_us:
+    while (due_us := feed.due_us) < LENGTH_US:
         unit = feed.make(due_us)
         if unit is not None:
             payloads = rtp.payloads(codecs[unit.video], unit)
             pieces.append(Piece(due_us=due_us, unit=unit, payloads=payloads))
-    return Reel(tracks=feed.tracks, pieces=pieces, length_us=length_us)
+    return Reel(tracks=feed.tracks, pieces=pieces)
 
 
 class Camera(Broadcast):
     """A source that plays the reel from a moment of its own."""
 
     def __init__(self, name: str, reel: Reel, timeline: Timeline, start_us: int) -> None:
-        super().__init__(
-            name, title=name, tracks=reel.tracks, timeline=timeline, report_every_us=_REPORT_US
-        )
+        super().__init__(name, title=name, tracks=reel.tracks, timeline=timeline, report_every_us=_REPORT_US)
         self._reel = reel
         self._start_us = start_us
         self._next = 0
+        self._ready: list[bytes] = []  # payloads of the unit that is being sent
 
     @property
     def due_us(self) -> int:
         passes, index = divmod(self._next, len(self._reel.pieces))
-        return self._start_us + passes * self._reel.length_us + self._reel.pieces[index].due_us
+        return self._start_us + passes * LENGTH_US + self._reel.pieces[index].due_us
 
-    def play(self, now_us: int) -> None:
+    def payloads(self, index: int, unit: MediaUnit) -> list[bytes]:
+        return self._ready
+
+    def play(self) -> None:
         """Send the unit that is due."""
         passes, place = divmod(self._next, len(self._reel.pieces))
         self._next += 1
         piece = self._reel.pieces[place]
-        index = self._index(video=piece.unit.video)
-        shift_us = passes * self._reel.length_us
-        rate = self.tracks[index].clock_rate
-        unit = MediaUnit(
-            video=piece.unit.video,
-            key=piece.unit.key,
-            at_us=self._start_us + shift_us + piece.unit.at_us,
-            ticks=piece.unit.ticks + shift_us * rate // SECOND_US,
-            parts=(),
+        rate = self.tracks[self.index(video=piece.unit.video)].clock_rate
+        shift_us = passes * LENGTH_US
+        self._ready = piece.payloads
+        self.publish(
+            replace(
+                piece.unit,
+                at_us=self._start_us + shift_us + piece.unit.at_us,
+                ticks=piece.unit.ticks + shift_us * rate // SECOND_US,
+            )
         )
-        self._newest[index] = unit
-        for listener in tuple(self._listeners):
-            listener.take(index, unit, piece.payloads, now_us)
 
 
 async def play(cameras: Sequence[Camera], timeline: Timeline) -> int:
@@ -109,7 +107,7 @@ async def play(cameras: Sequence[Camera], timeline: Timeline) -> int:
                 await asyncio.sleep((due_us - now_us) / SECOND_US)
                 continue
             latest_us = max(latest_us, now_us - due_us)
-            cameras[number].play(now_us)
+            cameras[number].play()
             heapq.heapreplace(order, (cameras[number].due_us, number))
     except asyncio.CancelledError:
         return latest_us

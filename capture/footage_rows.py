@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from kernel.model.footage import EndReason, Gap, GapCause, Run, Segment, SourceHealth
@@ -26,11 +26,14 @@ class FootageRows(Protocol):
     def last_chain(self, source_id: str) -> str:
         """Chain value of the source's newest segment; 64 zeros when there is none."""
 
-    def segment_paths(self) -> set[str]:
-        """Paths of all segments, below the ring."""
+    def known_paths(self, paths: Iterable[str]) -> set[str]:
+        """Those of these paths, below the ring, that a segment has or had: a removed one keeps its row."""
 
     def recorded_until(self, source_id: str) -> int | None:
         """Wall time at which the source's newest segment ends."""
+
+    def run_recorded_until(self, run_id: str) -> int | None:
+        """Wall time at which a run's last segment ends; None before its first."""
 
     def open_gap(self, gap: Gap) -> None:
         """A gap that lasts; a source has one at a time, the first one stays."""

@@ -12,8 +12,7 @@ from capture.run_clock import Anchors
 from capture.sound_timeline import SoundTimeline
 from kernel.clock import SECOND_US
 from kernel.isobmff.tracks import ProducerTime, Sample, TrackRun
-from kernel.isobmff.writer import fragment as fragment_boxes
-from kernel.isobmff.writer import producer_time
+from kernel.isobmff.writer import fragment_parts, producer_time
 from kernel.model.footage import ClockBasis, Packet, TrackInfo
 from kernel.timerange import TimeRange
 
@@ -84,7 +83,7 @@ class Fragment:
             captured=self.basis is ClockBasis.SENDER_REPORT,
         )
         runs = [self.video] if self.audio is None else [self.video, self.audio]
-        return producer_time(told) + fragment_boxes(sequence, runs)
+        return b"".join([producer_time(told), *fragment_parts(sequence, runs)])
 
 
 @dataclass(slots=True)
@@ -128,6 +127,8 @@ class Fragmenter:
         self._usual = video.timescale // _USUAL_FRAMES_PER_SECOND
         self._previous: _Timed | None = None
         self.skipped = 0  # pictures before the first key frame
+        self.keyless_us = 0  # for how long they have been coming
+        self._first_skipped_us = 0
 
     def add_video(self, packet: Packet, after_loss: bool = False) -> list[Fragment]:
         """The fragments that this packet completes; ``after_loss``: something is missing before it.
@@ -137,7 +138,10 @@ class Fragmenter:
         """
         if not (self._started or packet.key):
             self.skipped += 1
+            self._first_skipped_us = self._first_skipped_us or packet.arrival_us
+            self.keyless_us = packet.arrival_us - self._first_skipped_us
             return []
+        self.keyless_us = 0
         self._clock.observe(packet)
         after_loss = after_loss and self._started
         self._started = True
@@ -247,7 +251,10 @@ class Fragmenter:
             return
         if one.missing and not self._intervals:
             self._intervals.append(self._usual)  # a hole alone is nothing usual
-        self._intervals.append(one.picture.dts - before.picture.dts)
+        interval = one.picture.dts - before.picture.dts
+        self._intervals.append(interval)
+        if interval == self._usual:
+            return  # one more of the middle: it stays the middle
         self._usual = sorted(self._intervals)[(len(self._intervals) - 1) // 2]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from kernel.chain import GENESIS_CHAIN
@@ -39,11 +39,14 @@ class MemoryRows:
         chains = [one.chain for one in self.segments if one.source_id == source_id]
         return chains[-1] if chains else GENESIS_CHAIN
 
-    def segment_paths(self) -> set[str]:
-        return {one.path for one in self.segments}
+    def known_paths(self, paths: Iterable[str]) -> set[str]:
+        return {one.path for one in self.segments} & set(paths)
 
     def recorded_until(self, source_id: str) -> int | None:
         return max((one.wall.end_us for one in self.segments if one.source_id == source_id), default=None)
+
+    def run_recorded_until(self, run_id: str) -> int | None:
+        return max((one.wall.end_us for one in self.segments if one.run_id == run_id), default=None)
 
     def open_gap(self, gap: Gap) -> None:
         if self._open(gap.source_id) is None:

@@ -4,10 +4,16 @@ that records by RTSP alone holds none of the others in memory.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
 from capture.packets import PacketSource
+from capture.recorder import OpenSource
 from kernel.clock import Clock
 from kernel.errors import SourceNotFound
 from kernel.settings import CaptureSettings, SourceSpec
+
+PUSH = "push+rtsp"
 
 
 async def open_source(spec: SourceSpec, settings: CaptureSettings, clock: Clock) -> PacketSource:
@@ -32,3 +38,30 @@ async def open_source(spec: SourceSpec, settings: CaptureSettings, clock: Clock)
         f"source {spec.id}: {spec.scheme} is not opened from here.",
         hint="A device that pushes is taken by 'jianzheng capture', a desktop by 'jianzheng receive'.",
     )
+
+
+@asynccontextmanager
+async def openers(
+    specs: Sequence[SourceSpec], settings: CaptureSettings, clock: Clock
+) -> AsyncIterator[OpenSource]:
+    """Opens all of these sources; while it lasts, devices that push by RTSP may call.
+
+    Raises:
+        ServerError: the address on which they call cannot be listened on.
+    """
+    if not any(spec.scheme == PUSH for spec in specs):
+        yield open_source
+        return
+    from capture.push.listener import PushListener
+
+    listener = PushListener(settings, clock)
+    await listener.start()
+
+    async def open_pushed_too(spec: SourceSpec, settings: CaptureSettings, clock: Clock) -> PacketSource:
+        opener = listener.open_source if spec.scheme == PUSH else open_source
+        return await opener(spec, settings, clock)
+
+    try:
+        yield open_pushed_too
+    finally:
+        await listener.stop()

@@ -30,6 +30,10 @@ class OwedRows:
             self._calls.append(call)
             raise
 
+    def later(self, call: Callable[[], None]) -> None:
+        """Write it when what is owed is written."""
+        self._calls.append(call)
+
     def settle(self) -> None:
         """Write what is owed; what fails again stays owed.
 

@@ -67,6 +67,7 @@ class Reconciler:
             running = self._recorders.get(source_id)
             if running is None or running[2].done():
                 self._start(desire)
+        self._health.still_here()
         await self._write_health()
         if self._on_tick is not None:
             await self._on_tick()

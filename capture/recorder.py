@@ -8,14 +8,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from capture.disk import WriterThread, need_room
+from capture.figures import RecentFigures
 from capture.footage_rows import FootageRows
+from capture.fragmenter import Fragment
 from capture.gap_ledger import GapLedger
 from capture.health import HealthBoard
 from capture.packets import Delivery, PacketSource, TrackStarted
 from capture.patience import Backoff, Complaints
 from capture.run_clock import STEP_US
-from capture.run_recording import RunRecording
+from capture.run_recording import OnFragments, RunRecording
 from capture.segment_writer import Ring
+from capture.stamp_rate import StampRate
 from kernel.clock import Clock
 from kernel.errors import (
     DiskFull,
@@ -75,6 +78,7 @@ class Recorder:
         self._since_us = since_us
         self._around = around
         self._ledger = GapLedger(spec.id, around.rows)
+        self._figures = RecentFigures()
         self._complaints = Complaints(around.clock)
         self._backoff = Backoff(around.settings.retry_seconds, around.settings.retry_max_seconds)
 
@@ -107,7 +111,7 @@ class Recorder:
         need_room(around.ring.root, around.ring.settings.reserve_bytes, around.ring.free)
         await around.thread.call(around.ring.owed.settle)
         source = await around.open_source(self._spec, around.settings, around.clock)
-        session = _Session(self._spec, around, self._ledger, self._recording)
+        session = _Session(self._spec, around, self._ledger, self._recording, self._figures)
         try:
             await self._follow(source, session)
         finally:
@@ -130,10 +134,10 @@ class Recorder:
         finally:
             await session.end(reason)
 
-    def _recording(self, last_frame_us: int) -> None:
+    def _recording(self, run: RunRecording, fragments: Sequence[Fragment]) -> None:
         health = self._around.health
         health.say(self._spec.id, SourceState.RECORDING)
-        health.saw_frame(self._spec.id, last_frame_us)
+        health.saw(self._spec.id, self._figures.of(run.id, run.video.info, fragments))
         self._backoff.reset()
         self._complaints.over()
 
@@ -214,17 +218,20 @@ class _Session:
         spec: SourceSpec,
         around: Surroundings,
         ledger: GapLedger,
-        on_frames: Callable[[int], None],
+        on_fragments: OnFragments,
+        figures: RecentFigures,
     ) -> None:
         self._spec = spec
         self._around = around
         self._ledger = ledger
-        self._on_frames = on_frames
+        self._on_fragments = on_fragments
+        self._figures = figures
         self._watch = ClockWatch(around.clock)
         self._video: TrackStarted | None = None
         self._audio: TrackInfo | None = None
         self._run: RunRecording | None = None
         self._after_loss = False
+        self._stamps: StampRate | None = None
 
     async def take(self, deliveries: Sequence[Delivery]) -> None:
         """Record what the source delivered."""
@@ -236,8 +243,9 @@ class _Session:
                 await self._packet(one)
             elif isinstance(one, TrackStarted):
                 await self._track(one)
-            elif one.codec.is_video:
-                self._after_loss = True
+            else:
+                self._figures.lost_packets += one.count
+                self._after_loss |= one.codec.is_video
 
     async def _track(self, track: TrackStarted) -> None:
         """A track is as told from here on; in the middle of a run that makes another run."""
@@ -251,19 +259,37 @@ class _Session:
         self._video = track
 
     async def _packet(self, packet: Packet) -> None:
-        if self._video is None:
+        """A picture, or sound, which has no place before the first picture."""
+        video = self._video
+        if video is None:
             return
-        after_loss = self._after_loss and packet.codec.is_video
-        if packet.codec.is_video:
-            self._after_loss = False
-        run = self._run = self._run or self._new_run(self._video)
+        if not packet.codec.is_video:
+            if self._run is not None:
+                self._run.add_sound(packet)
+            return
+        after_loss, self._after_loss = self._after_loss, False
+        stamps = self._stamps = self._stamps or StampRate(video.info.timescale)
+        stamps.observe(packet)
+        if stamps.wrong and packet.key:
+            await self._adopt(stamps)
+        packet = stamps.corrected(packet)
+        run = self._run = self._run or self._new_run(video)
         try:
-            await run.take(packet, after_loss)
+            fragments = run.add(packet, after_loss)
         except TimestampDiscontinuity as error:
             _log.warning(str(error), action="run.split", source=self._spec.id)
             await self._end_run(EndReason.DISCONTINUITY, GapCause.DISCONTINUITY, error.message)
-            self._run = self._new_run(self._video)
-            await self._run.take(packet, False)
+            run = self._run = self._new_run(video)
+            fragments = run.add(packet, False)
+        if fragments:
+            await run.write(fragments)
+
+    async def _adopt(self, stamps: StampRate) -> None:
+        """The stamps do not keep time: from here on they are put right, in a new run."""
+        stamps.adopt()
+        detail = f"The source's time stamps run at {stamps.rate:.1%} of time."
+        _log.warning(detail, action="run.split", source=self._spec.id)
+        await self._end_run(EndReason.DISCONTINUITY, GapCause.DISCONTINUITY, detail)
 
     async def _end_run(self, reason: EndReason, cause: GapCause, detail: str) -> None:
         run, self._run = self._run, None
@@ -284,7 +310,7 @@ class _Session:
             ledger=self._ledger,
             thread=around.thread,
             settings=around.settings,
-            on_frames=self._on_frames,
+            on_fragments=self._on_fragments,
         )
 
     async def end(self, reason: EndReason) -> None:

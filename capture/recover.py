@@ -2,7 +2,8 @@
 
 Runs once, before recording begins. A file without a row is read from its own boxes: whole fragments are kept
 and sealed, a torn tail goes to quarantine with the reason. Nothing is thrown away. A file costs only itself:
-one that the disk does not give, or the catalogue does not take, stays where it is until the next start.
+one that the disk does not give, or the catalogue does not take, stays where it is until the next start. What
+agents sent is not ours: the receiver settles it, at the same ring and perhaps at this moment.
 """
 
 from __future__ import annotations
@@ -12,29 +13,26 @@ import os
 import shutil
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from capture.footage_rows import FootageRows
-from kernel.chain import chain_value
-from kernel.clock import SECOND_US
+from kernel.chain import CHAIN_LOCK, chain_value
 from kernel.durable import fsync_directory, make_directory
-from kernel.errors import BoxError, JianzhengError
+from kernel.errors import JianzhengError
 from kernel.ids import new_id
-from kernel.isobmff.reader import InitSegment, read_fragments, read_init
-from kernel.isobmff.tracks import FragmentRef, SampleRef, Track
+from kernel.lock import one_at_a_time
 from kernel.log import logger
-from kernel.model.footage import ClockBasis, EndReason, Gap, GapCause, Run, Segment
-from kernel.segments.label import SegmentLabel, read_label
+from kernel.model.footage import EndReason, Gap, GapCause, Run, RunOrigin, Segment
+from kernel.segments.readable import Readable, read_segment
 from kernel.segments.segment_file import PART_SUFFIX
 from kernel.timerange import TimeRange
 
 QUARANTINE = "quarantine"
 """Directory below the ring for what cannot be read; no source may be called so."""
 _SUFFIXES = (".mp4", ".mp4" + PART_SUFFIX)
-_LATEST_US = 1 << 62  # no wall time of ours is later
 _CRASHED = "The recorder ended without sealing."
 
 _log = logger("capture")
@@ -48,19 +46,6 @@ class Recovered:
     quarantined: int = 0  # files or torn tails
     left: int = 0  # files that could not be settled and stay where they are
     runs: int = 0  # that had no end
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Readable:
-    """What the boxes of a file say."""
-
-    label: SegmentLabel
-    wall: TimeRange
-    media_start: int
-    media_end: int
-    timescale: int
-    basis: ClockBasis
-    size: int  # bytes up to the end of the last whole fragment
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +62,65 @@ Mine = Callable[[str], bool]
 
 def recover(ring: Path, rows: FootageRows, mine: Mine = lambda _: True) -> Recovered:
     """Seal what is readable, put aside what is not, end the runs that have no end, declare their gaps."""
-    unfinished = {run.id: run for run in rows.unfinished_runs() if mine(run.source_id)}
+    ours = (run for run in rows.unfinished_runs() if run.origin is not RunOrigin.AGENT)
+    unfinished = {run.id: run for run in ours if mine(run.source_id)}
     counts: Counter[str] = Counter()
-    for leftover in _readable_first(_without_row(ring, rows.segment_paths(), mine), counts):
+    recovered: dict[str, TimeRange] = {}  # of live footage, by source
+    for leftover in _readable_first(_without_row(ring, rows, mine), counts):
         with _costing_only_itself(leftover.path, counts):
             counts += _settle(ring, rows, leftover, unfinished)
+            if leftover.found and leftover.found.label.origin is RunOrigin.LIVE:
+                source_id, wall = leftover.found.label.source_id, leftover.found.wall
+                recovered[source_id] = _hull(recovered.get(source_id, wall), wall)
     for run in unfinished.values():
         _end_run(rows, run)
+    _open_behind(rows, recovered)
     return Recovered(**counts, runs=len(unfinished))
+
+
+def _hull(one: TimeRange, other: TimeRange) -> TimeRange:
+    return TimeRange(start_us=min(one.start_us, other.start_us), end_us=max(one.end_us, other.end_us))
+
+
+def _open_behind(rows: FootageRows, recovered: dict[str, TimeRange]) -> None:
+    """Gaps that last do not cover what was recovered: one that was opened before would hide it.
+
+    So it is where the ring's disk was not there yet when the recorder started.
+    """
+    for gap in rows.open_gaps():
+        wall = recovered.get(gap.source_id)
+        if wall is not None and wall.end_us > gap.start_us:
+            rows.close_gap(gap.source_id, max(wall.start_us, gap.start_us))  # taken back, if empty
+            rows.open_gap(replace(gap, id=new_id("gap"), start_us=wall.end_us))
+
+
+def settle_late(ring: Path, path: str, rows: FootageRows, lost: Gap) -> None:
+    """Settle one file that could not be sealed when its run ended: the disk was gone, and is back.
+
+    What the disk does not give now is told and left for the next start.
+
+    Args:
+        path: below the ring, as the file is called when it is sealed.
+        lost: all that was handed to the disk; what of it did not reach it is declared.
+
+    Raises:
+        CatalogError: the catalogue does not take the row or the gap.
+    """
+    final = ring / path
+    part = final.with_name(final.name + PART_SUFFIX)
+    leftover = part if part.exists() else final
+    kept_until_us = lost.start_us
+    try:
+        found = read_segment(leftover)
+        _settle(ring, rows, _Leftover(leftover, found), {})
+        kept_until_us = found.wall.end_us if found else lost.start_us
+    except FileNotFoundError:
+        pass
+    except (OSError, UnicodeError) as error:
+        _tell_left(leftover, error)
+        return
+    if lost.end_us is not None and kept_until_us < lost.end_us:
+        rows.add_gap(replace(lost, start_us=kept_until_us))
 
 
 @contextmanager
@@ -94,12 +130,16 @@ def _costing_only_itself(path: Path, counts: Counter[str]) -> Iterator[None]:
         yield
     except (OSError, UnicodeError, JianzhengError) as error:
         counts["left"] += 1
-        _log.error(
-            "a file of the ring could not be settled and stays where it is",
-            action="recover.left",
-            file=ascii(path.name),
-            why=str(error),
-        )
+        _tell_left(path, error)
+
+
+def _tell_left(path: Path, error: Exception) -> None:
+    _log.error(
+        "a file of the ring could not be settled and stays where it is",
+        action="recover.left",
+        file=ascii(path.name),
+        why=str(error),
+    )
 
 
 def _settle(ring: Path, rows: FootageRows, leftover: _Leftover, unfinished: dict[str, Run]) -> Counter[str]:
@@ -112,16 +152,20 @@ def _settle(ring: Path, rows: FootageRows, leftover: _Leftover, unfinished: dict
     return Counter(segments=1, quarantined=tails)
 
 
-def _without_row(ring: Path, known: set[str], mine: Mine) -> Iterator[Path]:
+def _without_row(ring: Path, rows: FootageRows, mine: Mine) -> list[Path]:
+    paths: dict[str, Path] = {}
     for directory, below, names in os.walk(ring, onerror=_not_listed):
         if Path(directory) == ring:
-            below[:] = [source_id for source_id in below if mine(source_id)]
+            # What begins with a dot is no source: an intake that is not finished yet lies there.
+            below[:] = [name for name in below if mine(name) and not name.startswith(".")]
         for name in names:
             path = Path(directory, name)
             place = path.relative_to(ring)
             ours = name.endswith(_SUFFIXES) and place.parts[0] != QUARANTINE
-            if ours and place.as_posix() not in known:
-                yield path
+            if ours:
+                paths[place.as_posix()] = path
+    known = rows.known_paths(paths)
+    return [path for place, path in paths.items() if place not in known]
 
 
 def _not_listed(error: OSError) -> None:
@@ -132,78 +176,22 @@ def _not_listed(error: OSError) -> None:
     )
 
 
-def _readable_first(paths: Iterator[Path], counts: Counter[str]) -> list[_Leftover]:
+def _readable_first(paths: Iterable[Path], counts: Counter[str]) -> list[_Leftover]:
     """In the order in which they were recorded, so that the chain is, too."""
     read: list[_Leftover] = []
     for path in sorted(paths):
         with _costing_only_itself(path, counts):
             if stat.S_ISREG(path.stat().st_mode):
                 read.append(_Leftover(path, read_segment(path)))
-    return sorted(read, key=_recorded)
+    return sorted(filter(_of_recorder, read), key=_recorded)
+
+
+def _of_recorder(one: _Leftover) -> bool:
+    return one.found is None or one.found.label.origin is not RunOrigin.AGENT
 
 
 def _recorded(one: _Leftover) -> tuple[int, int]:
     return (one.found.wall.start_us, one.found.label.sequence) if one.found else (0, 0)
-
-
-def read_segment(path: Path) -> Readable | None:
-    """What a segment file says of itself; None where it holds no whole fragment.
-
-    Raises:
-        OSError: the disk does not give it; what it holds is unknown.
-    """
-    try:
-        with path.open("rb") as file:
-            init, label = read_init(file), read_label(file)
-            fragments = _whole_fragments(read_fragments(file, init.size), init.video)
-    except BoxError:
-        return None
-    return _readable(init, label, fragments) if fragments else None
-
-
-def _whole_fragments(file_fragments: Iterator[FragmentRef], video: Track) -> list[FragmentRef]:
-    """Up to the first that is cut off or makes no sense."""
-    found: list[FragmentRef] = []
-    end = 0
-    try:
-        for one in file_fragments:
-            samples = one.runs.get(video.id)
-            if not samples or samples[0].dts < end or not _has_wall_time(one, video):
-                break
-            end = samples[-1].dts + samples[-1].duration
-            found.append(one)
-    except BoxError:
-        pass
-    return found
-
-
-def _has_wall_time(fragment: FragmentRef, video: Track) -> bool:
-    told, samples = fragment.producer_time, fragment.runs[video.id]
-    return told is not None and told.wall_us + _length_us(samples, video) < _LATEST_US
-
-
-def _length_us(samples: Sequence[SampleRef], video: Track) -> int:
-    ticks = samples[-1].dts + samples[-1].duration - samples[0].dts
-    return ticks * SECOND_US // video.timescale
-
-
-def _readable(init: InitSegment, label: SegmentLabel, fragments: list[FragmentRef]) -> Readable:
-    video = init.video
-    first, last = fragments[0], fragments[-1]
-    told, told_last = first.producer_time, last.producer_time
-    assert told is not None and told_last is not None  # _whole_fragments saw to it
-    samples = last.runs[video.id]
-    media_end = samples[-1].dts + samples[-1].duration
-    end_us = max(told_last.wall_us + _length_us(samples, video), told.wall_us)
-    return Readable(
-        label=label,
-        wall=TimeRange(start_us=told.wall_us, end_us=end_us),
-        media_start=first.runs[video.id][0].dts,
-        media_end=media_end,
-        timescale=video.timescale,
-        basis=ClockBasis.SENDER_REPORT if told.captured else ClockBasis.ARRIVAL,
-        size=last.offset + last.size,
-    )
 
 
 def _quarantine_file(ring: Path, path: Path, reason: str) -> None:
@@ -254,25 +242,26 @@ def _seal(ring: Path, rows: FootageRows, path: Path, found: Readable, unfinished
         path.rename(final)
     fsync_directory(final.parent)
     run = unfinished.get(label.run_id) or _lost_run(rows, found)
-    rows.add_segment(
-        Segment(
-            id=label.segment_id,
-            run_id=label.run_id,
-            source_id=label.source_id,
-            sequence=label.sequence,
-            wall=found.wall,
-            media_start=found.media_start,
-            media_duration=found.media_end - found.media_start,
-            timescale=found.timescale,
-            clock_basis=found.basis,
-            clock_offset_us=label.clock_offset_us,
-            path=final.relative_to(ring).as_posix(),
-            size_bytes=found.size,
-            sha256=sha256.hex(),
-            chain=chain_value(rows.last_chain(label.source_id), sha256),
-            end_reason=EndReason.CRASH,
+    with one_at_a_time(ring, CHAIN_LOCK):
+        rows.add_segment(
+            Segment(
+                id=label.segment_id,
+                run_id=label.run_id,
+                source_id=label.source_id,
+                sequence=label.sequence,
+                wall=found.wall,
+                media_start=found.media_start,
+                media_duration=found.media_end - found.media_start,
+                timescale=found.timescale,
+                clock_basis=found.basis,
+                clock_offset_us=label.clock_offset_us,
+                path=final.relative_to(ring).as_posix(),
+                size_bytes=found.size,
+                sha256=sha256.hex(),
+                chain=chain_value(rows.last_chain(label.source_id), sha256),
+                end_reason=EndReason.CRASH,
+            )
         )
-    )
     unfinished[run.id] = run  # only now: a file that is refused says nothing of its run
     _log.info("a segment was recovered", action="recover.sealed", source=label.source_id, file=final.name)
 
@@ -285,12 +274,16 @@ def _lost_run(rows: FootageRows, found: Readable) -> Run:
         started_us=found.wall.start_us,
         ended_us=None,
         end_reason=None,
+        origin=found.label.origin,
     )
     rows.start_run(run)
     return run
 
 
 def _end_run(rows: FootageRows, run: Run) -> None:
+    if run.origin in (RunOrigin.BACKFILL, RunOrigin.INTAKE):  # no live footage ends with it
+        rows.end_run(run.id, rows.run_recorded_until(run.id) or run.started_us, EndReason.CRASH)
+        return
     until_us = rows.recorded_until(run.source_id)
     ended_us = max(until_us or run.started_us, run.started_us)
     rows.end_run(run.id, ended_us, EndReason.CRASH)

@@ -13,10 +13,17 @@ from capture.gap_ledger import GapLedger
 from capture.packets import TrackStarted
 from capture.run_clock import RunClock
 from capture.segment_writer import Ring, SegmentWriter
-from kernel.errors import DiskFull, StorageError
+from kernel.clock import SECOND_US
+from kernel.errors import DiskFull, SourceSendsGarbage, StorageError
 from kernel.ids import new_id
 from kernel.model.footage import EndReason, Packet, Run, TrackInfo
 from kernel.settings import CaptureSettings
+
+_KEYLESS_US = 9 * SECOND_US
+"""Longest wait for a run's first key frame. Devices that are asked to play begin with one."""
+
+OnFragments = Callable[["RunRecording", Sequence[Fragment]], None]
+"""Told of every fragment that goes to the disk."""
 
 
 class RunRecording:
@@ -37,7 +44,7 @@ class RunRecording:
         ledger: GapLedger,
         thread: WriterThread,
         settings: CaptureSettings,
-        on_frames: Callable[[int], None],
+        on_fragments: OnFragments,
     ) -> None:
         self.id = new_id("run")
         self.video = video
@@ -47,7 +54,7 @@ class RunRecording:
         self._ledger = ledger
         self._thread = thread
         self._owed = ring.owed
-        self._on_frames = on_frames  # told the wall time of the newest frame
+        self._on_fragments = on_fragments
         self._clock = RunClock(video.info.timescale, settings.report_seconds)
         self._fragmenter = Fragmenter(
             video=video.info,
@@ -68,24 +75,32 @@ class RunRecording:
         """The recorder's own clock was set."""
         self._clock.recorder_stepped(step_us)
 
-    async def take(self, packet: Packet, after_loss: bool) -> None:
-        """Record a packet.
+    def add(self, packet: Packet, after_loss: bool) -> Sequence[Fragment]:
+        """Take a picture; the fragments that it completes are to be recorded by ``write``.
 
         Raises:
             TimestampDiscontinuity: it belongs to another run; end this one.
-            StorageError: an earlier packet could not be written; end this run.
+            SourceSendsGarbage: pictures come, but none from which decoding could begin.
         """
-        if not packet.codec.is_video:
-            self._fragmenter.add_audio(packet)
-            return
         fragments = self._fragmenter.add_video(packet, after_loss)
-        if fragments:
-            await self._hand_over(fragments)
-            self._on_frames(fragments[-1].last_frame_us)
+        if self._fragmenter.keyless_us > _KEYLESS_US:
+            seconds = _KEYLESS_US // SECOND_US
+            raise SourceSendsGarbage(f"source {self._source_id}: no key frame for {seconds} s.")
+        return fragments
 
-    async def _hand_over(self, fragments: Sequence[Fragment]) -> None:
+    def add_sound(self, packet: Packet) -> None:
+        """Keep it until the pictures of the same time are written."""
+        self._fragmenter.add_audio(packet)
+
+    async def write(self, fragments: Sequence[Fragment]) -> None:
+        """Hand fragments to the writer thread, once it has taken those before.
+
+        Raises:
+            StorageError: those before could not be written; end this run.
+        """
         await self._finish_under_way()
         self._under_way = self._thread.submit(self._write, fragments)
+        self._on_fragments(self, fragments)
 
     async def _finish_under_way(self) -> None:
         if self._under_way is not None:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from capture.disk import free_bytes, need_room
 from capture.footage_rows import FootageRows
 from capture.fragmenter import VIDEO_TRACK_ID, Fragment
 from capture.owed_rows import OwedRows
+from capture.recover import settle_late
 from capture.sound_timeline import TRACK_ID as SOUND_TRACK_ID
-from kernel.chain import chain_value
+from kernel.chain import CHAIN_LOCK, chain_value
 from kernel.clock import Clock, to_datetime
 from kernel.errors import StorageError
 from kernel.ids import new_id
 from kernel.isobmff.tracks import Track
 from kernel.isobmff.writer import init_segment
-from kernel.model.footage import EndReason, Segment, TrackInfo
+from kernel.lock import one_at_a_time
+from kernel.model.footage import EndReason, Gap, GapCause, RunOrigin, Segment, TrackInfo
 from kernel.segments.label import SegmentLabel, label_box
 from kernel.segments.segment_file import Opener, SegmentFile, open_new
 from kernel.settings import RingSettings
@@ -80,11 +83,13 @@ class SegmentWriter:
         source_id: str,
         video: TrackInfo,
         audio: TrackInfo | None,
+        origin: RunOrigin = RunOrigin.LIVE,
     ) -> None:
         self._ring = ring
         self._rows = rows
         self._run_id = run_id
         self._source_id = source_id
+        self._origin = origin
         self._timescale = video.timescale
         self._init = init_bytes(video, audio)
         self._length = round(ring.settings.segment_seconds * video.timescale)
@@ -123,6 +128,7 @@ class SegmentWriter:
             source_id=self._source_id,
             sequence=self._sequence,
             clock_offset_us=fragment.clock_offset_us,
+            origin=self._origin,
         )
         path = segment_path(self._source_id, fragment.wall.start_us, self._run_id, self._sequence)
         ring = self._ring
@@ -142,15 +148,37 @@ class SegmentWriter:
 
     def _seal(self, opened: _Open, reason: EndReason) -> None:
         """Invariant 1: the file first, then its row."""
-        opened.file.seal()
         self._open = None
         sequence, self._sequence = self._sequence, self._sequence + 1
+        try:
+            opened.file.seal()
+        except StorageError:
+            self._ring.owed.later(partial(self._settle_late, opened))
+            self._need_disk()  # where it is gone, that is the reason
+            raise
 
         def add_row() -> None:
-            chain = chain_value(self._rows.last_chain(self._source_id), opened.file.sha256)
-            self._rows.add_segment(self._row(opened, reason, sequence, chain))
+            with one_at_a_time(self._ring.root, CHAIN_LOCK):
+                chain = chain_value(self._rows.last_chain(self._source_id), opened.file.sha256)
+                self._rows.add_segment(self._row(opened, reason, sequence, chain))
 
         self._ring.owed.write(add_row)
+
+    def _need_disk(self) -> None:
+        need_room(self._ring.root, 0, self._ring.free)
+
+    def _settle_late(self, opened: _Open) -> None:
+        """Once the disk is back."""
+        self._need_disk()
+        lost = Gap(
+            id=new_id("gap"),
+            source_id=self._source_id,
+            start_us=opened.first.wall.start_us,
+            end_us=opened.last.wall.end_us,
+            cause=GapCause.DISK_LOST,
+            detail="What was written last did not reach the disk.",
+        )
+        settle_late(self._ring.root, opened.path, self._rows, lost)
 
     def _row(self, opened: _Open, reason: EndReason, sequence: int, chain: str) -> Segment:
         first, last = opened.first, opened.last
@@ -176,7 +204,7 @@ class SegmentWriter:
         """Seal what is open.
 
         Raises:
-            StorageError: the disk fails; the file waits for ``recover``.
+            StorageError: the disk fails; the file is settled before the next connection, or by ``recover``.
         """
         if self._open:
             self._seal(self._open, reason)

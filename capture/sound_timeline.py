@@ -6,13 +6,13 @@ from collections import deque
 
 from capture.run_clock import Anchors
 from kernel.clock import SECOND_US
+from kernel.codec.sound import frame_ticks
 from kernel.isobmff.tracks import Sample, TrackRun
-from kernel.model.footage import Codec, Packet, TrackInfo
+from kernel.model.footage import Packet, TrackInfo
 
 TRACK_ID = 2
 _TOLERANCE_US = 40_000  # a smaller change of the alignment is noise of the network, not drift
 _STEP_US = 10_000  # a larger one is followed by so much a fragment, so that no frame of sound has to go
-_AAC_FRAME = 1024
 
 
 class SoundTimeline:
@@ -60,9 +60,11 @@ class SoundTimeline:
         return packet.pts + (self._shift or 0)
 
     def _align(self, video: Anchors, origin_us: int) -> None:
-        """By the source's reports where both tracks have them, else by the least delayed arrivals."""
+        """By the clock that both tracks share, or the source's reports, or the least delayed arrivals."""
         own, other = self._anchors.source_us, video.source_us
-        if own is None or other is None:
+        if self.info.on_video_clock:
+            own = other = 0
+        elif own is None or other is None:
             own, other = self._anchors.arrival_us, video.arrival_us
         shift_us = own - other - origin_us
         shift = round(shift_us * self.info.timescale / SECOND_US)
@@ -80,12 +82,6 @@ class SoundTimeline:
         samples = []
         for index, (tick, packet) in enumerate(ready):
             following = ticks[index + 1] - tick if index + 1 < len(ticks) else 0
-            duration = following if following > 0 else self._usual(packet)
+            duration = following if following > 0 else frame_ticks(self.info, packet.data)
             samples.append(Sample(data=packet.data, duration=duration))
         return TrackRun(track_id=TRACK_ID, base_dts=ticks[0], samples=tuple(samples))
-
-    def _usual(self, packet: Packet) -> int:
-        """Ticks of a frame that is followed by nothing yet."""
-        if packet.codec is Codec.AAC:
-            return _AAC_FRAME
-        return max(len(packet.data) // max(self.info.channels, 1), 1)

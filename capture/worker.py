@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 
+from capture.backfill.memory import backfiller
+from capture.backfill.rows import BackfillRows
 from capture.desires import BookedSources, BookingRows, EverySource
-from capture.disk import WriterThread
+from capture.disk import WriterThread, free_bytes
 from capture.footage_rows import FootageRows
 from capture.health import HealthBoard
-from capture.openers import open_source as open_by_scheme
+from capture.openers import openers
 from capture.reconciler import Desired, Reconciler
 from capture.recorder import OpenSource, Recorder, Surroundings
 from capture.recover import QUARANTINE, Mine, recover
+from capture.ring_disk import RingDisk
 from capture.segment_writer import Ring
 from capture.sweeps import Sweep, Sweeps
 from kernel.clock import Clock
 from kernel.desired import Around
-from kernel.errors import SettingsError
+from kernel.errors import DiskLost, SettingsError
 from kernel.lock import sole_user
 from kernel.log import logger
 from kernel.model.source import Wish
@@ -39,6 +43,21 @@ class Share:
         return f"recorder-{self.group}" if self.group else "recorder"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Duties:
+    """What a recording process does and heeds besides recording all its sources always."""
+
+    wishes: Sequence[Wish] = ()  # when each source asks to be recorded
+    bookings: BookingRows | None = None  # None: always
+    memory: BackfillRows | None = (
+        None  # for fetching gaps from devices; None: it is not done
+    )
+    sweeps: Sequence[Sweep] = ()
+    share: Share = field(default_factory=Share)
+    disk: RingDisk | None = None  # where it is not there, nothing is written or settled; None: not looked at
+    on_tick: Callable[[], None] = lambda: None  # called once a second: the loop goes round
+
+
 async def record(
     specs: Sequence[SourceSpec],
     settings: Settings,
@@ -47,55 +66,101 @@ async def record(
     stop: asyncio.Event,
     *,
     principal: str = "recorder",
-    open_source: OpenSource = open_by_scheme,
-    wishes: Sequence[Wish] = (),
-    bookings: BookingRows | None = None,
-    sweeps: Sequence[Sweep] = (),
-    share: Share | None = None,
-    on_tick: Callable[[], None] = lambda: None,
+    open_source: OpenSource | None = None,
+    duties: Duties | None = None,
 ) -> None:
     """Settle what a crash left, then record all sources until told to stop.
 
     Args:
-        footage: rows of the catalogue; called on one thread of this worker only, as ``bookings`` are.
+        footage: rows of the catalogue; called on one thread of this worker only, as those of ``duties`` are.
         principal: who stops recording when ``stop`` is set; named in the gaps that begin then.
-        wishes: when each source asks to be recorded; without bookings, always.
-        sweeps: what else this process does now and then.
-        share: what of the ring is this process's, where several record into it.
-        on_tick: called once a second: the loop goes round.
+        open_source: connects to a source; None: by the scheme of its uri.
 
     Raises:
         SettingsError: a source has a name that the ring keeps for itself.
         StorageError: another recorder records into this ring.
+        ServerError: the address on which devices push cannot be listened on.
     """
     if any(spec.id == QUARANTINE for spec in specs):
         raise SettingsError(f"a source cannot be called {QUARANTINE}: the ring keeps broken files there.")
-    share = share or Share()
-    with sole_user(settings.ring_dir, share.lock):
+    duties = duties or Duties()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(sole_user(settings.ring_dir, duties.share.lock))
         thread = WriterThread()
-        try:
-            await thread.call(settle, settings, footage, share.mine)
-            desired = _desired(specs, wishes, bookings, settings, clock, thread)
-            also = Sweeps(sweeps, clock, thread)
-            around = _surroundings(settings, footage, clock, thread, open_source)
+        stack.callback(thread.close)
+        if open_source is None:
+            open_source = await stack.enter_async_context(openers(specs, settings.capture, clock))
+        around = _surroundings(settings, footage, clock, thread, open_source, duties.disk)
+        await thread.call(_settle_or_owe, around, settings, duties.share.mine)
+        sweeps = Sweeps(duties.sweeps, clock, thread)
+        reconciler = _reconciler(specs, settings, around, duties, sweeps, principal)
+        await stack.enter_async_context(_backfilling(specs, settings, around, duties))
+        await reconciler.run(stop)
+        await sweeps.finish()
 
-            async def tick() -> None:
-                on_tick()
-                await also.tick()
 
-            reconciler = Reconciler(
-                desired=desired,
-                make_recorder=lambda desire: Recorder(desire.spec, around, desire.want.since_us),
-                health=around.health,
-                rows=footage,
-                thread=thread,
-                principal=principal,
-                on_tick=tick,
-            )
-            await reconciler.run(stop)
-            await also.finish()
-        finally:
-            thread.close()
+def _reconciler(
+    specs: Sequence[SourceSpec],
+    settings: Settings,
+    around: Surroundings,
+    duties: Duties,
+    sweeps: Sweeps,
+    principal: str,
+) -> Reconciler:
+    async def tick() -> None:
+        duties.on_tick()
+        around.health.introduce(spec.id for spec in specs)
+        await sweeps.tick()
+
+    return Reconciler(
+        desired=_desired(specs, settings, around, duties),
+        make_recorder=lambda desire: Recorder(desire.spec, around, desire.want.since_us),
+        health=around.health,
+        rows=around.rows,
+        thread=around.thread,
+        principal=principal,
+        on_tick=tick,
+    )
+
+
+@asynccontextmanager
+async def _backfilling(
+    specs: Sequence[SourceSpec], settings: Settings, around: Surroundings, duties: Duties
+) -> AsyncIterator[None]:
+    """Meanwhile gaps are fetched from the devices that keep recordings of their own."""
+    fetcher = None
+    if duties.memory is not None:
+        fetcher = backfiller(
+            specs,
+            ring=around.ring,
+            rows=duties.memory,
+            thread=around.thread,
+            settings=settings.capture,
+            clock=around.clock,
+            healthy=around.health.is_recording,
+        )
+    if fetcher is None:
+        yield
+        return
+    fetching = asyncio.create_task(fetcher.run(), name="back-fill")
+    try:
+        yield
+    finally:
+        fetching.cancel()
+        await asyncio.gather(fetching, return_exceptions=True)
+
+
+def _settle_or_owe(around: Surroundings, settings: Settings, mine: Mine) -> None:
+    """Where the ring's disk is not there, it is settled before the first connection once it is back."""
+
+    def settle_there() -> None:
+        around.ring.free(around.ring.root)  # raises while it is not
+        settle(settings, around.rows, mine)
+
+    try:
+        around.ring.owed.write(settle_there)
+    except DiskLost as error:
+        _log.error(str(error), action="disk.lost", ring=str(around.ring.root))
 
 
 def settle(settings: Settings, footage: FootageRows, mine: Mine) -> None:
@@ -110,25 +175,26 @@ def settle(settings: Settings, footage: FootageRows, mine: Mine) -> None:
 
 
 def _desired(
-    specs: Sequence[SourceSpec],
-    wishes: Sequence[Wish],
-    bookings: BookingRows | None,
-    settings: Settings,
-    clock: Clock,
-    thread: WriterThread,
+    specs: Sequence[SourceSpec], settings: Settings, around: Surroundings, duties: Duties
 ) -> Desired:
-    if bookings is None:
+    if duties.bookings is None:
         return EverySource(specs)
-    around = Around.of(settings.cut.pre_roll_seconds, settings.cut.post_roll_seconds)
-    return BookedSources(specs, wishes, bookings, around, clock, thread)
+    rolls = Around.of(settings.cut.pre_roll_seconds, settings.cut.post_roll_seconds)
+    return BookedSources(specs, duties.wishes, duties.bookings, rolls, around.clock, around.thread)
 
 
 def _surroundings(
-    settings: Settings, footage: FootageRows, clock: Clock, thread: WriterThread, open_source: OpenSource
+    settings: Settings,
+    footage: FootageRows,
+    clock: Clock,
+    thread: WriterThread,
+    open_source: OpenSource,
+    disk: RingDisk | None,
 ) -> Surroundings:
+    free = free_bytes if disk is None else disk.free_bytes
     return Surroundings(
         settings=settings.capture,
-        ring=Ring(root=settings.ring_dir, settings=settings.ring, clock=clock),
+        ring=Ring(root=settings.ring_dir, settings=settings.ring, clock=clock, free=free),
         rows=footage,
         thread=thread,
         health=HealthBoard(clock),

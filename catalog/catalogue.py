@@ -6,11 +6,18 @@ from sqlalchemy import Engine
 
 from catalog.archives import Archives
 from catalog.bookings import Bookings
+from catalog.checkpoints import Checkpoints
+from catalog.checkups import Checkups
 from catalog.clips import Clips
 from catalog.database import ChangeWatcher, open_engine
 from catalog.footage import Footage
+from catalog.holds import Holds
 from catalog.places import Places
 from catalog.projects import Projects
+from catalog.removal import Removal
+from catalog.ring_disks import RingDisks
+from catalog.ring_use import RingUses
+from catalog.source_status import SourceStatus
 from catalog.summaries import Summaries
 
 
@@ -21,11 +28,18 @@ class Catalogue:
         self._engine = engine
         self.places = Places(engine)
         self.footage = Footage(engine)
+        self.holds = Holds(engine)
+        self.removal = Removal(engine)
+        self.ring_use = RingUses(engine)
+        self.ring_disks = RingDisks(engine)
+        self.checkpoints = Checkpoints(engine)
+        self.checkups = Checkups(engine)
         self.projects = Projects(engine)
         self.bookings = Bookings(engine)
         self.clips = Clips(engine)
         self.archives = Archives(engine)
         self.summaries = Summaries(engine)
+        self.source_status = SourceStatus(engine)
 
     @classmethod
     def open(cls, url: str) -> Catalogue:

@@ -67,7 +67,7 @@ def _add(session: Transaction, clip: Clip) -> None:
                 segment_id=used.segment_id,
             )
         )
-    for gap in clip.gaps:
+    for gap in (*clip.gaps, *clip.backfilled):
         session.add(
             ClipGapRow(
                 clip_id=clip.id,
@@ -75,6 +75,7 @@ def _add(session: Transaction, clip: Clip) -> None:
                 wall_end_us=gap.wall.end_us,
                 cause=gap.cause,
                 detail=gap.detail,
+                backfilled=gap in clip.backfilled,
             )
         )
 
@@ -93,8 +94,13 @@ def _clip(session: Transaction, row: ClipRow) -> Clip:
         part=row.part,
         wall=_wall(row),
         slices=tuple(SegmentSlice(segment_id=used.segment_id, wall=_wall(used)) for used in slices),
-        gaps=tuple(ClipGap(wall=_wall(gap), cause=GapCause(gap.cause), detail=gap.detail) for gap in gaps),
+        gaps=tuple(_gap(gap) for gap in gaps if not gap.backfilled),
+        backfilled=tuple(_gap(gap) for gap in gaps if gap.backfilled),
     )
+
+
+def _gap(row: ClipGapRow) -> ClipGap:
+    return ClipGap(wall=_wall(row), cause=GapCause(row.cause), detail=row.detail)
 
 
 def _wall(row: ClipRow | ClipSliceRow | ClipGapRow) -> TimeRange:

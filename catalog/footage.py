@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from sqlalchemy import Engine, or_
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, func, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from catalog.database import reading, writing
-from catalog.tables import GapRow, RunRow, SegmentRow, SourceHealthRow
+from catalog.tables import GapRow, RunRow, SegmentRow, SourceHealthRow, SourceRow
 from kernel.chain import GENESIS_CHAIN
+from kernel.errors import CatalogError
 from kernel.model.footage import (
     Backfill,
+    ChainHead,
     ClockBasis,
     EndReason,
     Gap,
@@ -19,11 +23,14 @@ from kernel.model.footage import (
     Run,
     RunOrigin,
     Segment,
+    SegmentState,
     SourceHealth,
     SourceState,
 )
 from kernel.timerange import TimeRange
 from kernel.values import fields_of
+
+_PAGE = 500  # rows at a time, where there may be very many
 
 
 class Footage:
@@ -54,11 +61,17 @@ class Footage:
             row = session.get_one(RunRow, run_id)
             row.ended_us, row.end_reason = ended_us, reason
 
+    def run(self, run_id: str) -> Run | None:
+        """A run by its id."""
+        with reading(self._engine) as session:
+            row = session.get(RunRow, run_id)
+            return None if row is None else run_of(row)
+
     def unfinished_runs(self) -> list[Run]:
         """Runs without an end: after a start, those that a crash left behind."""
         with reading(self._engine) as session:
             rows = session.exec(select(RunRow).where(col(RunRow.ended_us).is_(None))).all()
-            return [_run(row) for row in rows]
+            return [run_of(row) for row in rows]
 
     def add_segment(self, segment: Segment) -> None:
         """Record a sealed segment; its file must be in place already (invariant 1)."""
@@ -71,57 +84,113 @@ class Footage:
 
         Sealed last, not newest: after a backward step of a clock these differ.
         """
-        newest = (
-            select(SegmentRow.chain)
+        with reading(self._engine) as session:
+            newest = session.exec(_newest_link(source_id)).first()
+            return GENESIS_CHAIN if newest is None else newest.chain
+
+    def chain_of(self, source_id: str) -> Iterator[tuple[int, Segment]]:
+        """A source's segments with their numbers in its chain, in the order of sealing: for checks.
+
+        Removed ones are links as all others are: over the years these are many, and only some are held at a
+        time.
+        """
+        after: tuple[int, str] | None = None
+        while page := self._links_after(source_id, after):
+            yield from page
+            after = page[-1][0], page[-1][1].id
+
+    def _links_after(self, source_id: str, after: tuple[int, str] | None) -> list[tuple[int, Segment]]:
+        number, name = col(SegmentRow.chain_number), col(SegmentRow.id)
+        chained = select(SegmentRow).where(SegmentRow.source_id == source_id).order_by(number, name)
+        if after is not None:
+            chained = chained.where(number >= after[0], or_(number > after[0], name > after[1]))
+        with reading(self._engine) as session:
+            rows = session.exec(chained.limit(_PAGE)).all()
+            return [(row.chain_number, segment_of(row)) for row in rows]
+
+    def is_kept(self, segment_id: str) -> bool:
+        """Whether a segment's file is to be there: it was not removed, and is not being removed."""
+        with reading(self._engine) as session:
+            row = session.get(SegmentRow, segment_id)
+            return row is not None and row.state == SegmentState.SEALED
+
+    def chain_values(self, source_id: str, first: int, last: int) -> dict[int, str]:
+        """Chain values of a source's segments by their numbers, from the first number to the last."""
+        within = (
+            select(SegmentRow.chain_number, SegmentRow.chain)
             .where(SegmentRow.source_id == source_id)
-            .order_by(col(SegmentRow.chain_number).desc())
-            .limit(1)
+            .where(col(SegmentRow.chain_number).between(first, last))
         )
         with reading(self._engine) as session:
-            return session.exec(newest).first() or GENESIS_CHAIN
+            return dict(session.exec(within).all())
 
-    def chain_of(self, source_id: str) -> list[tuple[int, Segment]]:
-        """A source's segments with their numbers in its chain, in the order of sealing: for checks."""
-        chained = (
-            select(SegmentRow)
-            .where(SegmentRow.source_id == source_id)
-            .order_by(col(SegmentRow.chain_number), col(SegmentRow.id))
-        )
+    def chain_heads(self) -> list[ChainHead]:
+        """The newest link of every source's chain, by source."""
         with reading(self._engine) as session:
-            return [(row.chain_number, _segment(row)) for row in session.exec(chained).all()]
+            sources = session.exec(select(SourceRow.id).order_by(SourceRow.id)).all()
+            heads = (session.exec(_newest_link(one)).first() for one in sources)
+            return [
+                ChainHead(source_id=row.source_id, number=row.chain_number, chain=row.chain)
+                for row in heads
+                if row is not None
+            ]
 
-    def segment_paths(self) -> set[str]:
-        """Paths of all segments, below the ring's root."""
+    def places_in_chain(self, ids: Iterable[str]) -> dict[str, int]:
+        """Numbers of those segments in their sources' chains, by id."""
+        numbered = select(SegmentRow.id, SegmentRow.chain_number).where(col(SegmentRow.id).in_(list(ids)))
         with reading(self._engine) as session:
-            return set(session.exec(select(SegmentRow.path)).all())
+            return dict(session.exec(numbered).all())
+
+    def states_of(self, paths: Iterable[str]) -> dict[str, SegmentState]:
+        """States of the segments with these paths, below the ring; other paths are left out."""
+        wanted = sorted(paths)
+        with reading(self._engine) as session:
+            pages = (wanted[at : at + _PAGE] for at in range(0, len(wanted), _PAGE))
+            named = (
+                select(SegmentRow.path, SegmentRow.state).where(col(SegmentRow.path).in_(page))
+                for page in pages
+            )
+            return {path: SegmentState(state) for one in named for path, state in session.exec(one).all()}
+
+    def known_paths(self, paths: Iterable[str]) -> set[str]:
+        """Those of these paths that a segment has or had: a removed one keeps its row."""
+        return set(self.states_of(paths))
 
     def all_segments(self) -> list[Segment]:
-        """Every segment, oldest first: for checks, not for pages."""
+        """Every segment whose file is kept, oldest first: for checks, not for pages."""
+        kept = select(SegmentRow).where(SegmentRow.state == SegmentState.SEALED)
         with reading(self._engine) as session:
-            rows = session.exec(select(SegmentRow).order_by(col(SegmentRow.wall_start_us))).all()
-            return [_segment(row) for row in rows]
+            rows = session.exec(kept.order_by(col(SegmentRow.wall_start_us))).all()
+            return [segment_of(row) for row in rows]
 
     def segments_by_id(self, ids: Iterable[str]) -> dict[str, Segment]:
         """Those segments, by id."""
         with reading(self._engine) as session:
             rows = session.exec(select(SegmentRow).where(col(SegmentRow.id).in_(list(ids)))).all()
-            return {row.id: _segment(row) for row in rows}
+            return {row.id: segment_of(row) for row in rows}
 
     def segments_of(self, source_id: str, wall: TimeRange) -> list[Segment]:
-        """Segments of a source that touch a range, oldest first."""
+        """Segments of a source that touch a range and whose files are kept, oldest first."""
         overlapping = (
             select(SegmentRow)
             .where(SegmentRow.source_id == source_id)
+            .where(SegmentRow.state == SegmentState.SEALED)
             .where(SegmentRow.wall_start_us < wall.end_us)
             .where(SegmentRow.wall_end_us > wall.start_us)
             .order_by(col(SegmentRow.wall_start_us))
         )
         with reading(self._engine) as session:
-            return [_segment(row) for row in session.exec(overlapping).all()]
+            return [segment_of(row) for row in session.exec(overlapping).all()]
 
     def recorded_until(self, source_id: str) -> int | None:
-        """Wall time at which a source's newest segment ends; None before the first."""
+        """Wall time at which a source's newest segment ends, removed or not; None before the first."""
         newest = select(func.max(SegmentRow.wall_end_us)).where(SegmentRow.source_id == source_id)
+        with reading(self._engine) as session:
+            return session.exec(newest).one()
+
+    def run_recorded_until(self, run_id: str) -> int | None:
+        """Wall time at which a run's last segment ends; None before its first."""
+        newest = select(func.max(SegmentRow.wall_end_us)).where(SegmentRow.run_id == run_id)
         with reading(self._engine) as session:
             return session.exec(newest).one()
 
@@ -154,6 +223,21 @@ class Footage:
         with writing(self._engine) as session:
             session.add(_gap_row(gap))
 
+    def put_gap(self, gap: Gap) -> None:
+        """A gap as its source tells it, again and again the same; one that turns out to be empty goes.
+
+        Raises:
+            CatalogError: a gap of another source has that id.
+        """
+        with writing(self._engine) as session:
+            row = session.get(GapRow, gap.id)
+            if row is not None and row.source_id != gap.source_id:
+                raise CatalogError(f"gap {gap.id} is of another source.")
+            if gap.end_us is None or gap.end_us > gap.start_us:
+                session.merge(_gap_row(gap))
+            elif row is not None:
+                session.delete(row)
+
     def open_gaps(self) -> list[Gap]:
         """Gaps that last."""
         with reading(self._engine) as session:
@@ -174,12 +258,35 @@ class Footage:
         with reading(self._engine) as session:
             return [_gap(row) for row in session.exec(overlapping).all()]
 
+    def gaps_to_backfill(self, source_ids: Iterable[str], since_us: int) -> list[Gap]:
+        """Gaps of these sources that are over, ended after that, and were not fetched yet; oldest first."""
+        waiting = (
+            select(GapRow)
+            .where(col(GapRow.source_id).in_(list(source_ids)))
+            .where(col(GapRow.wall_end_us) > since_us)
+            .where(GapRow.backfill == Backfill.NONE)
+            .order_by(col(GapRow.wall_start_us), col(GapRow.id))
+        )
+        with reading(self._engine) as session:
+            return [_gap(row) for row in session.exec(waiting).all()]
+
+    def mark_backfill(self, gap_id: str, found: Backfill) -> None:
+        """Say what of a gap was fetched afterwards; the gap itself stays as it is."""
+        with writing(self._engine) as session:
+            session.get_one(GapRow, gap_id).backfill = found
+
     def set_health(self, rows: Sequence[SourceHealth]) -> None:
         """Say how sources are doing, all in one transaction."""
+        if not rows:
+            return
+        # One statement for all: a hundred sources are told of every second.
+        insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
+        put = insert(SourceHealthRow)
+        told = [{**fields_of(health), "state": health.state.value} for health in rows]
+        newer = {name: put.excluded[name] for name in told[0] if name != "source_id"}
+        statement = put.on_conflict_do_update(index_elements=["source_id"], set_=newer)
         with writing(self._engine) as session:
-            for health in rows:
-                fields = fields_of(health)
-                session.merge(SourceHealthRow(**fields))
+            session.connection().execute(statement, told)
 
     def health(self) -> dict[str, SourceHealth]:
         """What was last said of each source, by its id."""
@@ -189,6 +296,11 @@ class Footage:
                 row.source_id: SourceHealth(**{**row.model_dump(), "state": SourceState(row.state)})
                 for row in rows
             }
+
+
+def _newest_link(source_id: str) -> SelectOfScalar[SegmentRow]:
+    newest = select(SegmentRow).where(SegmentRow.source_id == source_id)
+    return newest.order_by(col(SegmentRow.chain_number).desc()).limit(1)
 
 
 def _open_gap(session: Session, source_id: str) -> GapRow | None:
@@ -220,7 +332,8 @@ def _gap(row: GapRow) -> Gap:
     )
 
 
-def _run(row: RunRow) -> Run:
+def run_of(row: RunRow) -> Run:
+    """A row as a value."""
     reason = EndReason(row.end_reason) if row.end_reason else None
     return Run(
         id=row.id,
@@ -259,7 +372,8 @@ def _segment_row(segment: Segment, chain_number: int) -> SegmentRow:
     )
 
 
-def _segment(row: SegmentRow) -> Segment:
+def segment_of(row: SegmentRow) -> Segment:
+    """A row as a value."""
     return Segment(
         **{name: getattr(row, name) for name in _SAME_NAMED},
         wall=TimeRange(start_us=row.wall_start_us, end_us=row.wall_end_us),

@@ -13,7 +13,7 @@ from sqlmodel import Session, select
 from catalog.database import reading, writing
 from catalog.tables import IndustryRow, RegionRow, RoomRow, SeatRow, SiteRow, SourceRow
 from kernel.errors import CatalogError
-from kernel.model.source import ContentKind, Room, RoomKind, Seat, Source
+from kernel.model.source import ContentKind, Room, RoomKind, Seat, Site, Source
 from kernel.settings import CamerasFile
 from kernel.values import fields_of
 
@@ -80,6 +80,10 @@ class Places:
         with reading(self._engine) as session:
             rows = session.exec(select(IndustryRow).order_by(IndustryRow.code)).all()
             return [Division(**row.model_dump()) for row in rows]
+
+    def sites(self) -> dict[str, Site]:
+        with reading(self._engine) as session:
+            return {row.id: Site(**row.model_dump()) for row in session.exec(select(SiteRow)).all()}
 
     def rooms(self) -> dict[str, Room]:
         with reading(self._engine) as session:

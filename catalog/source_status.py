@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, case, or_
+from sqlalchemy import Engine, or_
 from sqlmodel import Session, col, func, select
 
 from catalog.database import reading
@@ -30,7 +30,6 @@ class GapTotal:
     cause: GapCause
     count: int
     duration_us: int  # the part inside the range that was asked for
-    lasting: bool  # one of them has no end yet
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,34 +56,31 @@ class SourceStatus:
         self._engine = engine
 
     def gaps_within(self, wall: TimeRange) -> list[GapTotal]:
-        """Gaps that touch a range; one that lasts counts to the range's end."""
-        start = _greater(col(GapRow.wall_start_us), wall.start_us)
-        end = _lesser(func.coalesce(GapRow.wall_end_us, wall.end_us), wall.end_us)
-        touching = or_(col(GapRow.wall_end_us).is_(None), col(GapRow.wall_end_us) > wall.start_us)
-        return self._gap_totals(end - start, touching, col(GapRow.wall_start_us) < wall.end_us)
+        """Gaps that touch a range, added up; one that lasts counts to the range's end."""
+        touching = select(GapRow.source_id, GapRow.cause, GapRow.wall_start_us, GapRow.wall_end_us).where(
+            or_(col(GapRow.wall_end_us).is_(None), col(GapRow.wall_end_us) > wall.start_us)
+        )
+        # Added up here, and later ones left out here: SQLite would read all gaps that there ever were.
+        found: dict[tuple[str, str], list[int]] = {}
+        with reading(self._engine) as session:
+            for source_id, cause, start_us, end_us in session.exec(touching).all():
+                inside_us = min(end_us or wall.end_us, wall.end_us) - max(start_us, wall.start_us)
+                if inside_us > 0:
+                    found.setdefault((source_id, cause), []).append(inside_us)
+        return [_gap_total(*key, len(lengths), sum(lengths)) for key, lengths in sorted(found.items())]
 
     def closed_gaps(self) -> list[GapTotal]:
         """All gaps that have ended: numbers that only grow, as counters must."""
-        length = col(GapRow.wall_end_us) - col(GapRow.wall_start_us)
-        return self._gap_totals(length, col(GapRow.wall_end_us).is_not(None))
-
-    def _gap_totals(self, length: ColumnElement[int], *where: ColumnElement[bool]) -> list[GapTotal]:
-        lasting = func.sum(case((col(GapRow.wall_end_us).is_(None), 1), else_=0))
+        length = func.sum(col(GapRow.wall_end_us) - col(GapRow.wall_start_us))
         query = (
-            select(GapRow.source_id, GapRow.cause, func.count(), func.sum(length), lasting)
-            .where(*where)
+            select(GapRow.source_id, GapRow.cause, func.count(), length)
+            .where(col(GapRow.wall_end_us).is_not(None))
             .group_by(col(GapRow.source_id), col(GapRow.cause))
         )
         with reading(self._engine) as session:
             return [
-                GapTotal(
-                    source_id=source_id,
-                    cause=GapCause(cause),
-                    count=count,
-                    duration_us=int(duration_us),
-                    lasting=bool(lasts),
-                )
-                for source_id, cause, count, duration_us, lasts in session.exec(query).all()
+                _gap_total(source_id, cause, count, length_us or 0)
+                for source_id, cause, count, length_us in session.exec(query).all()
             ]
 
     def newest_segments(self, source_ids: Iterable[str]) -> dict[str, KeptSegment]:
@@ -110,7 +106,7 @@ class SourceStatus:
         """One segment, removed or not."""
         with reading(self._engine) as session:
             row = session.get(SegmentRow, segment_id)
-            return None if row is None else _kept(session, [row])[0]
+            return None if row is None else _kept(row, session.get_one(RunRow, row.run_id).origin)
 
     def segments(self, source_id: str, wall: TimeRange, limit: int) -> list[KeptSegment]:
         """The newest segments of a source that touch a range, the newest first."""
@@ -149,17 +145,14 @@ class SourceStatus:
 
     def unarchived_sessions(self) -> int:
         """Sessions that have ended and rest in no archive yet."""
-        waiting = select(func.count()).where(col(SessionRow.state).in_([SessionState.ENDED, SessionState.CUT]))
+        states = [SessionState.ENDED, SessionState.CUT]
+        waiting = select(func.count()).where(col(SessionRow.state).in_(states))
         with reading(self._engine) as session:
             return session.exec(waiting).one()
 
 
-def _greater(column: Any, value: int) -> Any:
-    return case((column > value, column), else_=value)
-
-
-def _lesser(column: Any, value: int) -> Any:
-    return case((column < value, column), else_=value)
+def _gap_total(source_id: str, cause: str, count: int, duration_us: int) -> GapTotal:
+    return GapTotal(source_id=source_id, cause=GapCause(cause), count=count, duration_us=int(duration_us))
 
 
 def _last_number(source_id: str) -> Any:
@@ -177,7 +170,8 @@ def _newest(
 ) -> list[KeptSegment]:
     """The last segments that begin in ``since_us`` <= start < ``before_us``, the newest first."""
     query = (
-        select(SegmentRow)
+        select(SegmentRow, RunRow.origin)
+        .join(RunRow, col(RunRow.id) == col(SegmentRow.run_id))
         .where(SegmentRow.source_id == source_id)
         .where(SegmentRow.wall_start_us < before_us)
         .where(SegmentRow.wall_start_us >= since_us)
@@ -186,18 +180,11 @@ def _newest(
     )
     if sealed:
         query = query.where(SegmentRow.state == SegmentState.SEALED)
-    return _kept(session, list(session.exec(query).all()))
+    return [_kept(row, origin) for row, origin in session.exec(query).all()]
 
 
-def _kept(session: Session, rows: list[SegmentRow]) -> list[KeptSegment]:
-    ids = {row.run_id for row in rows}
-    origins = dict(session.exec(select(RunRow.id, RunRow.origin).where(col(RunRow.id).in_(ids))).all())
-    return [
-        KeptSegment(
-            segment=segment_of(row), state=SegmentState(row.state), origin=RunOrigin(origins[row.run_id])
-        )
-        for row in rows
-    ]
+def _kept(row: SegmentRow, origin: str) -> KeptSegment:
+    return KeptSegment(segment=segment_of(row), state=SegmentState(row.state), origin=RunOrigin(origin))
 
 
 def _spans(session: Session, source_id: str, wall: TimeRange) -> list[tuple[int, int, str]]:

@@ -52,6 +52,7 @@ def _summary(session: Transaction, project_id: str) -> ProjectSummary:
         select(func.count())
         .select_from(ClipGapRow)
         .join(ClipRow, col(ClipRow.id) == col(ClipGapRow.clip_id))
+        .where(col(ClipGapRow.backfilled).is_(False))
         .where(col(ClipRow.session_id).in_(ids))
     ).one()
     size, budget, raw = _weights(session, ids)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, MetaData
+from sqlalchemy import JSON, BigInteger, Index, MetaData
 from sqlmodel import Field, SQLModel
 
 METADATA = MetaData(
@@ -136,10 +136,17 @@ class RunRow(Table, table=True):
 
 class SegmentRow(Table, table=True):
     __tablename__ = "segment"
-    __table_args__ = {"comment": "Sealed files of the ring: a row here has its file (invariant 1)"}
+    __table_args__ = (
+        # A ring holds millions: the end of a chain and a stretch of time are found without a scan.
+        Index(None, "source_id", "chain_number"),
+        Index(None, "source_id", "wall_start_us"),
+        Index(None, "state", "size_bytes"),
+        Index(None, "state", "wall_start_us"),  # the oldest that is kept, past years of tombstones
+        {"comment": "Sealed files of the ring: a row here has its file (invariant 1)"},
+    )
     id: str = _column("Unique over all sites", primary_key=True)
     run_id: str = _column("Run it belongs to", foreign_key="run.id", index=True)
-    source_id: str = _column("Source", foreign_key="source.id", index=True)
+    source_id: str = _column("Source", foreign_key="source.id")
     sequence: int = _column("Position in its run, from 0")
     wall_start_us: int = _micros("Wall time of its first frame", index=True)
     wall_end_us: int = _micros("Wall time at which its last frame ends")
@@ -154,7 +161,7 @@ class SegmentRow(Table, table=True):
     chain: str = _column("SHA-256 over the source's previous chain value and this SHA-256")
     chain_number: int = _column("Place in the source's chain, from 1: the order of sealing")
     end_reason: str = _column("EndReason")
-    state: str = _column("SegmentState", default="sealed", index=True, default_sql="sealed")
+    state: str = _column("SegmentState", default="sealed", default_sql="sealed")
     removed_us: int | None = _micros("When its file was released; empty while it is kept", default=None)
     removal_reason: str = _column("By which rule its file was removed", default="", default_sql="")
     removed_by: str = _column("In whose name", default="", default_sql="")
@@ -172,6 +179,7 @@ class HoldRow(Table, table=True):
     made_us: int = _micros("When it was made")
     released_us: int | None = _micros("When it was released; empty while it holds", default=None)
     released_by: str = _column("Who released it", default="")
+    release_reason: str = _column("Why it was released", default="")
 
 
 class BookingRow(Table, table=True):
@@ -231,7 +239,7 @@ class GapRow(Table, table=True):
     id: str = _column("Unique over all sites", primary_key=True)
     source_id: str = _column("Source", foreign_key="source.id", index=True)
     wall_start_us: int = _micros("When it began", index=True)
-    wall_end_us: int | None = _micros("When it ended; empty while it lasts", default=None)
+    wall_end_us: int | None = _micros("When it ended; empty while it lasts", default=None, index=True)
     cause: str = _column("GapCause")
     detail: str = _column("What happened, for people, without credentials")
     backfill: str = _column(
@@ -311,6 +319,7 @@ class ClipGapRow(Table, table=True):
     wall_end_us: int = _micros("End")
     cause: str = _column("GapCause")
     detail: str = _column("What happened, for people")
+    backfilled: bool = _column("Whether it was fetched afterwards: slices cover it", default=False)
 
 
 class RenditionRow(Table, table=True):

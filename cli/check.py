@@ -1,4 +1,4 @@
-"""``jianzheng check``: presence, size and hash of everything, and the chain over all segments.
+"""``jianzheng check``: presence, size and hash of everything, the chain of all segments, and what was signed.
 
 Anything may run meanwhile. What is there is listed first and the rows are read after, so that whatever was
 finished in between is known; what remains is asked for once more at the end.
@@ -7,7 +7,7 @@ finished in between is known; what remains is asked for once more at the end.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -17,11 +17,13 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from capture.recover import QUARANTINE
+from capture.ring_disk import RingDisk
 from catalog.catalogue import Catalogue
 from catalog.objects import ObjectStore, sha256_of, verify
+from cli.signed_heads import check_signed_heads
 from kernel.chain import GENESIS_CHAIN, chain_value
-from kernel.errors import FixityError, ObjectMissing, StorageError
-from kernel.model.footage import Segment
+from kernel.errors import DiskLost, FixityError, ObjectMissing, StorageError
+from kernel.model.footage import Segment, SegmentState
 
 _SEGMENT_SUFFIX = ".mp4"  # of sealed ones; what is being written has another behind it
 _REASON_SUFFIX = ".reason.txt"
@@ -43,6 +45,10 @@ class Fault(StrEnum):
     """Recovery put it aside, with the reason."""
     CHAIN = "chain"
     """A row of a source's chain was changed, removed or put in another place."""
+    SIGNATURE = "signature"
+    """What a recorder signed is not what the catalogue says."""
+    DISK = "disk"
+    """The ring's disk is not there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,35 +70,63 @@ class _Listed:
     findings: list[Finding] = field(default_factory=list)  # what could not be listed
 
 
-def check_everything(catalogue: Catalogue, store: ObjectStore, ring: Path) -> tuple[list[Finding], int]:
-    """Compare all that the catalogue names with what is there; findings, and how many were compared."""
+def check_everything(
+    catalogue: Catalogue, store: ObjectStore, ring: Path, keys: Path
+) -> tuple[list[Finding], int, list[str]]:
+    """Compare all that the catalogue names with what is there.
+
+    Returns findings, how many files were compared, and what else a reader should know.
+    """
     listed = _list(store, ring)
-    segments = catalogue.footage.all_segments()
+    lost = list(_disk_fault(catalogue, ring))
+    segments = [] if lost else catalogue.footage.all_segments()
     objects = catalogue.archives.all_objects()
-    findings = list(listed.findings)
+    findings = lost + listed.findings
     with Progress(console=_console, transient=True) as progress:
         task = progress.add_task("核对 checking", total=len(segments) + len(objects))
         for segment in segments:
-            findings += _segment_fault(ring / segment.path, segment.size_bytes, segment.sha256)
+            findings += _kept_segment_fault(catalogue, ring, segment)
             progress.advance(task)
         for item in objects:
             findings += _object_fault(store, item.key, item.size_bytes, item.sha256)
             progress.advance(task)
-    for source_id in sorted({segment.source_id for segment in segments}):
+    for source_id in sorted(catalogue.places.sources()):
         findings += chain_faults(source_id, catalogue.footage.chain_of(source_id))
-    findings += _unknown_files(catalogue, ring, listed.sealed, {one.path for one in segments})
+    signed = check_signed_heads(catalogue, keys)
+    findings += (Finding(fault=Fault.SIGNATURE, name=name, detail=why) for name, why in signed.faults)
+    if not lost:
+        findings += _unknown_files(catalogue, ring, listed.sealed, {one.path for one in segments})
     findings += _unknown_objects(catalogue, listed.keys, {one.key for one in objects})
     findings += (_quarantine_fault(path) for path in listed.quarantined)
-    return findings, len(segments) + len(objects)
+    return findings, len(segments) + len(objects), signed.notes
+
+
+def _disk_fault(catalogue: Catalogue, ring: Path) -> Iterator[Finding]:
+    """A ring whose disk is not there is one finding, not one for each of its files."""
+    if catalogue.ring_disks.current() is None:
+        return  # made before rings had a marker; 'jianzheng capture' makes one
+    try:
+        RingDisk(ring, catalogue.ring_disks.current).check()
+    except DiskLost as error:
+        detail = f"{error.message} Its segments were not compared."
+        yield Finding(fault=Fault.DISK, name=f"ring: {ring}", detail=detail)
+
+
+def _kept_segment_fault(catalogue: Catalogue, ring: Path, segment: Segment) -> Iterator[Finding]:
+    """A file that was removed by rule while the check ran is not missing: its row is asked for again."""
+    for finding in _segment_fault(ring / segment.path, segment.size_bytes, segment.sha256):
+        if finding.fault is not Fault.MISSING or catalogue.footage.is_kept(segment.id):
+            yield finding
 
 
 def _list(store: ObjectStore, ring: Path) -> _Listed:
     listed = _Listed()
     for path in _files(ring, listed.findings):
-        if path.relative_to(ring).parts[0] == QUARANTINE:
+        top = path.relative_to(ring).parts[0]
+        if top == QUARANTINE:
             if not path.name.endswith(_REASON_SUFFIX):
                 listed.quarantined.append(path)
-        elif path.name.endswith(_SEGMENT_SUFFIX):
+        elif path.name.endswith(_SEGMENT_SUFFIX) and not top.startswith("."):  # an intake under way
             listed.sealed.append(path)
     try:
         listed.keys += store.list_keys()
@@ -148,11 +182,12 @@ def _object_fault(store: ObjectStore, key: str, size_bytes: int, sha256: str) ->
         yield Finding(fault=Fault.UNREADABLE, name=name, detail=error.message)
 
 
-def chain_faults(source_id: str, links: list[tuple[int, Segment]]) -> Iterator[Finding]:
+def chain_faults(source_id: str, links: Iterable[tuple[int, Segment]]) -> Iterator[Finding]:
     """Where a source's chain breaks: a row was changed, or one before it is missing or in another place.
 
-    Behind a break it goes on with what the row says, so that each break is named once. Rows that are missing
-    at the very end leave no trace in the chain itself.
+    Removed segments are links as all others are. Behind a break it goes on with what the row says, so that
+    each break is named once. Rows that are missing at the very end leave no trace in the chain itself, but in
+    what was signed.
     """
     previous, number = GENESIS_CHAIN, 0
     for found, segment in links:
@@ -178,14 +213,22 @@ def _expected_chain(previous: str, sha256: str) -> str | None:
 def _unknown_files(
     catalogue: Catalogue, ring: Path, sealed: list[Path], known: set[str]
 ) -> Iterator[Finding]:
-    """Files without a row. A file has its final name before its row: what remains is asked for again."""
-    without_row = [path for path in sealed if path.relative_to(ring).as_posix() not in known]
-    paths = catalogue.footage.segment_paths() if without_row else set()
-    for path in without_row:
-        if path.relative_to(ring).as_posix() not in paths and os.path.lexists(path):
+    """Files without a row, and files whose row says that they were removed.
+
+    A file has its final name before its row: what remains is asked for again.
+    """
+    by_place = {path.relative_to(ring).as_posix(): path for path in sealed}
+    states = catalogue.footage.states_of(by_place.keys() - known)
+    for place, path in by_place.items():
+        name, state = f"ring: {path}", states.get(place)
+        if place in known or not os.path.lexists(path):
+            continue
+        if state is SegmentState.REMOVED:
+            yield Finding(fault=Fault.UNKNOWN, name=name, detail="its row says that it was removed")
+        elif state is None:
             yield Finding(
                 fault=Fault.UNKNOWN,
-                name=f"ring: {path}",
+                name=name,
                 detail="no row names it; 'jianzheng capture' settles it when it starts or says why not",
             )
 
@@ -215,10 +258,12 @@ def _quarantine_fault(path: Path) -> Finding:
     return Finding(fault=Fault.QUARANTINED, name=f"ring: {path}", detail=detail)
 
 
-def print_findings(findings: list[Finding], counted: int) -> int:
+def print_findings(findings: list[Finding], counted: int, notes: Sequence[str] = ()) -> int:
     """Print what was found; returns the exit status."""
     for finding in findings:
         _out.print(f"[red]{finding.fault}[/]  {escape(finding.name)}  {escape(finding.detail)}")
+    for note in notes:
+        _out.print(f"说明 note  {escape(note)}")
     if findings:
         _out.print(f"[bold red]{len(findings)} 处异常 problems[/], {counted} 个文件已核对 files compared")
         return 1

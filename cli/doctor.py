@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import av
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from capture.rtsp.stream import open_rtsp
+from capture.groups import recorded_by_us
+from capture.openers import open_source
 from catalog.objects import open_store
 from cli.wiring import open_catalogue
 from kernel.clock import SystemClock
@@ -123,7 +125,8 @@ def _sources(settings: Settings) -> Iterator[Diagnosis]:
     except JianzhengError as error:
         yield Diagnosis(subject=str(settings.cameras), well=False, found=error.message, remedy=error.remedy)
         return
-    yield from asyncio.run(_all_sources(cameras.specs(), settings.capture))
+    asked = [spec for spec in recorded_by_us(cameras.specs()) if not spec.scheme.startswith("push+")]
+    yield from asyncio.run(_all_sources(asked, settings.capture))
 
 
 async def _all_sources(specs: Sequence[SourceSpec], settings: CaptureSettings) -> list[Diagnosis]:
@@ -134,7 +137,7 @@ async def _all_sources(specs: Sequence[SourceSpec], settings: CaptureSettings) -
 async def _source(spec: SourceSpec, settings: CaptureSettings) -> Diagnosis:
     subject = f"来源 source {spec.id}"
     try:
-        stream = await open_rtsp(spec, settings, SystemClock())
+        stream = await open_source(spec, settings, SystemClock())
     except SourceError as error:
         return Diagnosis(subject=subject, well=False, found=error.message, remedy=error.remedy)
     await stream.close()
@@ -150,6 +153,7 @@ def print_diagnosis(diagnoses: Iterator[Diagnosis]) -> int:
     for one in diagnoses:
         ill += not one.well
         mark = "[green]✓[/]" if one.well else "[red]✗[/]"
-        table.add_row(mark, one.subject, one.found, "" if one.well else one.remedy)
+        remedy = "" if one.well else one.remedy
+        table.add_row(mark, *map(escape, (one.subject, one.found, remedy)))
     _out.print(table)
     return 1 if ill else 0

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from kernel.clock import SystemClock
-from kernel.errors import JianzhengError
+from kernel.errors import JianzhengError, SettingsError
 from kernel.log import configure_logging, logger
 from kernel.settings import Settings, load_cameras, load_settings
 
@@ -37,6 +37,8 @@ Sites, rooms, seats and sources are in `cameras.yaml`. Everything else is in `ji
 environment variables such as `JIANZHENG_RING__SEGMENT_SECONDS=60`; a key that names no setting is refused.
 """,
 )
+ring_app = typer.Typer(no_args_is_help=True, help="The ring's disk, and the proofs of what is on it.")
+app.add_typer(ring_app, name="ring")
 booking_app = typer.Typer(no_args_is_help=True, help="When rooms are booked: `record: booked` sources.")
 app.add_typer(booking_app, name="booking")
 PORT_TAKEN = "Choose another port with --port, or end the program that uses it."
@@ -117,6 +119,16 @@ def simulate(
         Path | None,
         typer.Option(help="Serve the video files of this directory, looped, instead of generated scenes."),
     ] = None,
+    onvif_port: Annotated[
+        int | None,
+        typer.Option(help="Be an ONVIF device, too, on this port; 0 takes any free one.", min=0, max=65535),
+    ] = None,
+    onvif_skew: Annotated[
+        float, typer.Option(help="Seconds by which the ONVIF device's clock is ahead.")
+    ] = 0,
+    discoverable: Annotated[
+        bool, typer.Option("--discoverable", help="Answer `jianzheng discover` (WS-Discovery) as well.")
+    ] = False,
     json_log: MachineLog = False,
 ) -> None:
     """Serve a simulated trading centre by RTSP: nine sources, for demo, training and tests.
@@ -130,7 +142,16 @@ def simulate(
 
     configure_logging(machine=json_log)
     refuse_busy_port("The simulated centre cannot be served", host, port, PORT_TAKEN)
-    settings = SimulatorSettings(host=host, port=port, username=username, password=password, footage=footage)
+    settings = SimulatorSettings(
+        host=host,
+        port=port,
+        username=username,
+        password=password,
+        footage=footage,
+        onvif_port=onvif_port,
+        onvif_skew_s=onvif_skew,
+        discoverable=discoverable,
+    )
     run_simulator(settings, SystemClock())
 
 
@@ -140,7 +161,7 @@ def capture(
     data_dir: DataDir = None,
     principal: PrincipalOption = None,
     json_log: MachineLog = False,
-    group: Annotated[str, typer.Option(hidden=True, help="Of a supervisor to its child.")] = "",
+    group: Annotated[str, typer.Option(hidden=True, help="Of a keeper to its child.")] = "",
 ) -> None:
     """Record all sources of cameras.yaml into the ring, until told to stop.
 
@@ -190,24 +211,32 @@ def archive(
 def serve(
     host: Annotated[str | None, typer.Option(help="Loopback address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of the page.", min=0, max=65535)] = None,
+    cameras: CamerasOption = None,
     data_dir: DataDir = None,
     json_log: MachineLog = False,
 ) -> None:
-    """Serve the page: projects, sessions and the replay wall. Loopback only, until accounts exist."""
+    """Serve the page: projects, sessions, replay wall and sources. Loopback only, until accounts exist.
+
+    For machines there are /readyz, /healthz and /metrics.
+    """
     import uvicorn
 
     from catalog.objects import open_store
+    from cli.checkup import CheckerOnDemand
     from cli.ports import refuse_busy_port
+    from cli.watch import open_watch
     from cli.wiring import open_catalogue
     from player_api.app import check_loopback, create_app
 
     configure_logging(machine=json_log)
-    settings = _settings(data_dir)
+    settings = _settings(data_dir, cameras)
     address, number = host or settings.server.host, port if port is not None else settings.server.port
     check_loopback(address)
     with open_catalogue(settings) as catalogue:
-        store = open_store(settings.store_url, settings.store_dir)
-        application = create_app(catalogue, store, SystemClock())
+        store, clock = open_store(settings.store_url, settings.store_dir), SystemClock()
+        watch = open_watch(settings, catalogue, clock)
+        checker = CheckerOnDemand(settings, catalogue, clock)
+        application = create_app(catalogue, store, clock, watch=watch, checker=checker)
         config = uvicorn.Config(
             application, host=address, port=number, log_level="warning", timeout_graceful_shutdown=2
         )
@@ -216,11 +245,159 @@ def serve(
 
 
 @app.command()
+def status(
+    cameras: CamerasOption = None,
+    data_dir: DataDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
+) -> None:
+    """Say of every source whether it is being recorded, and why not, and when the disk will be full.
+
+    Exit status 0 only if everything that should be recorded now is being recorded.
+    """
+    from cli.status import print_status
+    from cli.watch import open_watch
+    from cli.wiring import open_catalogue, refuse_missing_catalogue
+
+    configure_logging()
+    settings, clock = _settings(data_dir, cameras), SystemClock()
+    refuse_missing_catalogue(settings)
+    with open_catalogue(settings) as catalogue:
+        watch = open_watch(settings, catalogue, clock)
+        raise typer.Exit(print_status(catalogue, watch, clock.now_us(), as_json=as_json))
+
+
+@app.command()
+def intake(
+    file: Annotated[str, typer.Argument(help="The recording: a path or a file:///PATH URI.")],
+    source: Annotated[str, typer.Option(help="Source of cameras.yaml that it shows.")],
+    start: Annotated[
+        str | None,
+        typer.Option(help="When its first picture was taken, with a zone: 2026-03-02T09:00:00+08:00."),
+    ] = None,
+    offset: Annotated[
+        float, typer.Option(help="Seconds added to its times: how far the clock that set them was behind.")
+    ] = 0.0,
+    sha256: Annotated[str, typer.Option(help="SHA-256 that the file must have.")] = "",
+    cameras: CamerasOption = None,
+    data_dir: DataDir = None,
+    principal: PrincipalOption = None,
+) -> None:
+    """Take a recording that somebody hands in (MP4, MKV, TS, MOV: H.264 or H.265) into the ring.
+
+    Without --start the file's own clock counts. Nothing is encoded again. Where the source was recorded at
+    that time already, or the file cannot be recorded as it is, it is refused whole.
+    """
+    from cli.intake import IntakeOptions, run_intake
+    from cli.wiring import open_catalogue
+
+    configure_logging()
+    settings = _settings(data_dir, cameras)
+    options = IntakeOptions(
+        file=file,
+        source_id=source,
+        start=start,
+        offset_seconds=offset,
+        sha256=sha256,
+        principal=principal or _user(),
+    )
+    with open_catalogue(settings, load_cameras(settings.cameras)) as catalogue:
+        run_intake(options, settings, catalogue, SystemClock())
+
+
+@app.command()
+def receive(
+    cameras: CamerasOption = None,
+    data_dir: DataDir = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port for agents.", min=1, max=65535)] = None,
+    json_log: MachineLog = False,
+) -> None:
+    """Receive what agents on experts' computers send, by HTTPS, until told to stop.
+
+    Takes the sources of cameras.yaml whose uri is `agent:`; their passwords are the agents' tokens. Runs
+    beside `capture`, on the same ring and catalogue.
+    """
+    from cli.agents import receive as receive_agents
+    from cli.wiring import open_catalogue
+
+    configure_logging(machine=json_log)
+    settings = _settings(data_dir, cameras)
+    given = {"host": host, "port": port}
+    changed = {name: value for name, value in given.items() if value is not None}
+    settings = settings.model_copy(update={"receiver": settings.receiver.model_copy(update=changed)})
+    places = load_cameras(settings.cameras)
+    with open_catalogue(settings, places) as catalogue:
+        receive_agents(settings, places.specs(), catalogue, SystemClock())
+
+
+@app.command()
+def enrol(
+    source: Annotated[str, typer.Argument(help="Id of the desktop in cameras.yaml.")],
+    recorder: Annotated[str, typer.Option(help="How the computer reaches this recorder: https://HOST:PORT.")],
+    output: Annotated[Path, typer.Option(help="File to write; it holds the token.")] = Path("agent.toml"),
+    cameras: CamerasOption = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Write the agent.toml of one expert's computer: address, token, fingerprint of the certificate."""
+    from cli.agents import enrol as enrol_agent
+
+    configure_logging()
+    settings = _settings(data_dir, cameras)
+    found = [spec for spec in load_cameras(settings.cameras).specs() if spec.id == source]
+    if not found:
+        raise SettingsError(f"{settings.cameras} names no source {source}.")
+    enrol_agent(settings, found[0], recorder, output, SystemClock())
+    typer.echo(f"已写好 {output} is written. Bring it to the computer by a way that nobody else can read.")
+
+
+@app.command()
+def checkup(
+    room: Annotated[str, typer.Argument(help="Room of cameras.yaml.")],
+    cameras: CamerasOption = None,
+    data_dir: DataDir = None,
+    principal: PrincipalOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
+) -> None:
+    """Look at all sources of a room for some seconds: picture, sound, clock, key frames, loss, disk.
+
+    Each is judged by what it shows: a still desktop is well, a still room is not. The result is kept, with
+    the pictures in `data_dir/checkups`. Exit status 0 if all is well; 1 with remedies if something failed.
+    """
+    from cli.checkup import checker_of, run_checkup
+    from cli.wiring import open_catalogue
+
+    configure_logging()
+    settings = _settings(data_dir, cameras)
+    places = load_cameras(settings.cameras)
+    with open_catalogue(settings, places) as catalogue:
+        checker = checker_of(settings, places, catalogue, SystemClock())
+        raise typer.Exit(run_checkup(checker, room, principal or _user(), as_json=as_json))
+
+
+@app.command()
+def override(
+    checkup_id: Annotated[str, typer.Argument(metavar="CHECKUP", help="Id of the failed check-up.")],
+    reason: Annotated[str, typer.Option(help="Why the session begins all the same.")],
+    principal: Annotated[str, typer.Option("--as", metavar="NAME", help="Who decides so.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Let a session begin although the check-up of its room failed. Kept; once only."""
+    from cli.wiring import open_catalogue, refuse_missing_catalogue
+
+    configure_logging()
+    settings = _settings(data_dir)
+    refuse_missing_catalogue(settings)
+    with open_catalogue(settings) as catalogue:
+        done = catalogue.checkups.override(checkup_id, principal, reason, SystemClock().now_us())
+    typer.echo(f"{done.id}: {done.overridden_by}, {done.override_reason}")
+
+
+@app.command()
 def check(data_dir: DataDir = None) -> None:
-    """Check presence, size and SHA-256 of every segment and every archived object, and the segments' chain.
+    """Check presence, size and SHA-256 of every segment and every archived object, chains and signatures.
 
     Exit status 0 if all agree; 1 with a list if something is missing, changed, unreadable, out of its chain,
-    quarantined, or known to no row.
+    not as it was signed, quarantined, or known to no row.
     """
     from catalog.objects import open_store
     from cli.check import check_everything, print_findings
@@ -231,8 +408,8 @@ def check(data_dir: DataDir = None) -> None:
     refuse_missing_catalogue(settings)
     with open_catalogue(settings) as catalogue:
         store = open_store(settings.store_url, settings.store_dir)
-        findings, counted = check_everything(catalogue, store, settings.ring_dir)
-    raise typer.Exit(print_findings(findings, counted))
+        findings, counted, notes = check_everything(catalogue, store, settings.ring_dir, settings.keys_dir)
+    raise typer.Exit(print_findings(findings, counted, notes))
 
 
 @app.command()
@@ -285,6 +462,167 @@ def booking_cancel(
 
     with open_catalogue(_settings(data_dir)) as catalogue:
         catalogue.bookings.cancel(booking)
+
+
+@app.command()
+def discover(
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for answers.", min=0.5, max=60)] = 3,
+    interface: Annotated[
+        str, typer.Option(help="Name or address of the interface to ask on. [default: all but loopback]")
+    ] = "",
+    username: Annotated[str, typer.Option(help="User of the devices, to ask them for their streams.")] = "",
+    password: Annotated[
+        str,
+        typer.Option(help="Password of that user; asked for if it is left out.", envvar="ONVIF_PASSWORD"),
+    ] = "",
+    write: Annotated[
+        Path | None, typer.Option(help="Put what is new into this cameras.yaml; the rest stays as it is.")
+    ] = None,
+    cameras: CamerasOption = None,
+) -> None:
+    """List the ONVIF devices on the network, and the entries that cameras.yaml lacks.
+
+    Asks by WS-Discovery on all interfaces. With a user name, each device is asked for its streams, and one
+    with several sensors gets an entry for each. What cameras.yaml has already is left out.
+    """
+    from cli.discover import find, new_entries, show, show_entries
+    from cli.discover import write as write_entries
+
+    configure_logging()
+    settings = _settings(None, write or cameras)
+    if username and not password:
+        password = typer.prompt("密码 Password", hide_input=True, default="", show_default=False, err=True)
+    devices = find(interface, timeout, username, password, settings.capture, SystemClock())
+    show(devices)
+    made = new_entries(devices, settings.cameras, username, password)
+    if write is None:
+        show_entries(made)
+    elif made:
+        write_entries(made, write)
+        typer.echo(f"{len(made)} entries were put into {write}: correct room, kinds and labels.")
+
+
+@app.command()
+def hold(
+    source: Annotated[str, typer.Argument(help="Id of the source in cameras.yaml.")],
+    start: Annotated[str, typer.Argument(metavar="FROM", help="Such as 2026-03-02T09:00+08:00.")],
+    end: Annotated[str, typer.Argument(metavar="TO", help="Such as 2026-03-02T12:00+08:00.")],
+    reason: Annotated[str, typer.Option(help="Why; stays on record.")],
+    data_dir: DataDir = None,
+    principal: PrincipalOption = None,
+) -> None:
+    """Hold footage: nothing of it is removed until it is released. Says what is gone already."""
+    from cli.ring import make_hold
+    from cli.wiring import open_catalogue, refuse_missing_catalogue
+
+    settings = _settings(data_dir)
+    refuse_missing_catalogue(settings)
+    with open_catalogue(settings) as catalogue:
+        make_hold(catalogue, source, (start, end), reason, principal or _user(), SystemClock())
+
+
+@app.command()
+def holds(
+    released: Annotated[bool, typer.Option("--all", help="Those that were released, too.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """List what is held, by whom and why."""
+    from cli.ring import print_holds
+    from cli.wiring import open_catalogue, refuse_missing_catalogue
+
+    settings = _settings(data_dir)
+    refuse_missing_catalogue(settings)
+    with open_catalogue(settings) as catalogue:
+        print_holds(catalogue, released=released)
+
+
+@app.command()
+def release(
+    hold_id: Annotated[str, typer.Argument(metavar="HOLD", help="Its id.")],
+    reason: Annotated[str, typer.Option(help="Why; stays on record.")],
+    data_dir: DataDir = None,
+    principal: PrincipalOption = None,
+) -> None:
+    """Let go of a hold. That it was, and who released it and why, stays on record."""
+    from cli.wiring import open_catalogue, refuse_missing_catalogue
+
+    settings = _settings(data_dir)
+    refuse_missing_catalogue(settings)
+    with open_catalogue(settings) as catalogue:
+        now_us = SystemClock().now_us()
+        catalogue.holds.release(hold_id, at_us=now_us, principal=principal or _user(), reason=reason)
+
+
+@ring_app.command("adopt")
+def ring_adopt(data_dir: DataDir = None, principal: PrincipalOption = None) -> None:
+    """Make the disk that is mounted at the ring's place the ring, on purpose: a new one, or a copy."""
+    from cli.ring import adopt_disk
+    from cli.wiring import open_catalogue, refuse_missing_catalogue
+
+    settings = _settings(data_dir)
+    refuse_missing_catalogue(settings)
+    with open_catalogue(settings) as catalogue:
+        adopt_disk(catalogue, settings.ring_dir, principal or _user(), SystemClock())
+
+
+@ring_app.command("key")
+def ring_key(data_dir: DataDir = None) -> None:
+    """Print the public key with which the recorder signs, as PEM: for whoever verifies."""
+    from cli.ring import print_key
+    from cli.wiring import open_catalogue, refuse_missing_catalogue
+
+    settings = _settings(data_dir)
+    refuse_missing_catalogue(settings)
+    with open_catalogue(settings) as catalogue:
+        print_key(catalogue)
+
+
+@ring_app.command("checkpoint")
+def ring_checkpoint(
+    directory: Annotated[Path, typer.Argument(help="Where to write them.")], data_dir: DataDir = None
+) -> None:
+    """Write the newest signed statement, its signature and the public key as files, to be kept elsewhere."""
+    from cli.ring import export_checkpoint
+    from cli.wiring import open_catalogue, refuse_missing_catalogue
+
+    settings = _settings(data_dir)
+    refuse_missing_catalogue(settings)
+    with open_catalogue(settings) as catalogue:
+        export_checkpoint(catalogue, directory)
+
+
+@app.command()
+def probe(
+    source: Annotated[str, typer.Argument(help="Id of a source in cameras.yaml, or an address (rtsp://...).")],
+    seconds: Annotated[float, typer.Option(help="How long to watch it.", min=1, max=3600)] = 10,
+    username: Annotated[
+        str, typer.Option(help="User of the device.", envvar="SOURCE_USERNAME", show_envvar=True)
+    ] = "",
+    password: Annotated[
+        str, typer.Option(help="Password of that user.", envvar="SOURCE_PASSWORD", show_envvar=True)
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line, for machines.")] = False,
+    cameras: CamerasOption = None,
+) -> None:
+    """Watch a source for some seconds: codec, size, real frame rate, key frames, sound, loss, clock, delay.
+
+    Each line says whether a recording would suffer, and what to set at the device. Exit status 0 if nothing
+    is wrong with it; 1 if something is.
+    """
+    from cli import probe as probing
+
+    configure_logging()
+    settings = _settings(None, cameras)
+    if username and not password:
+        password = typer.prompt("密码 Password", hide_input=True, default="", show_default=False, err=True)
+    spec = probing.source_of(source, settings.cameras, username, password)
+    probed = probing.look(spec, settings.capture, SystemClock(), seconds)
+    found = probing.verdicts(spec, probed)
+    if as_json:
+        typer.echo(probing.as_json(spec, probed, found))
+    else:
+        probing.show(spec, probed, found)
+    raise typer.Exit(1 if found else 0)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What ``jianzheng capture`` runs: one recording process, or one per group of sources under a supervisor."""
+"""What ``jianzheng capture`` runs: one recording process, or one per group of sources under a keeper."""
 
 from __future__ import annotations
 
@@ -10,19 +10,28 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from capture.checkpoints import Signer
 from capture.disk import WriterThread
+from capture.eviction import EvictionRules, Evictor
 from capture.groups import Group, assign, recorded_by_us
-from capture.supervisor import Command, Supervisor
+from capture.keeper import Command, Keeper
+from capture.recover import Mine
+from capture.ring_disk import RingDisk, open_ring
 from capture.sweeps import Sweep, Sweeps
-from capture.worker import Share, record, settle
+from capture.worker import Duties, Share, record, settle
 from catalog.catalogue import Catalogue
 from cli.wiring import open_catalogue
 from kernel.clock import Clock
-from kernel.errors import SettingsError
+from kernel.errors import DiskLost, SettingsError
 from kernel.lock import sole_user
+from kernel.log import logger
 from kernel.settings import CamerasFile, Settings, load_cameras
 
 _TICK_S = 1.0
+_ROOM_S = 5.0  # between two looks whether the ring needs room
+_SIGNATURE_S = 60.0  # between two signatures of the chains' heads
+
+_log = logger("cli")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,11 +43,20 @@ class Recording:
     json_log: bool
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Site:
+    """What is recorded, and where to."""
+
+    places: CamerasFile
+    catalogue: Catalogue
+    disk: RingDisk
+
+
 def run_capture(asked: Recording, group: str, clock: Clock) -> None:
     """Record until told to stop.
 
     Args:
-        group: the one to record, given by a supervisor to its child; empty: everything.
+        group: the one to record, given by a keeper to its child; empty: everything.
 
     Raises:
         SettingsError: there is no such group.
@@ -46,12 +64,14 @@ def run_capture(asked: Recording, group: str, clock: Clock) -> None:
     places = load_cameras(asked.settings.cameras)
     groups = assign(places.specs(), asked.settings.capture)
     with open_catalogue(asked.settings, places) as catalogue:
+        disk = open_ring(asked.settings.ring_dir, catalogue.ring_disks, clock, asked.principal)
+        site = Site(places=places, catalogue=catalogue, disk=disk)
         if group:
-            asyncio.run(_record_group(asked, places, catalogue, _named(groups, group), clock))
+            asyncio.run(_record_group(asked, site, _named(groups, group), clock))
         elif len(groups) <= 1:
-            asyncio.run(_record_all(asked, places, catalogue, groups, clock))
+            asyncio.run(_record_all(asked, site, groups, clock))
         else:
-            asyncio.run(_supervise(asked, places, catalogue, groups, clock))
+            asyncio.run(_keep_groups(asked, site, groups, clock))
 
 
 def _named(groups: Sequence[Group], name: str) -> Group:
@@ -75,41 +95,45 @@ def _not_others(places: CamerasFile) -> frozenset[str]:
     return frozenset(spec.id for spec in places.specs() if spec.id not in ours)
 
 
-async def _record_all(
-    asked: Recording, places: CamerasFile, catalogue: Catalogue, groups: Sequence[Group], clock: Clock
-) -> None:
-    others = _not_others(places)
+async def _record_all(asked: Recording, site: Site, groups: Sequence[Group], clock: Clock) -> None:
+    others = _not_others(site.places)
     await record(
         groups[0].specs if groups else (),
         asked.settings,
-        catalogue.footage,
+        site.catalogue.footage,
         clock,
         _stop_on_signal(),
         principal=asked.principal,
-        wishes=places.wishes(),
-        bookings=catalogue.bookings,
-        sweeps=_sweeps(asked, catalogue, clock),
-        share=Share(mine=lambda source_id: source_id not in others),
+        duties=Duties(
+            wishes=site.places.wishes(),
+            bookings=site.catalogue.bookings,
+            memory=site.catalogue.footage,
+            disk=site.disk,
+            sweeps=_sweeps(asked, site, clock),
+            share=Share(mine=lambda source_id: source_id not in others),
+        ),
     )
 
 
-async def _record_group(
-    asked: Recording, places: CamerasFile, catalogue: Catalogue, group: Group, clock: Clock
-) -> None:
+async def _record_group(asked: Recording, site: Site, group: Group, clock: Clock) -> None:
     ids = frozenset(spec.id for spec in group.specs)
     stop = _stop_on_signal()
     asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _stop_at_end_of_input, stop)
     await record(
         group.specs,
         asked.settings,
-        catalogue.footage,
+        site.catalogue.footage,
         clock,
         stop,
         principal=asked.principal,
-        wishes=places.wishes(),
-        bookings=catalogue.bookings,
-        share=Share(group=group.name, mine=lambda source_id: source_id in ids),
-        on_tick=_tell_parent,
+        duties=Duties(
+            wishes=site.places.wishes(),
+            bookings=site.catalogue.bookings,
+            memory=site.catalogue.footage,
+            disk=site.disk,
+            share=Share(group=group.name, mine=lambda source_id: source_id in ids),
+            on_tick=_tell_parent,
+        ),
     )
 
 
@@ -126,19 +150,17 @@ def _tell_parent() -> None:
         sys.stdout.flush()
 
 
-async def _supervise(
-    asked: Recording, places: CamerasFile, catalogue: Catalogue, groups: Sequence[Group], clock: Clock
-) -> None:
+async def _keep_groups(asked: Recording, site: Site, groups: Sequence[Group], clock: Clock) -> None:
     """The children record; what is nobody's is settled here, and what is done for the whole ring is, too."""
     settings, stop = asked.settings, _stop_on_signal()
-    known = frozenset(spec.id for spec in places.specs())
+    known = frozenset(spec.id for spec in site.places.specs())
     with sole_user(settings.ring_dir, "recorder"):
         thread = WriterThread()
         try:
-            await thread.call(settle, settings, catalogue.footage, lambda source_id: source_id not in known)
-            sweeps = Sweeps(_sweeps(asked, catalogue, clock), clock, thread)
+            await thread.call(_settle_nobodys, settings, site, lambda source_id: source_id not in known)
+            sweeps = Sweeps(_sweeps(asked, site, clock), clock, thread)
             sweeping = asyncio.create_task(_sweep(sweeps, stop))
-            await Supervisor([group.name for group in groups], _command(asked), clock).run(stop)
+            await Keeper([group.name for group in groups], _command(asked), clock).run(stop)
             await sweeping
             await sweeps.finish()
         finally:
@@ -153,9 +175,31 @@ async def _sweep(sweeps: Sweeps, stop: asyncio.Event) -> None:
                 await stop.wait()
 
 
-def _sweeps(asked: Recording, catalogue: Catalogue, clock: Clock) -> list[Sweep]:
+def _settle_nobodys(settings: Settings, site: Site, mine: Mine) -> None:
+    try:
+        site.disk.check()
+    except DiskLost as error:
+        _log.error(str(error), action="disk.lost", ring=str(settings.ring_dir))
+    else:
+        settle(settings, site.catalogue.footage, mine)
+
+
+def _sweeps(asked: Recording, site: Site, clock: Clock) -> list[Sweep]:
     """What is done once for the whole ring."""
-    return []
+    settings, catalogue = asked.settings, site.catalogue
+    evictor = Evictor(
+        root=settings.ring_dir,
+        disk=site.disk,
+        rows=catalogue.removal,
+        rules=EvictionRules.of(settings.ring, settings.cut),
+        clock=clock,
+        principal=asked.principal,
+    )
+    signer = Signer(settings.keys_dir, catalogue.checkpoints, catalogue.footage, clock)
+    return [
+        Sweep(name="room", seconds=_ROOM_S, run_once=evictor.run_once),
+        Sweep(name="signature", seconds=_SIGNATURE_S, run_once=signer.run_once, at_end=True),
+    ]
 
 
 def _command(asked: Recording) -> Command:

@@ -7,6 +7,7 @@ an integer of microseconds from an arbitrary origin that never steps; only diffe
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -45,6 +46,22 @@ class SystemClock:
 
     async def wait(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+def slept_us() -> int:
+    """How long this computer has slept, as far as monotonic time leaves that out, microseconds.
+
+    Only differences mean anything. Together with monotonic time it is a time that never steps and never
+    stops, so that a sleep and a step of the clock can be told apart. Linux: ``CLOCK_BOOTTIME`` counts sleep
+    (clock_gettime(2)); macOS: ``CLOCK_MONOTONIC_RAW`` does. Windows' monotonic time counts it already.
+    """
+    if sys.platform == "linux":
+        with_sleep, without = time.CLOCK_BOOTTIME, time.CLOCK_MONOTONIC
+    elif sys.platform == "darwin":
+        with_sleep, without = time.CLOCK_MONOTONIC_RAW, time.CLOCK_UPTIME_RAW
+    else:
+        return 0
+    return (time.clock_gettime_ns(with_sleep) - time.clock_gettime_ns(without)) // 1000
 
 
 class FakeClock:

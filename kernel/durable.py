@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from pathlib import Path
 
 from kernel.errors import DiskFull, StorageError
@@ -12,7 +13,9 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def fsync_directory(directory: Path) -> None:
-    """Make names in a directory durable."""
+    """Make names in a directory durable. Windows has no such call: its file system's journal keeps names."""
+    if sys.platform == "win32":
+        return
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -32,6 +35,24 @@ def make_directory(directory: Path, root: Path) -> None:
     for new in reversed(missing):
         new.mkdir(parents=True, exist_ok=True)
         fsync_directory(new.parent)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a small file so that after a power cut the old content or the new is there, never a part.
+
+    Raises:
+        StorageError: it could not be written; what was there stays.
+    """
+    part = path.with_name(path.name + ".new")
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        fsync_directory(path.parent)
+    except OSError as error:
+        raise storage_error(error) from error
 
 
 def storage_error(error: OSError) -> StorageError:

@@ -13,7 +13,9 @@
     │   ├── SourceProtocolError  the device breaks the protocol                    (retry helps)
     │   └── TimestampDiscontinuity  its time stamps jumped: a new run is needed    (retry helps)
     ├── FootageError             a file of footage is damaged or not what its row says
-    │   └── BoxError             bytes that are not the MP4 boxes they should be
+    │   ├── BoxError             bytes that are not the MP4 boxes they should be
+    │   ├── FootageConflict      other footage has that id already
+    │   └── IntakeRefused        a file handed in cannot be taken into the ring
     ├── TimelineError            a project's timeline cannot be used as written
     ├── EncodeError              a clip could not be encoded                           (retry helps)
     ├── StorageError             a disk or object store does not do its duty
@@ -22,7 +24,12 @@
     │   ├── ObjectExists         that key is taken; keys are never overwritten (invariant 9)
     │   ├── ObjectMissing        no object has that key
     │   └── FixityError          bytes and checksum disagree
+    ├── RecorderError            an agent's recorder does not take what it sends           (retry helps)
+    │   ├── RecorderUnreachable  nothing answers there                             (retry helps)
+    │   ├── RecorderRefuses      certificate or token are wrong
+    │   └── SegmentRefused       the recorder will never take this segment
     ├── CatalogError             the catalogue cannot be used
+    │   └── OverrideRefused      a check-up cannot be overridden so
     └── ServerError              the server cannot start as asked
 
 The class docstring is the default message. ``hint`` says what a person can do; ``retryable`` says whether
@@ -128,6 +135,18 @@ class BoxError(FootageError):
     """The bytes are not the MP4 boxes they should be."""
 
 
+class FootageConflict(FootageError):
+    """Other footage has that id already."""
+
+    hint = "Nothing was overwritten; both are kept where they are. Compare them."
+
+
+class IntakeRefused(FootageError):
+    """The file cannot be taken in."""
+
+    hint = "Nothing of it was taken; the ring is as it was."
+
+
 class TimelineError(JianzhengError):
     """The timeline cannot be used as written."""
 
@@ -179,10 +198,43 @@ class FixityError(StorageError):
     hint = "Restore the object from another copy; run 'jianzheng check' to see what else is hurt."
 
 
+class RecorderError(JianzhengError):
+    """The recorder does not take what the agent sends."""
+
+    hint = "Everything is kept here and sent again by itself."
+    retryable = True
+
+
+class RecorderUnreachable(RecorderError):
+    """The recorder does not answer."""
+
+    hint = "Recording goes on; what is recorded is sent as soon as it answers."
+
+
+class RecorderRefuses(RecorderError):
+    """The recorder and this agent do not know each other."""
+
+    hint = "Correct token and certificate_sha256 in agent.toml; 'jianzheng enrol' writes them."
+    retryable = False
+
+
+class SegmentRefused(RecorderError):
+    """The recorder will not have a segment."""
+
+    hint = "It is kept here; show this to whoever runs the recorder."
+    retryable = False
+
+
 class CatalogError(JianzhengError):
     """The catalogue cannot be used."""
 
     hint = "Run 'jianzheng doctor'."
+
+
+class OverrideRefused(CatalogError):
+    """The check-up cannot be overridden."""
+
+    hint = "Check the room again, or see who overrode it."
 
 
 class ServerError(JianzhengError):

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-import fcntl
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from kernel.errors import StorageError
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _hold(file: IO[str]) -> None:
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+
+    def _wait_for(file: IO[str]) -> None:
+        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+
+else:
+    import fcntl
+
+    def _hold(file: IO[str]) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _wait_for(file: IO[str]) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 @contextmanager
@@ -23,8 +42,27 @@ def sole_user(directory: Path, what: str) -> Iterator[None]:
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / f".{what}.lock").open("w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            _hold(file)
+        except (BlockingIOError, PermissionError):
             message = f"another {what} works in {directory}."
             raise StorageError(message, hint="Stop it first, or give this one another data_dir.") from None
+        yield
+
+
+@contextmanager
+def one_at_a_time(directory: Path, what: str) -> Iterator[None]:
+    """Wait until nobody else is in the middle of the same short work, such as "chain".
+
+    The directory must be there: where the ring's disk is gone, nothing is made in its place.
+
+    Raises:
+        StorageError: the directory is gone or cannot be written.
+    """
+    try:
+        file = (directory / f".{what}.lock").open("w")
+    except OSError as error:
+        message = f"{directory} cannot be written ({error.strerror})."
+        raise StorageError(message, hint="Check the disk.") from error
+    with file:
+        _wait_for(file)
         yield

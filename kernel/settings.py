@@ -5,13 +5,22 @@
 from __future__ import annotations
 
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -48,6 +57,21 @@ class RingSettings(Closed):
         default=5, gt=0, description="How often written fragments are forced to disk."
     )
     reserve_bytes: int = Field(default=1 << 30, ge=0, description="Free space below which recording stops.")
+    make_room_bytes: int = Field(
+        default=10 << 30, ge=0, description="Free space to keep by removing the oldest that nothing needs."
+    )
+    keep_hours: float = Field(
+        default=72, ge=0, description="Younger footage goes only when recording would stop: events come late."
+    )
+    keep_days: float = Field(
+        default=0, ge=0, description="Older footage that nothing needs is removed; 0: until room is needed."
+    )
+
+    @model_validator(mode="after")
+    def _check_ages(self) -> RingSettings:
+        if 0 < self.keep_days * 24 < self.keep_hours:
+            raise ValueError("keep_days must be 0 or at least as long as keep_hours")
+        return self
 
 
 class CaptureSettings(Closed):
@@ -108,6 +132,21 @@ class ServerSettings(Closed):
     port: int = Field(default=8480, ge=0, le=65535, description="Port of the page; 0 lets the system choose.")
 
 
+class ReceiverSettings(Closed):
+    """Where agents on experts' computers send their segments, by HTTPS."""
+
+    host: str = Field(default="0.0.0.0", description="Address to listen on.")
+    port: int = Field(default=8443, ge=0, le=65535, description="Port; 0 lets the system choose.")
+    certificate: str = Field(
+        default="", description="File of the certificate; empty means one that signs itself, below data_dir."
+    )
+    key: str = Field(default="", description="File of its private key.")
+    lost_seconds: float = Field(
+        default=30, gt=0, description="An agent that was not heard for so long is lost."
+    )
+    segment_max_bytes: int = Field(default=1 << 28, gt=0, description="Largest segment that is taken.")
+
+
 class Settings(BaseSettings):
     """All settings but the sources. Environment: ``JIANZHENG_RING__SEGMENT_SECONDS=60`` and so on."""
 
@@ -130,10 +169,15 @@ class Settings(BaseSettings):
     cut: CutSettings = CutSettings()
     archive: ArchiveSettings = ArchiveSettings()
     server: ServerSettings = ServerSettings()
+    receiver: ReceiverSettings = ReceiverSettings()
 
     @property
     def ring_dir(self) -> Path:
         return self.data_dir / "ring"
+
+    @property
+    def keys_dir(self) -> Path:
+        return self.data_dir / "keys"
 
     @property
     def store_dir(self) -> Path:
@@ -186,16 +230,42 @@ def _refuse_unknown_environment() -> None:
                 raise SettingsError(f"the environment variable {name} names no setting.")
 
 
-def explain(error: ValidationError) -> str:
-    """The faults of a validation error in words, each with the key it is about, never with the value."""
+def explain(error: ValidationError, content: object = None) -> str:
+    """The faults of a validation error in words, each with the key it is about, never with the value.
+
+    Args:
+        content: what was validated; a thing in it that has an id is called by it rather than by its place.
+    """
     said = []
     for fault in error.errors(include_url=False, include_input=False):
-        # A value glued to its key ("password:abc" between braces) is part of the key to YAML.
-        key = ".".join(str(part).partition(":")[0] for part in fault["loc"]) or "the file"
+        key = _place(fault["loc"], content) or "the file"
         said.append(
             f"unknown key {key}" if fault["type"] == "extra_forbidden" else f"{key}: {_message(fault)}"
         )
     return "; ".join(said)
+
+
+_KINDS = {"sites": "site", "rooms": "room", "seats": "seat", "sources": "source"}
+
+
+def _place(location: tuple[int | str, ...], content: object) -> str:
+    """Such as ``source seat-01-face: uri``; by position where the thing has no id that can be shown."""
+    named, rest = "", []
+    for before, part in zip((None, *location), location, strict=False):
+        content = _inside(content, part)
+        # A value glued to its key ("password:abc" between braces) is part of the key to YAML.
+        rest.append(str(part).partition(":")[0])
+        own = content.get("id") if isinstance(content, dict) else None
+        if isinstance(part, int) and before in _KINDS and isinstance(own, str) and _ID.match(own):
+            named, rest = f"{_KINDS[str(before)]} {own}: ", []
+    return f"{named}{'.'.join(rest)}".removesuffix(": ")
+
+
+def _inside(content: object, part: int | str) -> object:
+    try:
+        return content[part]  # type: ignore[index]
+    except (LookupError, TypeError):
+        return None
 
 
 def _message(fault: ErrorDetails) -> str:
@@ -203,6 +273,9 @@ def _message(fault: ErrorDetails) -> str:
     if fault["type"] == "model_type":
         return "is no table of keys and values"
     return str(fault["msg"]).removeprefix("Value error, ")
+
+
+_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
 
 
 class Transport(StrEnum):
@@ -229,7 +302,7 @@ _WITHOUT_HOST = frozenset({"push+rtsp", "file", "agent"})
 class SourceSpec(Closed):
     """One source as ``cameras.yaml`` writes it."""
 
-    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    id: str = Field(pattern=_ID.pattern)
     content_kind: ContentKind
     uri: str
     username: str = ""
@@ -270,7 +343,8 @@ class SourceSpec(Closed):
     def _check_replay_uri(cls, uri: str) -> str:
         try:
             parts = urlsplit(uri)
-            usable = not uri or (parts.scheme in ("rtsp", "rtsps") and bool(parts.hostname) and parts.port != 0)
+            known = parts.scheme in ("rtsp", "rtsps")
+            usable = not uri or (known and bool(parts.hostname) and parts.port != 0)
         except ValueError:
             usable = False
         if not usable:
@@ -430,7 +504,7 @@ def load_cameras(path: Path) -> CamerasFile:
     try:
         return CamerasFile.model_validate(content)
     except ValidationError as error:
-        raise SettingsError(f"{path}: {explain(error)}.") from None
+        raise SettingsError(f"{path}: {explain(error, content)}.") from None
 
 
 def public_uri(uri: str) -> str:

@@ -16,12 +16,16 @@ from catalog.catalogue import Catalogue
 from catalog.objects import ObjectStore
 from catalog.places import Division, with_descendants
 from catalog.projects import ProjectFilter
+from catalog.readiness import Watch, watch_everything
 from kernel.clock import SECOND_US, Clock, from_datetime
 from kernel.errors import JianzhengError, ObjectMissing, ServerError
 from kernel.isobmff.reader import read_index, read_init
 from kernel.model.archive import Rendition
 from kernel.timerange import TimeRange
 from player_api.changes import change_events
+from player_api.checkups import Checker, checkups_router
+from player_api.health import health_router
+from player_api.metrics import metrics_router
 from player_api.publishing import (
     industry_public,
     project_detail,
@@ -29,7 +33,7 @@ from player_api.publishing import (
     region_public,
     session_public,
 )
-from player_api.ranges import ByteRange, UnsatisfiableRange, read_range, requested_range
+from player_api.ranges import video_response
 from player_api.schemas import (
     FragmentPublic,
     IndustryPublic,
@@ -39,6 +43,7 @@ from player_api.schemas import (
     RenditionIndex,
     SessionPublic,
 )
+from player_api.sources import sources_router
 
 STATIC = Path(__file__).parent / "static"
 BEIJING = timezone(timedelta(hours=8))
@@ -67,14 +72,31 @@ def check_loopback(host: str) -> None:
         )
 
 
-def create_app(catalogue: Catalogue, store: ObjectStore, clock: Clock, static: Path = STATIC) -> FastAPI:
-    """The application over a catalogue and a store."""
+def create_app(
+    catalogue: Catalogue,
+    store: ObjectStore,
+    clock: Clock,
+    static: Path = STATIC,
+    watch: Watch | None = None,
+    checker: Checker | None = None,
+) -> FastAPI:
+    """The application over a catalogue and a store.
+
+    Args:
+        watch: what should be recorded, and where the ring is; without it everything that was ever registered.
+        checker: looks at rooms before sessions; without it only old check-ups are shown.
+    """
+    watch = watch or watch_everything(catalogue)
     app = FastAPI(title="Jianzheng 见证", version="1", docs_url="/api/docs", openapi_url="/api/openapi.json")
     # A page of another site that resolves its own name to this machine must not read footage (DNS rebinding).
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK_NAMES))
     app.include_router(_places(catalogue))
     app.include_router(_projects(catalogue))
     app.include_router(_media(catalogue, store))
+    app.include_router(health_router(catalogue, watch, clock))
+    app.include_router(metrics_router(catalogue, watch, clock))
+    app.include_router(sources_router(catalogue, watch, clock))
+    app.include_router(checkups_router(catalogue.checkups, checker, clock))
 
     @app.get("/api/changes", include_in_schema=False)
     async def changes() -> StreamingResponse:
@@ -206,23 +228,11 @@ def _media(catalogue: Catalogue, store: ObjectStore) -> APIRouter:
         """The archived file, whole or by byte range."""
         found = rendition_or_404(rendition_id)
         try:
-            wanted = requested_range(range_header, found.size_bytes)
-        except UnsatisfiableRange as error:
-            return Response(status_code=416, headers={"Content-Range": str(error)})
-        try:
-            file = store.open(found.object_key)
+            return video_response(
+                lambda: store.open(found.object_key), found.size_bytes, found.sha256, range_header
+            )
         except ObjectMissing as error:
             raise HTTPException(410, f"存储中缺少此文件。{error}") from None
-        part = wanted or ByteRange(start=0, end=found.size_bytes)
-        headers = {"Accept-Ranges": "bytes", "Content-Length": str(part.size), "ETag": f'"{found.sha256}"'}
-        if wanted is not None:
-            headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{found.size_bytes}"
-        return StreamingResponse(
-            read_range(file, part),
-            status_code=206 if wanted else 200,
-            media_type="video/mp4",
-            headers=headers,
-        )
 
     return router
 

@@ -6,7 +6,7 @@ from catalog.catalogue import Catalogue
 from catalog.places import Division
 from catalog.summaries import ProjectSummary
 from kernel.model.archive import Archive, Progress, Rendition
-from kernel.model.cut import Clip
+from kernel.model.cut import Clip, ClipGap
 from kernel.model.footage import SourceHealth
 from kernel.model.source import Room, Seat, Source
 from kernel.model.timeline import Project, Session
@@ -109,18 +109,20 @@ def _clip_public(
         member=member,
         start_us=clip.wall.start_us,
         end_us=clip.wall.end_us,
-        gaps=[
-            ClipGapPublic(
-                start_us=gap.wall.start_us, end_us=gap.wall.end_us, cause=gap.cause, detail=gap.detail
-            )
-            for gap in clip.gaps
-        ],
+        gaps=[_gap_public(gap) for gap in clip.gaps],
+        backfilled=[_gap_public(gap) for gap in clip.backfilled],
         rendition_id=rendition.id if rendition else None,
         video_codec=rendition.video_codec if rendition else None,
         audio_codec=rendition.audio_codec if rendition else None,
         width=rendition.width if rendition else None,
         height=rendition.height if rendition else None,
         size_bytes=rendition.size_bytes if rendition else None,
+    )
+
+
+def _gap_public(gap: ClipGap) -> ClipGapPublic:
+    return ClipGapPublic(
+        start_us=gap.wall.start_us, end_us=gap.wall.end_us, cause=gap.cause, detail=gap.detail
     )
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
+
+from fastapi import Response
+from fastapi.responses import StreamingResponse
 
 _RANGE = re.compile(r"^bytes=(\d{0,18})-(\d{0,18})$")
 BLOCK_BYTES = 256 * 1024
@@ -56,3 +59,27 @@ def read_range(file: BinaryIO, wanted: ByteRange) -> Iterator[bytes]:
         while left > 0 and (block := file.read(min(BLOCK_BYTES, left))):
             left -= len(block)
             yield block
+
+
+def video_response(
+    open_file: Callable[[], BinaryIO], size: int, sha256: str, range_header: str | None
+) -> Response:
+    """An MP4 file, whole or the part that is asked for; opened only if some part of it is sent.
+
+    Raises:
+        Whatever opening raises.
+    """
+    try:
+        wanted = requested_range(range_header, size)
+    except UnsatisfiableRange as error:
+        return Response(status_code=416, headers={"Content-Range": str(error)})
+    part = wanted or ByteRange(start=0, end=size)
+    headers = {"Accept-Ranges": "bytes", "Content-Length": str(part.size), "ETag": f'"{sha256}"'}
+    if wanted is not None:
+        headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{size}"
+    return StreamingResponse(
+        read_range(open_file(), part),
+        status_code=206 if wanted else 200,
+        media_type="video/mp4",
+        headers=headers,
+    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from kernel.model.footage import GapCause, SourceState
+from catalog.readiness import DiskState, Shortfall
+from kernel.model.footage import Backfill, EndReason, GapCause, RunOrigin, SegmentState, SourceState
 from kernel.model.source import ContentKind
 from kernel.model.timeline import Phase, SessionState
 
@@ -57,7 +58,7 @@ class ProjectPage(BaseModel):
 
 
 class ClipGapPublic(BaseModel):
-    """A part of a clip's expected time that nobody recorded."""
+    """A part of a clip's expected time that was not recorded when it happened."""
 
     start_us: int
     end_us: int
@@ -109,6 +110,7 @@ class ClipPublic(BaseModel):
     start_us: int
     end_us: int
     gaps: list[ClipGapPublic]
+    backfilled: list[ClipGapPublic]  # were gaps; shown from what the device itself kept
     rendition_id: str | None
     video_codec: str | None
     audio_codec: str | None
@@ -178,3 +180,136 @@ class RenditionIndex(BaseModel):
     size_bytes: int
     media_url: str
     fragments: list[FragmentPublic]
+
+
+class MissingPublic(BaseModel):
+    """A source that should be recorded now and is not."""
+
+    source_id: str
+    shortfall: Shortfall
+    detail: str
+    why_wanted: str
+    since_us: int | None
+    """Since when, as far as anybody knows."""
+
+
+class ReadinessPublic(BaseModel):
+    """Whether everything that should be recorded now is being recorded."""
+
+    ready: bool
+    at_us: int
+    recorder_alive: bool
+    wanted: int
+    missing: list[MissingPublic]
+
+
+class DiskPublic(BaseModel):
+    """The disk of the ring."""
+
+    state: DiskState
+    free_bytes: int | None
+    size_bytes: int | None
+    reserve_bytes: int
+    days_left: float | None
+    """Until it is full at the present rate; null where that is not known."""
+
+
+class GapTotalPublic(BaseModel):
+    """The gaps of one cause in the last 24 hours."""
+
+    cause: GapCause
+    count: int
+    duration_us: int
+
+
+class SegmentPublic(BaseModel):
+    """A file of the ring."""
+
+    id: str
+    start_us: int
+    end_us: int
+    media_start_us: int
+    """Media time of its first picture: media times go on from segment to segment of a run."""
+    size_bytes: int
+    sha256: str
+    state: SegmentState
+    origin: RunOrigin
+    media_url: str
+
+
+class SourceStatusPublic(SourcePublic):
+    """A source, how it is doing, and whether that is as it should be."""
+
+    site_id: str
+    site_name_zh: str
+    site_name_en: str
+    configured: bool
+    """Whether cameras.yaml names it; others stay for the footage that there is of them."""
+    should_record: bool
+    why_wanted: str
+    shortfall: Shortfall | None
+    """Why it is not being recorded; null: it is."""
+    since_us: int | None
+    """Since when it stands so, as far as anybody knows."""
+    updated_us: int | None
+    codec: str
+    width: int
+    height: int
+    bit_rate_kbps: float | None
+    frame_rate: float | None
+    lost_packets: int
+    clock_offset_us: int | None
+    gaps_day: list[GapTotalPublic]
+    newest_segment: SegmentPublic | None
+
+
+class SourcesOverview(BaseModel):
+    """All sources at one moment of the server's clock."""
+
+    at_us: int
+    ready: bool
+    recorder_alive: bool
+    disk: DiskPublic
+    sources: list[SourceStatusPublic]
+
+
+class GapPublic(BaseModel):
+    """Expected time that nobody recorded; without an end while it lasts."""
+
+    id: str
+    start_us: int
+    end_us: int | None
+    cause: GapCause
+    detail: str
+    backfill: Backfill
+
+
+class RunPublic(BaseModel):
+    """One unbroken connection."""
+
+    id: str
+    started_us: int
+    ended_us: int | None
+    end_reason: EndReason | None
+    origin: RunOrigin
+
+
+class StretchPublic(BaseModel):
+    """Time that was recorded without a hole, by the way in which it came."""
+
+    start_us: int
+    end_us: int
+    origin: RunOrigin
+
+
+class SourceDetail(BaseModel):
+    """A source over a range of time; of runs and segments the newest that were asked for, newest first."""
+
+    at_us: int
+    start_us: int
+    end_us: int
+    source: SourceStatusPublic
+    stretches: list[StretchPublic]
+    gaps: list[GapPublic]
+    runs: list[RunPublic]
+    segments: list[SegmentPublic]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from kernel.clock import iso_utc
 from kernel.model.cut import Clip, ClipGap, CutList, CutRules, SegmentSlice
-from kernel.model.footage import Gap, GapCause, Segment
+from kernel.model.footage import Backfill, ClockBasis, Gap, GapCause, Segment, Tombstone
 from kernel.model.timeline import SessionTimeline
-from kernel.timerange import TimeRange, subtract
+from kernel.timerange import TimeRange, merge, subtract
+
+_EVER_US = 1 << 62  # the end of a gap that lasts
+_FETCHED = (Backfill.WHOLE, Backfill.PART)
 
 
 def expected_range(timeline: SessionTimeline, rules: CutRules) -> TimeRange:
@@ -43,6 +47,35 @@ def cut(
     return CutList(session_id=timeline.session_id, clips=tuple(clips))
 
 
+def removed_gaps(
+    tombstones: Sequence[Tombstone], segments: Sequence[Segment], gaps: Sequence[Gap]
+) -> list[Gap]:
+    """Time of a source that was recorded and then removed by rule, before this session was known.
+
+    Where other segments cover it, or a gap was declared, it is as they say.
+    """
+    known = [one.wall for one in segments]
+    known += [
+        TimeRange(start_us=gap.start_us, end_us=max(gap.start_us, gap.end_us or _EVER_US)) for gap in gaps
+    ]
+    found: list[Gap] = []
+    for one in tombstones:
+        said = f"Recorded, and removed at {iso_utc(one.removed_us)} by {one.principal}: {one.reason}"
+        for part in subtract(one.segment.wall, known):
+            found.append(
+                Gap(
+                    id=f"{one.segment.id}.{part.start_us}",
+                    source_id=one.segment.source_id,
+                    start_us=part.start_us,
+                    end_us=part.end_us,
+                    cause=GapCause.REMOVED,
+                    detail=said,
+                )
+            )
+        known.append(one.segment.wall)
+    return found
+
+
 def _clip(
     session_id: str, source_id: str, wall: TimeRange, segments: Sequence[Segment], gaps: Sequence[Gap]
 ) -> Clip:
@@ -57,16 +90,42 @@ def _clip(
         wall=wall,
         slices=tuple(slices),
         gaps=tuple(named for hole in missing for named in _name_causes(hole, gaps)),
+        backfilled=tuple(_backfilled(slices, segments, gaps)),
     )
 
 
 def _slices(wall: TimeRange, segments: Sequence[Segment], gaps: Sequence[Gap]) -> list[SegmentSlice]:
-    """What the segments cover, earlier ones first; a declared gap beats the segment that spans it."""
-    taken = [
+    """What the segments cover; a declared gap beats the segment that spans it.
+
+    What was recorded live comes first. What was fetched from the device's memory afterwards fills what is
+    left, inside gaps too that are marked as fetched, and never inside others.
+    """
+    live = _covered(wall, [one for one in segments if not _fetched(one)], _closed(gaps))
+    unmarked = _closed([gap for gap in gaps if gap.backfill not in _FETCHED])
+    fetched = _covered(
+        wall, [one for one in segments if _fetched(one)], [*unmarked, *(used.wall for used in live)]
+    )
+    return sorted([*live, *fetched], key=lambda used: used.wall)
+
+
+def _fetched(segment: Segment) -> bool:
+    """From the device's own memory, or a file that was taken in."""
+    return segment.clock_basis in (ClockBasis.REPLAY, ClockBasis.DECLARED)
+
+
+def _closed(gaps: Sequence[Gap]) -> list[TimeRange]:
+    return [
         TimeRange(start_us=gap.start_us, end_us=gap.end_us)
         for gap in gaps
         if gap.end_us is not None and gap.end_us > gap.start_us
     ]
+
+
+def _covered(
+    wall: TimeRange, segments: Sequence[Segment], elsewhere: Sequence[TimeRange]
+) -> list[SegmentSlice]:
+    """What these segments cover of what is left, earlier ones first."""
+    taken = list(elsewhere)
     slices: list[SegmentSlice] = []
     for segment in sorted(segments, key=lambda segment: (segment.wall, segment.sequence, segment.id)):
         inside = segment.wall.intersect(wall)
@@ -75,7 +134,17 @@ def _slices(wall: TimeRange, segments: Sequence[Segment], gaps: Sequence[Gap]) -
         for part in subtract(inside, taken):
             slices.append(SegmentSlice(segment_id=segment.id, wall=part))
             taken.append(part)
-    return sorted(slices, key=lambda used: used.wall)
+    return slices
+
+
+def _backfilled(
+    slices: Sequence[SegmentSlice], segments: Sequence[Segment], gaps: Sequence[Gap]
+) -> list[ClipGap]:
+    """The gaps, or parts of them, that are filled afterwards: no longer missing, and still told."""
+    fetched = {one.id for one in segments if _fetched(one)}
+    filled = merge(used.wall for used in slices if used.segment_id in fetched)
+    marked = [gap for gap in gaps if gap.backfill in _FETCHED]
+    return [told for stretch in filled for told in _name_causes(stretch, marked)]
 
 
 def _name_causes(hole: TimeRange, gaps: Sequence[Gap]) -> list[ClipGap]:

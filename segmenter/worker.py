@@ -11,7 +11,7 @@ from kernel.model.cut import CutList, CutRules
 from kernel.model.timeline import Session, SessionState, SessionTimeline
 from kernel.settings import CutSettings
 from kernel.timerange import TimeRange
-from segmenter.cut import cut, expected_range
+from segmenter.cut import cut, expected_range, removed_gaps
 from segmenter.timeline import session_timeline
 
 _log = logger("segmenter")
@@ -102,16 +102,16 @@ class Segmenter:
         return any(quiet if gap.end_us is None else gap.end_us >= wall.end_us for gap in gaps)
 
     def _cut(self, timeline: SessionTimeline, wall: TimeRange) -> CutList:
-        footage = self._catalogue.footage
-        cut_list = cut(
-            timeline,
-            {source: footage.segments_of(source, wall) for source in timeline.source_ids},
-            {source: footage.gaps_of(source, wall) for source in timeline.source_ids},
-            self._rules,
-        )
+        footage, removal = self._catalogue.footage, self._catalogue.removal
+        segments = {source: footage.segments_of(source, wall) for source in timeline.source_ids}
+        gaps = {source: footage.gaps_of(source, wall) for source in timeline.source_ids}
+        for source in timeline.source_ids:
+            gone = removal.tombstones_of(source, wall)
+            gaps[source] += removed_gaps(gone, segments[source], gaps[source])
+        cut_list = cut(timeline, segments, gaps, self._rules)
         self._catalogue.clips.record(cut_list)
-        gaps = sum(len(clip.gaps) for clip in cut_list.clips)
-        detail = f"{len(cut_list.clips)} clips, {gaps} gaps"
+        holes = sum(len(clip.gaps) for clip in cut_list.clips)
+        detail = f"{len(cut_list.clips)} clips, {holes} gaps"
         self._catalogue.archives.report_progress(
             Progress(
                 session_id=timeline.session_id,

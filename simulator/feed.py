@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Protocol
 
 from kernel.clock import SECOND_US
@@ -12,9 +13,12 @@ from simulator.encoder import (
     AAC_RATE,
     G711_FRAME,
     G711_RATE,
+    OPUS_FRAME,
+    OPUS_RATE,
     VideoEncoder,
     encode_aac_loop,
-    encode_g711_loop,
+    encode_opus_loop,
+    encode_telephone_loop,
     video_track,
 )
 from simulator.media import MediaUnit, Track, is_key
@@ -43,6 +47,12 @@ class Feed(Protocol):
     def make(self, now_us: int) -> MediaUnit | None:
         """Make the unit that is due; None where it is left out."""
 
+    def replay(self, start_us: int) -> Feed:
+        """Another feed that makes again what this one made (or would have made) from about then on.
+
+        It begins with a key frame at or before ``start_us``. Any thread may call it.
+        """
+
 
 class SceneFeed:
     """A painted scene, encoded. Capture instants lie on the grid of the frame rate, on whole milliseconds.
@@ -59,6 +69,7 @@ class SceneFeed:
         self._origin_ms = 0
         self._grid = 0  # index of the next capture instant
         self._encoded = 0
+        self._next: SceneFeed | None = None  # what it becomes with the next picture
 
     @property
     def tracks(self) -> Sequence[Track]:
@@ -75,6 +86,8 @@ class SceneFeed:
         if now_us - self.due_us > LATE_US:
             self._grid = (now_us // 1000 - self._origin_ms) * self._source.fps // 1000 + 1
             return None
+        if self._next is not None:
+            self._turn_into(self._next)
         at_ms = self._instant_ms(self._grid)
         picture = self._shot.picture(at_ms, self._grid)
         nals = self._encoder.encode(picture, self._encoded)
@@ -88,21 +101,42 @@ class SceneFeed:
             parts=nals,
         )
 
+    def become(self, other: SceneFeed) -> None:
+        """Go on with another's picture from the next one on; times go on. Any thread may call it."""
+        self._next = other
+
+    def _turn_into(self, other: SceneFeed) -> None:
+        self._grid = -(-(self._instant_ms(self._grid) - self._origin_ms) * other._source.fps // 1000)
+        self._source, self._shot, self._encoder = other._source, other._shot, other._encoder
+        self._track, self._encoded, self._next = other._track, 0, None
+
+    def replay(self, start_us: int) -> SceneFeed:
+        other = SceneFeed(self._source)
+        other._origin_ms = self._origin_ms
+        other._grid = (start_us // 1000 - self._origin_ms) * self._source.fps // 1000
+        return other
+
     def _instant_ms(self, index: int) -> int:
         return self._origin_ms + index * 1000 // self._source.fps
+
+
+_PACKETS = {Codec.AAC: (AAC_RATE, AAC_FRAME), Codec.OPUS: (OPUS_RATE, OPUS_FRAME)}
+"""Rate in Hz and samples of a packet; of all others as G.711."""
 
 
 class SpeechFeed:
     """A loop of speech-like sound, encoded once. Its place follows wall time: clicks mark whole seconds."""
 
     def __init__(self, codec: Codec, seed: int) -> None:
-        rate, samples = (AAC_RATE, AAC_FRAME) if codec is Codec.AAC else (G711_RATE, G711_FRAME)
+        rate, samples = _PACKETS.get(codec, (G711_RATE, G711_FRAME))
         sound = speech(rate, seed)
         config = b""
         if codec is Codec.AAC:
             config, self._frames = encode_aac_loop(sound)
+        elif codec is Codec.OPUS:
+            self._frames = encode_opus_loop(sound)
         else:
-            self._frames = encode_g711_loop(codec, sound)
+            self._frames = encode_telephone_loop(codec, sound)
         self._frame_ms = samples * 1000 // rate  # 64 or 20: whole
         self._samples = samples
         self._track = Track(codec=codec, clock_rate=rate, channels=1, config=config)
@@ -133,6 +167,11 @@ class SpeechFeed:
             ticks=(number - self._origin) * self._samples,
             parts=(self._frames[number % len(self._frames)],),
         )
+
+    def replay(self, start_us: int) -> SpeechFeed:
+        other = copy(self)
+        other._next = start_us // 1000 // self._frame_ms
+        return other
 
 
 def painted_feeds(source: SimulatedSource) -> list[Feed]:

@@ -180,6 +180,21 @@ class FootageFeed:
         self._next = next(self._pieces)
         return unit
 
+    def replay(self, start_us: int) -> FootageFeed:
+        """By its place in the loop; passes before the first one count backwards."""
+        other = FootageFeed(self._path)
+        other._start_us = self._start_us
+        wanted = Fraction(start_us - self._start_us, SECOND_US)
+        length = self._shape.length
+        other._passed = wanted // length * length
+        video = self._tracks[0].codec
+        shown = self._shape.first + wanted - other._passed
+        keys = [one.shown for one in _read(self._path) if one.video and is_key(video, one.parts)]
+        from_key = max((key for key in keys if key <= shown), default=min(keys))
+        while not other._next.video or other._next.shown < from_key:
+            other._next = next(other._pieces)
+        return other
+
     def _endless(self) -> Iterator[_Piece]:
         """The file's pieces pass after pass; sound that outlasts the picture is left out."""
         end = self._shape.first + self._shape.length

@@ -27,7 +27,7 @@ class MediaUnit:
     key: bool  # decoding can start here; always True for audio
     at_us: int  # capture time: UTC microseconds on the centre's timeline
     ticks: int  # the same instant in RTP ticks since the source's origin
-    parts: tuple[bytes, ...]  # NAL units without start codes, or one audio frame
+    parts: tuple[bytes, ...]  # NAL units without start codes, one JPEG picture or one audio frame
 
 
 _H264_IDR = 5
@@ -48,12 +48,16 @@ def split_nals(annex_b: bytes) -> tuple[bytes, ...]:
 
 def is_key(codec: Codec, nals: tuple[bytes, ...]) -> bool:
     """Whether decoding can start at this access unit."""
+    if codec is Codec.MJPEG:
+        return True
     types = {nal_type(codec, nal) for nal in nals}
     return _H264_IDR in types if codec is Codec.H264 else any(kind in _H265_IRAP for kind in types)
 
 
 def parameter_sets(codec: Codec, nals: tuple[bytes, ...]) -> tuple[bytes, ...]:
     """The parameter sets of an access unit, one of each kind, in the order their types are numbered."""
+    if codec is Codec.MJPEG:
+        return ()
     kinds = _H264_SETS if codec is Codec.H264 else _H265_SETS
     found = {nal_type(codec, nal): nal for nal in reversed(nals)}
     return tuple(found[kind] for kind in kinds if kind in found)

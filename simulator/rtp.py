@@ -1,6 +1,7 @@
 """RTP payloads and RTCP packets: pure functions from media to bytes.
 
-RFC 3550 (RTP, RTCP), RFC 6184 (H.264), RFC 7798 (H.265), RFC 3640 (AAC), RFC 3551 (G.711).
+RFC 3550 (RTP, RTCP), RFC 6184 (H.264), RFC 7798 (H.265), RFC 3640 (AAC),
+RFC 3551 (G.711, G.726), RFC 7587 (Opus), RFC 2435 (JPEG).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
+from kernel.codec import mjpeg
 from kernel.model.footage import Codec
 from simulator.media import MediaUnit
 
@@ -17,6 +19,9 @@ SECOND_US = 1_000_000
 
 _H264_FU_A = 28  # RFC 6184, 5.8
 _H265_FU = 49  # RFC 7798, 4.4.3
+_JPEG_420 = 1  # RFC 2435, 4.1
+_TABLES_IN_BAND = 255  # 4.2
+_JPEG_PIECE_BYTES = 1200  # of the scan; tables and headers fit beside it
 _SENDER_REPORT = 200  # RFC 3550, 6.4.1
 _SOURCE_DESCRIPTION = 202
 _BYE = 203
@@ -29,16 +34,40 @@ def payloads(codec: Codec, unit: MediaUnit) -> list[bytes]:
         return [payload for nal in unit.parts for payload in _h264(nal)]
     if codec is Codec.H265:
         return [payload for nal in unit.parts for payload in _h265(nal)]
+    if codec is Codec.MJPEG:
+        return [payload for picture in unit.parts for payload in _jpeg(picture)]
     if codec is Codec.AAC:
         return [_aac(frame) for frame in unit.parts]
     return list(unit.parts)
 
 
-def header(*, payload_type: int, marker: bool, sequence: int, timestamp: int, ssrc: int) -> bytes:
+def header(
+    *,
+    payload_type: int,
+    marker: bool,
+    sequence: int,
+    timestamp: int,
+    ssrc: int,
+    extension: bool = False,
+) -> bytes:
     """The fixed RTP header (RFC 3550, 5.1)."""
-    return struct.pack(
-        ">BBHII", 0x80, marker << 7 | payload_type, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc
-    )
+    first, second = 0x80 | extension << 4, marker << 7 | payload_type
+    return struct.pack(">BBHII", first, second, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc)
+
+
+def replay_extension(*, at_us: int, clean: bool, end: bool, discontinuous: bool, play: int) -> bytes:
+    """The header extension of replayed media (ONVIF Streaming Specification, 6.3).
+
+    Args:
+        at_us: when the unit was captured, UTC microseconds.
+        clean: decoding can start with it.
+        end: it is the last of an unbroken stretch of recording.
+        discontinuous: what came before it is not what was recorded before it.
+        play: the low byte of the CSeq of the PLAY request that it answers.
+    """
+    seconds, fraction = _ntp(at_us)
+    flags = clean << 7 | end << 6 | discontinuous << 5
+    return struct.pack(">HHIIBBH", 0xABAC, 3, seconds, fraction, flags, play & 0xFF, 0)
 
 
 def sender_report(*, ssrc: int, now_us: int, timestamp: int, packets: int, octets: int, cname: str) -> bytes:
@@ -46,21 +75,27 @@ def sender_report(*, ssrc: int, now_us: int, timestamp: int, packets: int, octet
 
     ``now_us`` and ``timestamp`` are the same instant, in UTC microseconds and in RTP ticks.
     """
-    seconds, micros = divmod(now_us, SECOND_US)
-    fraction = (micros << 32) // SECOND_US
+    seconds, fraction = _ntp(now_us)
     report = struct.pack(
         ">BBHIIIIII",
         0x80,
         _SENDER_REPORT,
         6,
         ssrc,
-        (seconds + NTP_EPOCH_OFFSET_S) & 0xFFFFFFFF,
+        seconds,
         fraction,
         timestamp & 0xFFFFFFFF,
         packets & 0xFFFFFFFF,
         octets & 0xFFFFFFFF,
     )
     return report + _description(ssrc, cname)
+
+
+def _ntp(at_us: int) -> tuple[int, int]:
+    """Seconds and fraction of an NTP time."""
+    seconds, micros = divmod(at_us, SECOND_US)
+    # Rounded up, so that a reader that rounds down finds the same microsecond again.
+    return (seconds + NTP_EPOCH_OFFSET_S) & 0xFFFFFFFF, -(-(micros << 32) // SECOND_US)
 
 
 def bye(*, ssrc: int) -> bytes:
@@ -106,6 +141,18 @@ def _fragments(indicator: bytes, kind: int, body: bytes) -> list[bytes]:
         indicator + bytes((kind | (index == 0) << 7 | (index == last) << 6,)) + piece
         for index, piece in enumerate(pieces)
     ]
+
+
+def _jpeg(picture: bytes) -> list[bytes]:
+    """Fragments of the scan, 4:2:0, the first one with the picture's own tables (RFC 2435, 3.1 and 3.1.8)."""
+    tables, scan = mjpeg.scan_of(picture)
+    blocks = [-(-side // 8) for side in mjpeg.picture_size(picture)]  # of 8 pixels
+    in_band = struct.pack(">BBH", 0, 0, sum(map(len, tables))) + b"".join(tables)
+    pieces = []
+    for at in range(0, len(scan), _JPEG_PIECE_BYTES):
+        head = struct.pack(">IBBBB", at, _JPEG_420, _TABLES_IN_BAND, *blocks)
+        pieces.append(head + (in_band if at == 0 else b"") + scan[at : at + _JPEG_PIECE_BYTES])
+    return pieces
 
 
 def _aac(frame: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
@@ -13,10 +14,12 @@ REASONS = {
     404: "Not Found",
     454: "Session Not Found",
     455: "Method Not Valid in This State",
+    457: "Invalid Range",
     459: "Aggregate Operation Not Allowed",
     461: "Unsupported Transport",
     501: "Not Implemented",
     505: "RTSP Version not supported",
+    551: "Option not supported",
 }
 _MAX_BODY_BYTES = 65_536
 
@@ -51,6 +54,7 @@ class Response:
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
+    challenges: tuple[str, ...] = ()  # WWW-Authenticate, once for each
     body: str = ""
 
     def to_bytes(self, cseq: str) -> bytes:
@@ -60,14 +64,15 @@ class Response:
             "Server: Jianzheng simulator",
         ]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
+        lines += [f"WWW-Authenticate: {challenge}" for challenge in self.challenges]
         body = self.body.encode()
         if body:
             lines.append(f"Content-Length: {len(body)}")
         return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-async def read_request(reader: asyncio.StreamReader) -> Request:
-    """The next request; interleaved data of the client (receiver reports) is read over.
+async def read_request(reader: asyncio.StreamReader, heard: Callable[[], None]) -> Request:
+    """The next request; interleaved data of the client (receiver reports) is only ``heard``.
 
     Raises:
         asyncio.IncompleteReadError: the client is gone.
@@ -78,6 +83,7 @@ async def read_request(reader: asyncio.StreamReader) -> Request:
         if first == b"$":
             head = await reader.readexactly(3)
             await reader.readexactly(int.from_bytes(head[1:], "big"))
+            heard()
         first = await reader.readexactly(1)
     try:
         head = await reader.readuntil(b"\r\n\r\n")

@@ -1,7 +1,7 @@
-"""The RTSP server: sources over interleaved TCP, as the cameras of a centre offer them (RFC 2326).
+"""The RTSP server: sources by TCP and UDP, live and from memory, as cameras offer them (RFC 2326).
 
-One task per connection reads requests; media is written by the broadcasts and never waits for anybody. UDP is
-refused (461): recorders ask cameras for TCP, and a lost datagram would only blur what the tests look at.
+One task per connection reads requests; live media is written by the broadcasts and never waits for anybody,
+what is replayed goes as fast as its client takes it.
 """
 
 from __future__ import annotations
@@ -9,20 +9,25 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Callable, Mapping
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
 from simulator import sdp
 from simulator.broadcast import Broadcast, Listener
-from simulator.digest import DigestGuard
+from simulator.digest import Guard, Scheme
+from simulator.outlet import DatagramOutlet, InterleavedOutlet, Outlet
+from simulator.replay import Replay, parse_range
 from simulator.rtsp_message import MalformedRequest, Request, Response, read_request
 from simulator.timeline import Timeline
 
-SESSION_TIMEOUT_S = 60  # announced; a TCP session really ends with its connection
+SESSION_TIMEOUT_S = 60  # a TCP session really ends with its connection
+REPLAY_FEATURE = "onvif-replay"  # ONVIF Streaming Specification, 6.4
 GOODBYE_TIMEOUT_S = 1.0  # how long a client may take to read what was still on its way to it
 _METHODS = "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, SET_PARAMETER, TEARDOWN"
 _CHANNELS = re.compile(r"interleaved=(\d+)")
+_CLIENT_PORT = re.compile(r"client_port=(\d+)")
 
 _log = structlog.get_logger(__name__)
 
@@ -35,22 +40,31 @@ class RtspServer:
     """Listens, and keeps the connections so that a source can be lost."""
 
     def __init__(
-        self, broadcasts: Mapping[str, Broadcast], *, timeline: Timeline, username: str, password: str
+        self,
+        broadcasts: Mapping[str, Broadcast],
+        *,
+        timeline: Timeline,
+        username: str,
+        password: str,
+        schemes: Sequence[Scheme] = (Scheme.MD5,),
+        session_timeout_s: int = SESSION_TIMEOUT_S,
     ) -> None:
         self.broadcasts = broadcasts
         self.timeline = timeline
-        self.guard = DigestGuard(username, password)
+        self.guard = Guard(username, password, schemes)
+        self.session_timeout_s = session_timeout_s
+        self.demands_reports = False  # whether only RTCP, and no request, keeps a session by UDP alive
         self.port = 0
         self._server: asyncio.Server | None = None
         self._connections: dict[_Connection, asyncio.Task[None]] = {}
 
-    async def start(self, host: str, port: int) -> None:
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         """Listen. ``port`` 0 takes any free one; ``self.port`` then tells which.
 
         Raises:
             OSError: the address cannot be used.
         """
-        self._server = await asyncio.start_server(self._accept, host, port)
+        self._server = await asyncio.start_server(self._accept, host, port, ssl=tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -73,6 +87,10 @@ class RtspServer:
     def lose(self, source_id: str) -> None:
         """Cut the source's connections as a power cut does: no goodbye, and nothing new until restored."""
         self.broadcasts[source_id].lost = True
+        self.drop(source_id)
+
+    def drop(self, source_id: str) -> None:
+        """Cut the source's connections; new ones are welcome at once."""
         for connection in tuple(self._connections):
             connection.abort_if_on(source_id)
 
@@ -104,7 +122,9 @@ class _Connection:
         self._session = ""
         self._listener: Listener | None = None
         self._playing = False
-        self._handlers: dict[str, Callable[[Request, Broadcast], Response]] = {
+        self._replay: Replay | None = None  # what the next PLAY answer is followed by
+        self._replaying: asyncio.Task[None] | None = None
+        self._handlers: dict[str, Callable[[Request, Broadcast], Awaitable[Response]]] = {
             "DESCRIBE": self._describe,
             "SETUP": self._set_up,
             "PLAY": self._play,
@@ -117,7 +137,7 @@ class _Connection:
         """Answer requests until the client goes or its source is lost."""
         try:
             while True:
-                self._answer(await read_request(self._reader))
+                await self._answer(await read_request(self._reader, self._heard_rtcp))
                 await self._writer.drain()
         except (asyncio.IncompleteReadError, OSError):
             pass  # the client is gone
@@ -127,6 +147,7 @@ class _Connection:
         except _Lost:
             self._writer.transport.abort()
         finally:
+            await self._stop_replaying()
             self._forget_session()
             self._writer.close()
 
@@ -146,20 +167,37 @@ class _Connection:
         if self._listener is not None and self._listener.broadcast.source_id == source_id:
             self._writer.transport.abort()
 
-    def _answer(self, request: Request) -> None:
+    def _heard_rtcp(self) -> None:
+        """The client reports what it received: it is there."""
+        if self._listener is not None:
+            self._listener.alive_us = self._server.timeline.now_us()
+
+    async def _answer(self, request: Request) -> None:
         """Answer one request; after PLAY the media starts behind the answer."""
-        response = self._respond(request)
+        response = await self._respond(request)
+        if response is None:
+            return
         self._writer.write(response.to_bytes(request.headers.get("cseq", "0")))
         if request.method == "PLAY" and response.status == 200 and self._listener is not None:
             self._playing = True
-            self._listener.broadcast.join(self._listener)
+            if self._replay is not None:
+                await self._stop_replaying()
+                work = self._replay.run(self._server.timeline, self._writer.drain)
+                self._replaying = asyncio.create_task(work)
+            else:
+                self._listener.broadcast.join(self._listener)
 
-    def _respond(self, request: Request) -> Response:
+    async def _respond(self, request: Request) -> Response | None:
+        """None for no answer at all."""
         if request.version != "RTSP/1.0":
             return Response(status=505)
         broadcast = self._server.broadcasts.get(request.path[0]) if request.path else None
         if broadcast is not None and broadcast.lost:
             raise _Lost
+        if broadcast is not None and broadcast.faults.hanging:
+            return None
+        if not self._server.demands_reports:
+            self._heard_rtcp()
         if "cseq" not in request.headers:
             return Response(status=400)
         if request.method == "OPTIONS":
@@ -167,13 +205,16 @@ class _Connection:
         handler = self._handlers.get(request.method)
         if handler is None:
             return Response(status=501, headers={"Public": _METHODS})
-        if not self._server.guard.admits(request.method, request.headers.get("authorization")):
-            return Response(status=401, headers={"WWW-Authenticate": self._server.guard.challenge})
+        authorization = request.headers.get("authorization")
+        if not self._server.guard.admits(request.method, authorization):
+            return Response(status=401, challenges=tuple(self._server.guard.challenges(authorization)))
         if broadcast is None:
             return Response(status=404)
-        return handler(request, broadcast)
+        if unknown := _unknown_feature(request, broadcast):
+            return Response(status=551, headers={"Unsupported": unknown})
+        return await handler(request, broadcast)
 
-    def _describe(self, request: Request, broadcast: Broadcast) -> Response:
+    async def _describe(self, request: Request, broadcast: Broadcast) -> Response:
         host, _ = self._writer.get_extra_info("sockname")[:2]
         body = sdp.describe(
             title=broadcast.title,
@@ -186,7 +227,7 @@ class _Connection:
             status=200, headers={"Content-Base": base, "Content-Type": "application/sdp"}, body=body
         )
 
-    def _set_up(self, request: Request, broadcast: Broadcast) -> Response:
+    async def _set_up(self, request: Request, broadcast: Broadcast) -> Response:
         if request.session is not None and request.session != self._session:
             return Response(status=454)
         if self._playing:
@@ -196,60 +237,120 @@ class _Connection:
         index = _track_index(request, broadcast)
         if index is None:
             return Response(status=404)
-        if (transport := _tcp_transport(request)) is None:
-            return Response(status=461)
-        return self._set_up_track(broadcast, index, transport)
+        return await self._set_up_track(broadcast, index, request.headers.get("transport", ""))
 
-    def _set_up_track(self, broadcast: Broadcast, index: int, transport: str) -> Response:
+    async def _set_up_track(self, broadcast: Broadcast, index: int, offers: str) -> Response:
+        """The first of the transports offered that we speak."""
+        for offer in offers.split(","):
+            chosen = await self._outlet(offer.strip(), broadcast, index)
+            if chosen is not None:
+                break
+        else:
+            return Response(status=461)
+        outlet, transport = chosen
+        timeout_s = self._server.session_timeout_s
         if self._listener is None:
             self._listener = Listener(broadcast, self._writer.transport)
             self._session = secrets.token_hex(8)
-        asked = _CHANNELS.search(transport)
-        channel = min(int(asked.group(1)), 254) if asked else 2 * index
-        self._listener.set_up(index, channel)
+        self._listener.set_up(index, outlet)
+        if isinstance(outlet, DatagramOutlet):
+            self._listener.patience_us = timeout_s * 1_000_000
+            self._listener.alive_us = self._server.timeline.now_us()
         ssrc = self._listener.senders[index].ssrc
         return Response(
             status=200,
             headers={
-                "Transport": f"RTP/AVP/TCP;unicast;interleaved={channel}-{channel + 1};ssrc={ssrc:08X}",
-                "Session": f"{self._session};timeout={SESSION_TIMEOUT_S}",
+                "Transport": f"{transport};ssrc={ssrc:08X}",
+                "Session": f"{self._session};timeout={timeout_s}",
             },
         )
 
-    def _play(self, request: Request, broadcast: Broadcast) -> Response:
+    async def _outlet(self, offer: str, broadcast: Broadcast, index: int) -> tuple[Outlet, str] | None:
+        """Where to send, and the transport as it is agreed on; None for an offer that we cannot meet."""
+        kind = offer.split(";")[0].upper()
+        if kind == "RTP/AVP/TCP":
+            asked = _CHANNELS.search(offer)
+            channel = min(int(asked.group(1)), 254) if asked else 2 * index
+            agreed = f"RTP/AVP/TCP;unicast;interleaved={channel}-{channel + 1}"
+            return InterleavedOutlet(self._writer.transport, channel), agreed
+        port = _CLIENT_PORT.search(offer)
+        if kind not in ("RTP/AVP", "RTP/AVP/UDP") or port is None or "multicast" in offer:
+            return None
+        client = int(port.group(1))
+        host, peer = (self._writer.get_extra_info(name)[0] for name in ("sockname", "peername"))
+        outlet = DatagramOutlet((peer, client), broadcast.faults)
+        try:
+            await outlet.open(host, self._heard_rtcp)
+        except OSError:
+            return None
+        ports = f"client_port={client}-{client + 1};server_port={outlet.port}-{outlet.port + 1}"
+        return outlet, f"RTP/AVP;unicast;{ports};source={host}"
+
+    async def _play(self, request: Request, broadcast: Broadcast) -> Response:
         if request.session is not None and request.session != self._session:
             return Response(status=454)
         if self._listener is None or self._listener.broadcast is not broadcast:
             return Response(status=455)
         if self._playing:
             return Response(status=200, headers={"Session": self._session})
+        if request.headers.get("range", "").startswith("clock="):
+            return self._play_again(request, broadcast, self._listener)
         now_us = self._server.timeline.now_us()
+        return self._playing_from(request, self._listener, "npt=now-", now_us)
+
+    def _play_again(self, request: Request, broadcast: Broadcast, listener: Listener) -> Response:
+        """PLAY of a range of the past; a second one in the same session takes the place of the first."""
+        wanted = parse_range(request.headers["range"], self._server.timeline.now_us())
+        if wanted is None or broadcast.recall is None:
+            return Response(status=457)
+        cseq = request.headers.get("cseq", "0")
+        self._replay = Replay(
+            broadcast,
+            listener,
+            wanted,
+            paced=request.headers.get("rate-control", "yes").lower() != "no",
+            play=int(cseq) if cseq.isdecimal() else 0,
+        )
+        return self._playing_from(request, listener, wanted.text(), wanted.start_us)
+
+    def _playing_from(self, request: Request, listener: Listener, playing: str, at_us: int) -> Response:
+        """The answer to PLAY of a range that begins then."""
         base = request.url.rstrip("/")
         infos = [
-            f"url={base}/{sdp.control(index)};seq={sender.sequence}" + _rtptime(broadcast, index, now_us)
-            for index, sender in self._listener.senders.items()
+            f"url={base}/{sdp.control(index)};seq={sender.sequence}"
+            + _rtptime(listener.broadcast, index, at_us)
+            for index, sender in listener.senders.items()
         ]
-        headers = {"Session": self._session, "Range": "npt=now-", "RTP-Info": ",".join(infos)}
+        headers = {"Session": self._session, "Range": playing, "RTP-Info": ",".join(infos)}
         return Response(status=200, headers=headers)
 
-    def _keep_alive(self, request: Request, broadcast: Broadcast) -> Response:
+    async def _stop_replaying(self) -> None:
+        task, self._replaying = self._replaying, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _keep_alive(self, request: Request, broadcast: Broadcast) -> Response:
         if request.session is not None and request.session != self._session:
             return Response(status=454)
         return Response(status=200, headers={"Session": self._session} if self._session else {})
 
-    def _tear_down(self, request: Request, broadcast: Broadcast) -> Response:
+    async def _tear_down(self, request: Request, broadcast: Broadcast) -> Response:
         if self._listener is None or (request.session or self._session) != self._session:
             return Response(status=454)
         if self._playing:
             self._listener.say_goodbye()
         session = self._session
+        await self._stop_replaying()
         self._forget_session()
         return Response(status=200, headers={"Session": session})
 
     def _forget_session(self) -> None:
         if self._listener is not None:
             self._listener.broadcast.leave(self._listener)
+            self._listener.close()
         self._listener = None
+        self._replay = None
         self._playing = False
         self._session = ""
 
@@ -262,10 +363,11 @@ def _track_index(request: Request, broadcast: Broadcast) -> int | None:
     return names.index(request.path[1]) if len(request.path) == 2 and request.path[1] in names else None
 
 
-def _tcp_transport(request: Request) -> str | None:
-    """The first transport offered that we speak."""
-    offers = request.headers.get("transport", "").split(",")
-    return next((offer for offer in offers if offer.strip().upper().startswith("RTP/AVP/TCP")), None)
+def _unknown_feature(request: Request, broadcast: Broadcast) -> str:
+    """What the client requires and the source does not have (RFC 2326, 12.32); empty where there is none."""
+    known = {REPLAY_FEATURE} if broadcast.recall is not None else set()
+    required = {one.strip() for one in request.headers.get("require", "").split(",")} - {""}
+    return ", ".join(sorted(required - known))
 
 
 def _rtptime(broadcast: Broadcast, index: int, now_us: int) -> str:

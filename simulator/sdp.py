@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from kernel.model.footage import Codec
 from simulator.media import Track
 
-_STATIC_PAYLOAD_TYPES = {Codec.G711U: 0, Codec.G711A: 8}  # RFC 3551, table 4
+_STATIC_PAYLOAD_TYPES = {Codec.G711U: 0, Codec.G711A: 8, Codec.MJPEG: 26}  # RFC 3551, tables 4 and 5
 _FIRST_DYNAMIC = 96
 
 
@@ -44,6 +44,8 @@ def _media(track: Track) -> list[str]:
     number = payload_type(track.codec)
     kind = "video" if track.codec.is_video else "audio"
     channels = f"/{track.channels}" if track.channels else ""
+    if track.codec is Codec.OPUS:
+        channels = "/2"  # RFC 7587, 7: always, whatever it carries
     lines = [
         f"m={kind} 0 RTP/AVP {number}",
         f"a=rtpmap:{number} {_encoding_name(track.codec)}/{track.clock_rate}{channels}",
@@ -62,6 +64,9 @@ def _encoding_name(codec: Codec) -> str:
         Codec.AAC: "MPEG4-GENERIC",
         Codec.G711A: "PCMA",
         Codec.G711U: "PCMU",
+        Codec.G726: "G726-32",
+        Codec.OPUS: "opus",
+        Codec.MJPEG: "JPEG",
     }[codec]
 
 
@@ -78,4 +83,4 @@ def _format_parameters(track: Track) -> str:
             "streamtype=5;profile-level-id=1;mode=AAC-hbr;sizelength=13;indexlength=3;indexdeltalength=3;"
             f"config={track.config.hex().upper()}"
         )
-    return ""
+    return "sprop-stereo=0" if track.codec is Codec.OPUS else ""

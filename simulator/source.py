@@ -41,11 +41,11 @@ class SimulatedSource:
     id: str  # the path in its URL
     content_kind: ContentKind
     label_zh: str  # shown in the picture
-    codec: Codec = Codec.H264  # H264 or H265
+    codec: Codec = Codec.H264  # H264, H265 or MJPEG
     width: int = 640  # pixels, a multiple of 4
     height: int = 360  # pixels, a multiple of 4
     fps: int = 10  # frames per second
-    audio: Codec | None = None  # AAC (16 kHz mono), G711A or G711U (8 kHz mono)
+    audio: Codec | None = None  # AAC (16 kHz), G711A, G711U or G726 (8 kHz), OPUS (48 kHz); mono
     scene: SceneKind | None = None  # None: the usual one of its content kind
     seed: int = 0  # varies people, colours and texts
 

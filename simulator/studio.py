@@ -14,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 
 from kernel.clock import SECOND_US
-from simulator.feed import Feed
-from simulator.media import MediaUnit
+from simulator.feed import Feed, SceneFeed
+from simulator.media import MediaUnit, Track
+from simulator.source import SimulatedSource
 from simulator.timeline import Timeline
 
 _NAP_US = 50_000  # how long a stop may go unnoticed
@@ -52,6 +53,20 @@ class Studio:
                 loop.call_soon_threadsafe(publish, source_id, unit)
 
         self._running = loop.run_in_executor(self._thread, self._run, hand_over)
+
+    async def become(self, source: SimulatedSource) -> Track:
+        """Let a painted source go on as another; what its video is then.
+
+        Raises:
+            ValueError: no feed of that source is painted.
+        """
+        for source_id, feed in self._feeds:
+            if source_id == source.id and isinstance(feed, SceneFeed):
+                # In a thread of its own: that of the feeds is busy for as long as they run.
+                other = await asyncio.to_thread(SceneFeed, source)
+                feed.become(other)
+                return other.tracks[0]
+        raise ValueError(f"{source.id} is not painted")
 
     async def stop(self) -> None:
         """End the thread."""

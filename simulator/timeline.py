@@ -20,6 +20,10 @@ class Timeline:
         """Wall time, UTC microseconds; only goes forward."""
         return self._offset_us + self._clock.monotonic_us()
 
+    async def wait(self, seconds: float) -> None:
+        """Let other tasks run for so many seconds."""
+        await self._clock.wait(seconds)
+
     def sleep_until(self, at_us: int, *, at_most_us: int) -> None:
         """Block this thread until ``at_us``, but never longer than ``at_most_us``."""
         left_us = min(at_us - self.now_us(), at_most_us)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import secrets
+import ssl
 from dataclasses import dataclass
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -65,6 +67,7 @@ class OnvifClient:
             auth=httpx.DigestAuth(self._username, self._password) if self._username else None,
             timeout=settings.connect_seconds,
             trust_env=False,
+            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # http only: no authority is loaded, none trusted
         )
 
     async def __aenter__(self) -> OnvifClient:
@@ -79,9 +82,19 @@ class OnvifClient:
         await self._http.aclose()
 
     async def clock(self) -> DeviceClock:
-        """How far the device's clock is from ours, to half a second; asked once."""
+        """How far the device's clock is from ours, to half a second; asked once.
+
+        Quirk: some devices tell their time to nobody but users, some tell none. Then ours is taken for
+        theirs: if that is wrong, they refuse the next request.
+        """
         if self._device_clock is None:
-            self._device_clock = await self._look_at_clock()
+            try:
+                self._device_clock = await self._look_at_clock()
+            except (SourceRefused, SourceProtocolError):
+                now_us = self._clock.now_us()
+                self._device_clock = DeviceClock(
+                    told_us=now_us - SECOND_US // 2, at_us=now_us, round_trip_us=0
+                )
         return self._device_clock
 
     async def exact_clock(self) -> DeviceClock:
@@ -96,9 +109,9 @@ class OnvifClient:
         return seen
 
     async def _look_at_clock(self) -> DeviceClock:
-        """Asked without a token, as ONVIF Core 5.12.1 allows: a token needs the time."""
+        """Asked without a token at first, as ONVIF Core 5.12.1 allows: a token needs the time."""
         request = soap.element(soap.DEVICE, "GetSystemDateAndTime")
-        answer = await self._ask(self.address, request, soap.DEVICE, token=False)
+        answer = await self._ask(self.address, request, soap.DEVICE)
         told_us = read_device_time(answer.body)
         if told_us is None:
             raise SourceProtocolError(f"source {self.name}: the device tells no time.")
@@ -109,10 +122,12 @@ class OnvifClient:
         )
 
     async def services(self) -> dict[str, str]:
-        """Address of each service by its namespace: GetServices, or GetCapabilities where that is not known."""
+        """Address of each service by its namespace: by GetServices, or GetCapabilities on older devices."""
         if self._services is None:
             try:
-                found = await self.device("GetServices", soap.element(soap.DEVICE, "IncludeCapability", "false"))
+                found = await self.device(
+                    "GetServices", soap.element(soap.DEVICE, "IncludeCapability", "false")
+                )
                 self._services = self._by_namespace(found)
             except DeviceFault as error:
                 if not error.fault.not_offered:
@@ -165,16 +180,14 @@ class OnvifClient:
         await self.clock()
         return (await self._ask(address, request, "", action=action)).body
 
-    async def _ask(
-        self, address: str, request: Element, namespace: str, *, token: bool = True, action: str = ""
-    ) -> Answer:
+    async def _ask(self, address: str, request: Element, namespace: str, *, action: str = "") -> Answer:
         data = soap.envelope(
             request,
-            token=self._token() if token else None,
+            token=self._token(),
             to=address if action else "",
             action=action,
         )
-        operation = soap.local(request)
+        operation = request.tag.rpartition("}")[2]
         headers = {"Content-Type": _CONTENT.format(action or f"{namespace}/{operation}")}
         asked_us, began_us = self._clock.now_us(), self._clock.monotonic_us()
         response = await self._post(address, data, headers)
@@ -200,9 +213,10 @@ class OnvifClient:
             message = f"source {self.name}: nothing answers at {self._where} in {self._answer_seconds:g} s."
             raise SourceUnreachable(message) from None
         except httpx.HTTPError as error:
-            message = f"source {self.name}: {self._where} cannot be reached ({type(error).__name__})."
-            kind = NetworkDown if _errno(error) in _NO_WAY else SourceUnreachable
-            raise kind(message) from None
+            number = _errno(error)
+            reason = os.strerror(number) if number else type(error).__name__
+            kind = NetworkDown if number in _NO_WAY else SourceUnreachable
+            raise kind(f"source {self.name}: {self._where} cannot be reached ({reason}).") from None
 
     @property
     def _where(self) -> str:

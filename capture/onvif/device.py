@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from xml.etree.ElementTree import Element
 
 from capture.onvif import quirks, soap
 from capture.onvif.client import DeviceFault, OnvifClient
 from capture.onvif.profiles import Profile, choose, media2_profiles, media_profiles
 from kernel.errors import SourceNotFound, SourceProtocolError
 from kernel.log import logger
-from kernel.settings import public_uri
 
 _log = logger("capture")
 
@@ -89,7 +89,7 @@ async def stream_uri(device: OnvifClient, service: MediaService, profile: Profil
     return rtsp_address(device, told)
 
 
-def stream_setup(namespace: str = soap.MEDIA) -> soap.Element:
+def stream_setup(namespace: str = soap.MEDIA) -> Element:
     """RTP over RTSP over TCP, one stream for us (ONVIF Streaming 5.1.1)."""
     transport = soap.element(soap.SCHEMA, "Transport", soap.element(soap.SCHEMA, "Protocol", "RTSP"))
     stream = soap.element(soap.SCHEMA, "Stream", "RTP-Unicast")
@@ -109,7 +109,7 @@ def rtsp_address(device: OnvifClient, told: str) -> str:
             "the device tells another address than it answers at; the latter is used",
             action="onvif.address",
             source=device.name,
-            used=public_uri(used),
+            used=device.host,
         )
     return used
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from capture.rtsp.access_unit import AccessUnit
@@ -28,12 +29,19 @@ class AacDepacketizer:
         self._partial_size = 0
         self.dropped = 0
         self._after_loss = False
+        header_bits = self._how.size_bits + self._how.index_bits
+        self._one_header = b"\0\x10" if header_bits == 16 else b""  # one header of 16 bits
 
-    def push(self, packet: RtpPacket, lost: int) -> list[AccessUnit]:
+    def push(self, packet: RtpPacket, lost: int) -> Sequence[AccessUnit]:
+        payload = packet.payload
+        if payload[:2] == self._one_header and not (lost or self._after_loss or self._partial):
+            size = (payload[2] << 8 | payload[3]) >> self._how.index_bits if len(payload) > 4 else 0
+            if size == len(payload) - 4:  # the usual packet: one frame behind one header of two bytes
+                return (AccessUnit(packet.timestamp, (payload[4:],)),)
         if lost:
             self._after_loss = True
             self._drop_partial()
-        parsed = self._headers(packet.payload)
+        parsed = self._headers(payload)
         if parsed is None:
             self.dropped += 1
             return []

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from capture.rtsp.rtp import RtpPacket
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AccessUnit:
-    """One picture as NAL units, or one frame of sound."""
+class AccessUnit(NamedTuple):
+    """One picture as NAL units, or one frame of sound. A tuple: made 7000 times a second for 100 sources."""
 
     timestamp: int  # RTP ticks; unwrapped if those of the packets were
     units: tuple[bytes, ...]
@@ -26,4 +24,7 @@ class Depacketizer(Protocol):
         """Access units begun but not whole, since the beginning."""
 
     def push(self, packet: RtpPacket, lost: int) -> Sequence[AccessUnit]:
-        """The units that this packet completes; ``lost`` packets are missing right before it."""
+        """The units that this packet completes; ``lost`` packets are missing right before it.
+
+        The packet is the caller's and holds something else after the call.
+        """

@@ -89,24 +89,41 @@ class Credentials:
 
 def _digest(who: Credentials, challenge: Challenge, method: str, uri: str, uses: int) -> str:
     given = challenge.parameters
-    digest = _DIGESTS[challenge.algorithm]
-    realm, nonce = given.get("realm", ""), given["nonce"]
-    secret = digest(f"{who.username}:{realm}:{who.password}".encode())
-    request = digest(f"{method}:{uri}".encode())
-    fields = {"username": who.username, "realm": realm, "nonce": nonce, "uri": uri}
+    fields = {
+        "username": who.username,
+        "realm": given.get("realm", ""),
+        "nonce": given["nonce"],
+        "uri": uri,
+    }
     extra = ""
     if "auth" in [one.strip() for one in given.get("qop", "").split(",")]:
         count, own = f"{uses:08x}", secrets.token_hex(8)
-        response = digest(f"{secret}:{nonce}:{count}:{own}:auth:{request}".encode())
+        answer = {**fields, "qop": "auth", "nc": count, "cnonce": own}
         extra = f', qop=auth, nc={count}, cnonce="{own}"'
     else:
-        response = digest(f"{secret}:{nonce}:{request}".encode())
-    fields["response"] = response
+        answer = dict(fields)
+    told = Challenge(scheme="digest", parameters={**answer, "algorithm": challenge.algorithm})
+    fields["response"] = proof(told, method, who.username, who.password)
     if "opaque" in given:
         fields["opaque"] = given["opaque"]
     quoted = ", ".join(f'{name}="{_escape(value)}"' for name, value in fields.items())
     algorithm = f", algorithm={given['algorithm']}" if "algorithm" in given else ""
     return f"Digest {quoted}{algorithm}{extra}"
+
+
+def proof(answer: Challenge, method: str, username: str, password: str) -> str:
+    """The response to a challenge (RFC 7616, 3.4.1), by the fields of the answer that holds it.
+
+    Whoever answers makes it, whoever asked compares with it. Without qop as RFC 2617 has it.
+    """
+    told = answer.parameters
+    digest = _DIGESTS[answer.algorithm]
+    secret = digest(f"{username}:{told.get('realm', '')}:{password}".encode())
+    request = digest(f"{method}:{told.get('uri', '')}".encode())
+    middle = told.get("nonce", "")
+    if "qop" in told:
+        middle += f":{told.get('nc', '')}:{told.get('cnonce', '')}:{told['qop']}"
+    return digest(f"{secret}:{middle}:{request}".encode())
 
 
 def _escape(value: str) -> str:

@@ -7,21 +7,26 @@ No message of an error carries credentials or what the device wrote (invariant 1
 from __future__ import annotations
 
 import asyncio
-import os
 from contextlib import suppress
 from urllib.parse import urlsplit
 
 from capture.rtsp.auth import Credentials
+from capture.rtsp.line import Line, open_line, unreachable
 from capture.rtsp.message import (
+    Frames,
     Interleaved,
     Message,
     MessageParser,
     Request,
     Response,
     encode_answer,
+    encode_interleaved,
     encode_request,
 )
+from capture.rtsp.tls import Patience, open_tls_line
+from kernel.clock import Clock
 from kernel.errors import (
+    NetworkDown,
     SourceError,
     SourceNotFound,
     SourceProtocolError,
@@ -30,19 +35,9 @@ from kernel.errors import (
 )
 from kernel.settings import public_uri
 
-DEFAULT_PORT = 554
+DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
 _AGENT = "Jianzheng"
-_READ_BYTES = 256 * 1024
-_BUFFER_BYTES = 1024 * 1024  # what may wait while the disk is slow; beyond it, TCP slows the device down
-_MOMENT_S = 1.0  # longest wait of one read, so that the caller can look at its clock
 _MAX_ATTEMPTS = 3  # unauthorized, answered, answered again with a fresh nonce
-
-
-def _reason(error: OSError) -> str:
-    """In the system's words; asyncio's name the address once more. Errors of names have no number of it."""
-    if error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno)
-    return error.strerror or type(error).__name__
 
 
 class RtspClient:
@@ -50,15 +45,13 @@ class RtspClient:
 
     def __init__(
         self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
+        line: Line,
         *,
         name: str,
         credentials: Credentials,
         answer_seconds: float,
     ) -> None:
-        self._reader = reader
-        self._writer = writer
+        self._line = line
         self._name = name  # of the source, for messages
         self._credentials = credentials
         self._answer_seconds = answer_seconds
@@ -70,22 +63,40 @@ class RtspClient:
 
     @classmethod
     async def connect(
-        cls, uri: str, *, name: str, credentials: Credentials, answer_seconds: float
+        cls,
+        uri: str,
+        *,
+        name: str,
+        credentials: Credentials,
+        answer_seconds: float,
+        clock: Clock,
+        pin: str = "",
     ) -> RtspClient:
-        """Raises: SourceUnreachable: nothing answers there within the time."""
+        """``pin``: SHA-256 of the certificate that a device of ``rtsps`` must show; empty for a trusted one.
+
+        Raises:
+            NetworkDown: nothing comes back from there in time.
+            SourceUnreachable: it is refused.
+            SourceRefused: the device's certificate is not the right one.
+            SourceProtocolError: it does not speak TLS.
+        """
         parts = urlsplit(uri)
-        where = public_uri(uri)
+        # Without the path: some devices tell one with a password in it (invariant 16).
+        where = public_uri(parts._replace(path="").geturl())
         try:
-            async with asyncio.timeout(answer_seconds):
-                streams = await asyncio.open_connection(
-                    parts.hostname, parts.port or DEFAULT_PORT, limit=_BUFFER_BYTES
-                )
+            host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
+            if parts.scheme == "rtsps":
+                wait = Patience(clock=clock, seconds=answer_seconds)
+                line: Line = await open_tls_line(host, port, name=name, wait=wait, pin=pin)
+            else:
+                async with asyncio.timeout(answer_seconds):
+                    line = await open_line(host, port, name=name, clock=clock)
         except TimeoutError:
             message = f"source {name}: nothing answers at {where} within {answer_seconds:g} s."
-            raise SourceUnreachable(message) from None
+            raise NetworkDown(message) from None
         except OSError as error:
-            raise SourceUnreachable(f"source {name}: {where} cannot be reached ({_reason(error)}).") from None
-        return cls(*streams, name=name, credentials=credentials, answer_seconds=answer_seconds)
+            raise unreachable(error, f"source {name}: {where} cannot be reached") from None
+        return cls(line, name=name, credentials=credentials, answer_seconds=answer_seconds)
 
     async def request(self, method: str, uri: str, headers: dict[str, str] | None = None) -> Response:
         """The device's answer of status 200.
@@ -93,15 +104,30 @@ class RtspClient:
         Raises:
             SourceError: it refuses, does not know the URI, does not answer in time or breaks the protocol.
         """
+        response = await self._exchange(method, uri, headers)
+        if response.status != 200:
+            raise self._refusal(method, response.status)
+        return response
+
+    async def try_request(self, method: str, uri: str, headers: dict[str, str]) -> Response | None:
+        """The same for what the stream can do without; None where the device refuses it.
+
+        Raises:
+            SourceError: it does not answer in time or breaks the protocol.
+        """
+        response = await self._exchange(method, uri, headers)
+        return response if response.status == 200 else None
+
+    async def _exchange(self, method: str, uri: str, headers: dict[str, str] | None) -> Response:
+        """The device's answer, after credentials where it asks for them."""
         for _ in range(_MAX_ATTEMPTS):
             response = await self._ask(method, uri, headers or {})
             if response.status != 401:
                 break
             if not self._credentials.accept(response.headers.all("www-authenticate")):
                 break
-        if response.status != 200:
-            raise self._refusal(method, response.status)
-        self.session = response.headers.get("session", self.session).split(";")[0].strip()
+        if response.status == 200:
+            self.session = response.headers.get("session", self.session).split(";")[0].strip()
         return response
 
     async def _ask(self, method: str, uri: str, headers: dict[str, str]) -> Response:
@@ -109,7 +135,7 @@ class RtspClient:
         try:
             async with asyncio.timeout(self._answer_seconds):
                 while True:
-                    for response in self._sort(self._parser.feed(await self._receive())):
+                    for response in self._responses(self._parser.feed(await self._line.next())):
                         if response.cseq in (cseq, ""):
                             return response
         except TimeoutError:
@@ -125,44 +151,53 @@ class RtspClient:
         authorization = self._credentials.authorization(method, uri)
         if authorization:
             fields["Authorization"] = authorization
-        self._writer.write(encode_request(method, uri, fields))
+        self._line.write(encode_request(method, uri, fields))
         return cseq
+
+    @property
+    def addresses(self) -> tuple[str, str]:
+        """See ``Line.addresses``."""
+        return self._line.addresses
+
+    def send_packet(self, channel: int, packet: bytes) -> None:
+        """Send RTCP between the messages."""
+        self._line.write(encode_interleaved(channel, packet))
 
     def keep_alive(self, method: str, uri: str) -> None:
         """Ask without waiting; the answer is taken when it comes."""
         self._unanswered = {self._send(method, uri, {}): (method, uri)}
 
-    async def read(self) -> list[Interleaved]:
-        """Data packets that have arrived; none when nothing arrives for a moment.
+    async def glance(self) -> bytes:
+        """What has come, after a moment, to be given to ``sort``; empty where nothing has.
 
         Raises:
-            SourceError: the connection ended, or what comes is not RTSP.
+            SourceUnreachable: the connection is over.
         """
-        if self._early:
-            early, self._early = self._early, []
-            return early
-        try:
-            async with asyncio.timeout(_MOMENT_S):
-                data = await self._receive()
-        except TimeoutError:
-            return []
-        for response in self._sort(self._parser.feed(data)):
+        return await self._line.glance()
+
+    async def round(self) -> list[tuple[int, bytes]]:
+        """What has come at several beats, each with its wall time.
+
+        Raises:
+            SourceUnreachable: the connection is over.
+        """
+        return await self._line.round()
+
+    def sort(self, data: bytes, frames: Frames) -> None:
+        """Hand out the packets in these bytes; those that came between answers first.
+
+        Raises:
+            SourceError: what comes is not RTSP, or the device forgot the session.
+        """
+        early, self._early = self._early, []
+        for channel, payload in early:
+            frames.take(channel, payload)
+        others: list[Message] = []
+        self._parser.sort(data, frames, others)
+        for response in self._responses(others):
             self._take_late_answer(response)
-        found, self._early = self._early, []
-        return found
 
-    async def _receive(self) -> bytes:
-        try:
-            data = await self._reader.read(_READ_BYTES)
-        except OSError as error:
-            raise SourceUnreachable(
-                f"source {self._name}: the connection broke ({_reason(error)})."
-            ) from None
-        if not data:
-            raise SourceUnreachable(f"source {self._name}: the device closed the connection.")
-        return data
-
-    def _sort(self, messages: list[Message]) -> list[Response]:
+    def _responses(self, messages: list[Message]) -> list[Response]:
         """Put data aside, answer the device's own requests, hand out its answers."""
         responses = []
         for message in messages:
@@ -177,7 +212,7 @@ class RtspClient:
     def _answer(self, request: Request) -> None:
         known = request.method in ("OPTIONS", "GET_PARAMETER", "SET_PARAMETER")
         status = "200 OK" if known else "501 Not Implemented"
-        self._writer.write(encode_answer(request.headers.get("cseq"), status))
+        self._line.write(encode_answer(request.headers.get("cseq"), status))
 
     def _take_late_answer(self, response: Response) -> None:
         """A keep-alive whose nonce has gone stale is asked once more."""
@@ -200,10 +235,7 @@ class RtspClient:
 
     async def close(self, farewell: str = "") -> None:
         """Say TEARDOWN of that URI if one is given, and close; never raises for what the other end does."""
-        with suppress(OSError):
-            if farewell and not self._writer.is_closing():
+        with suppress(SourceUnreachable):
+            if farewell:
                 self._send("TEARDOWN", farewell, {})
-            self._writer.close()
-        with suppress(OSError, TimeoutError):
-            async with asyncio.timeout(1):
-                await self._writer.wait_closed()
+        self._line.close()

@@ -10,13 +10,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from capture.packets import TrackStarted
-from capture.rtsp.aac import AacDepacketizer
+from capture.rtsp.aac import AacDepacketizer, AuHeaders
 from capture.rtsp.access_unit import AccessUnit, Depacketizer
 from capture.rtsp.g711 import G711Depacketizer
+from capture.rtsp.g726 import G726Depacketizer
 from capture.rtsp.h264 import H264Depacketizer
 from capture.rtsp.h265 import H265Depacketizer
+from capture.rtsp.latm import LatmDepacketizer
+from capture.rtsp.mjpeg import MjpegDepacketizer
+from capture.rtsp.opus import OpusDepacketizer
 from capture.rtsp.sdp import MediaDescription
-from kernel.codec import aac, g711, h264, h265
+from kernel.codec import aac, g711, g726, h264, h265, mjpeg, opus
 from kernel.errors import SourceProtocolError
 from kernel.model.footage import Codec, TrackInfo
 
@@ -48,11 +52,38 @@ class SoundFormat:
         return unit.units[0], True
 
 
+class JpegFormat:
+    """JPEG pictures: each stands alone, and each says its size, which may change at any time."""
+
+    codec = Codec.MJPEG
+
+    def __init__(self) -> None:
+        self._size = (0, 0)
+        self._news: TrackStarted | None = None
+
+    def started(self) -> TrackStarted | None:
+        news, self._news = self._news, None
+        return news
+
+    def sample(self, unit: AccessUnit) -> tuple[bytes, bool] | None:
+        data = unit.units[0]
+        size = mjpeg.picture_size(data)
+        if size != self._size:
+            self._size = size
+            entry = mjpeg.jpeg_entry(*size)
+            info = TrackInfo(
+                codec=self.codec, timescale=90_000, sample_entry=entry, width=size[0], height=size[1]
+            )
+            self._news = TrackStarted(info=info)
+        return data, True
+
+
 class VideoSyntax(Protocol):
     """What differs between H.264 and H.265: the modules ``kernel.codec.h264`` and ``h265``."""
 
     def is_picture(self, nal: bytes) -> bool: ...
     def is_key(self, nal: bytes) -> bool: ...
+    def slice_set(self, nal: bytes) -> int | None: ...
     def is_delimiter(self, nal: bytes) -> bool: ...
     def parameter_set_kind(self, nal: bytes) -> str | None: ...
     def parameter_set_id(self, nal: bytes) -> int: ...
@@ -117,6 +148,11 @@ class VideoFormat:
             self._sets[kind][number] = nal
             self._changed = True
 
+    def is_plausible(self, unit: AccessUnit) -> bool:
+        """Whether a decoder can make anything of it: a slice that makes sense and refers to a set we have."""
+        syntax, known = self._syntax, self._sets["pps"]
+        return any(syntax.is_picture(nal) and syntax.slice_set(nal) in known for nal in unit.units)
+
     def started(self) -> TrackStarted | None:
         if not self._changed or not all(self._sets.values()):
             return None
@@ -166,8 +202,9 @@ def media_format(media: MediaDescription) -> MediaFormat | None:
     Raises:
         SourceProtocolError: the description of a codec that we know makes no sense.
     """
-    makers = {"H264": _h264, "H265": _h265, "MPEG4-GENERIC": _aac, "PCMA": _g711, "PCMU": _g711}
-    make = makers.get(media.encoding)
+    make = _MAKERS.get(media.encoding)
+    if media.channels > _MOST_CHANNELS or media.clock_rate > _FASTEST_CLOCK:
+        raise SourceProtocolError("the description of a track makes no sense.")
     return make(media) if make else None
 
 
@@ -194,15 +231,40 @@ def _learn_all(video: VideoFormat, text: str) -> None:
             video.learn(nal)
 
 
+def _jpeg(media: MediaDescription) -> MediaFormat:
+    return MediaFormat(depacketizer=MjpegDepacketizer(media.size), format=JpegFormat())
+
+
 def _aac(media: MediaDescription) -> MediaFormat | None:
+    """Modes AAC-hbr, AAC-lbr, and others that say of each frame its size only (RFC 3640, 3.3 and 4.1)."""
     told = media.parameters
-    if told.get("mode", "").upper() != "AAC-HBR":
+    usual = _AAC_MODES.get(told.get("mode", "").upper(), ("0", "0", "0"))
+    if any(told.get(name, "0") != "0" for name in _UNUSUAL_HEADERS):
         return None
-    try:
-        config = bytes.fromhex(told.get("config", ""))
-        size_length, index_length = int(told.get("sizelength", "13")), int(told.get("indexlength", "3"))
-    except ValueError:
-        raise SourceProtocolError("the description of the sound makes no sense.") from None
+    sizes = [_number(told.get(name, default)) for name, default in zip(_HEADERS, usual, strict=True)]
+    if not sizes[0]:
+        return None
+    config = _hexadecimal(told.get("config", ""))
+    headers = AuHeaders(
+        size_bits=sizes[0],
+        index_bits=sizes[1],
+        delta_bits=sizes[2],
+        frame_ticks=aac.frame_ticks(config, media.clock_rate),
+    )
+    return MediaFormat(depacketizer=AacDepacketizer(headers), format=_aac_format(media, config))
+
+
+def _latm(media: MediaDescription) -> MediaFormat | None:
+    """RFC 6416, 7.3: only with its configuration in the description."""
+    told = media.parameters
+    if told.get("cpresent", "1") != "0":
+        return None
+    config = aac.latm_config(_hexadecimal(told.get("config", "")))
+    ticks = aac.frame_ticks(config, media.clock_rate)
+    return MediaFormat(depacketizer=LatmDepacketizer(ticks), format=_aac_format(media, config))
+
+
+def _aac_format(media: MediaDescription, config: bytes) -> SoundFormat:
     rate, channels = aac.parse_config(config)
     info = TrackInfo(
         codec=Codec.AAC,
@@ -211,7 +273,50 @@ def _aac(media: MediaDescription) -> MediaFormat | None:
         sample_rate=rate,
         channels=channels,
     )
-    return MediaFormat(depacketizer=AacDepacketizer(size_length, index_length), format=SoundFormat(info))
+    return SoundFormat(info)
+
+
+def _hexadecimal(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text.strip('"'))
+    except ValueError:
+        raise SourceProtocolError("the description of the sound makes no sense.") from None
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or int(text) > _WIDEST_FIELD:
+        raise SourceProtocolError("the description of the sound makes no sense.")
+    return int(text)
+
+
+def _opus(media: MediaDescription) -> MediaFormat:
+    """Stereo unless the device says that it sends none (RFC 7587, 7): a decoder makes two of one, too."""
+    channels = 1 if media.parameters.get("sprop-stereo") == "0" else 2
+    info = TrackInfo(
+        codec=Codec.OPUS,
+        timescale=opus.RATE,
+        sample_entry=opus.opus_entry(channels),
+        sample_rate=opus.RATE,
+        channels=channels,
+    )
+    return MediaFormat(depacketizer=OpusDepacketizer(), format=SoundFormat(info))
+
+
+def _g726(media: MediaDescription) -> MediaFormat | None:
+    """G726-32 packs in RTP's own way, AAL2-G726-32 in the way of ITU-T I.366.2 (RFC 3551, 4.5.4)."""
+    bits = int(media.encoding[-2:]) * 1000 // g726.RATE
+    if media.clock_rate != g726.RATE or media.channels != 1:
+        return None
+    info = TrackInfo(
+        codec=Codec.G726,
+        timescale=g726.RATE,
+        sample_entry=g726.g726_entry(bits, 1),
+        sample_rate=g726.RATE,
+        channels=1,
+    )
+    little_endian = not media.encoding.startswith("AAL2")
+    depacketizer = G726Depacketizer(bits, little_endian=little_endian)
+    return MediaFormat(depacketizer=depacketizer, format=SoundFormat(info))
 
 
 def _g711(media: MediaDescription) -> MediaFormat:
@@ -224,3 +329,29 @@ def _g711(media: MediaDescription) -> MediaFormat:
         channels=media.channels,
     )
     return MediaFormat(depacketizer=G711Depacketizer(), format=SoundFormat(info))
+
+
+_AAC_MODES = {"AAC-HBR": ("13", "3", "3"), "AAC-LBR": ("6", "2", "2")}
+_UNUSUAL_HEADERS = (
+    "ctsdeltalength",
+    "dtsdeltalength",
+    "randomaccessindication",
+    "streamstateindication",
+    "auxiliarydatasizelength",
+)
+_MOST_CHANNELS = 8
+_FASTEST_CLOCK = 192_000  # Hz
+_HEADERS = ("sizelength", "indexlength", "indexdeltalength")
+_WIDEST_FIELD = 32  # bits
+
+_MAKERS: dict[str, Callable[[MediaDescription], MediaFormat | None]] = {
+    "H264": _h264,
+    "H265": _h265,
+    "JPEG": _jpeg,
+    "MPEG4-GENERIC": _aac,
+    "MP4A-LATM": _latm,
+    "PCMA": _g711,
+    "PCMU": _g711,
+    "OPUS": _opus,
+    **{f"{packing}G726-{rate}": _g726 for packing in ("", "AAL2-") for rate in (16, 24, 32, 40)},
+}

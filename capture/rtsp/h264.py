@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from capture.rtsp.access_unit import AccessUnit
-from capture.rtsp.nal_builder import NalBuilder
-from capture.rtsp.rtp import RtpPacket
+from capture.rtsp.nal_builder import NalDepacketizer
 from kernel.codec import h264
 
 _STAP_A, _FU_A = 24, 28
+ENDS = 0xC0
+"""Start and end bit of a fragment's header, in both codecs; nine packets of ten have neither."""
 
 
-class H264Depacketizer:
+class H264Depacketizer(NalDepacketizer):
     """See ``Depacketizer``."""
 
+    head_bytes = 2
+
     def __init__(self) -> None:
-        self._builder = NalBuilder(syntax=h264)
+        super().__init__(h264)
 
-    @property
-    def dropped(self) -> int:
-        return self._builder.dropped
+    def is_middle(self, head: bytes) -> bool:
+        return len(head) == 2 and head[0] & 31 == _FU_A and not head[1] & ENDS
 
-    def push(self, packet: RtpPacket, lost: int) -> list[AccessUnit]:
-        before = self._builder.begin(packet.timestamp, lost)
-        if packet.payload:
-            self._take(packet.payload)
-        whole = self._builder.finish() if packet.marker else None
-        return [unit for unit in (before, whole) if unit is not None]
-
-    def _take(self, payload: bytes) -> None:
+    def _take(self, payload: bytes) -> bool:
         kind = payload[0] & 31
         if kind == _FU_A:
             self._take_fragment(payload)
@@ -36,6 +30,9 @@ class H264Depacketizer:
                 self._builder.add(nal)
         elif 1 <= kind < _STAP_A:
             self._builder.add(payload)
+        else:
+            return False
+        return True
 
     def _take_fragment(self, payload: bytes) -> None:
         """5.8: the NAL unit's header is spread over indicator and FU header."""

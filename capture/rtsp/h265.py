@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from capture.rtsp.access_unit import AccessUnit
-from capture.rtsp.h264 import aggregated
-from capture.rtsp.nal_builder import NalBuilder
-from capture.rtsp.rtp import RtpPacket
+from capture.rtsp.h264 import ENDS, aggregated
+from capture.rtsp.nal_builder import NalDepacketizer
 from kernel.codec import h265
 
 _AGGREGATION, _FRAGMENTATION = 48, 49
 
 
-class H265Depacketizer:
+class H265Depacketizer(NalDepacketizer):
     """See ``Depacketizer``."""
 
+    head_bytes = 3
+
     def __init__(self) -> None:
-        self._builder = NalBuilder(syntax=h265)
+        super().__init__(h265)
 
-    @property
-    def dropped(self) -> int:
-        return self._builder.dropped
+    def is_middle(self, head: bytes) -> bool:
+        return len(head) == 3 and head[0] >> 1 & 63 == _FRAGMENTATION and not head[2] & ENDS
 
-    def push(self, packet: RtpPacket, lost: int) -> list[AccessUnit]:
-        before = self._builder.begin(packet.timestamp, lost)
-        if len(packet.payload) > 2:
-            self._take(packet.payload)
-        whole = self._builder.finish() if packet.marker else None
-        return [unit for unit in (before, whole) if unit is not None]
-
-    def _take(self, payload: bytes) -> None:
+    def _take(self, payload: bytes) -> bool:
+        if len(payload) < 3:
+            return False
         kind = payload[0] >> 1 & 63
         if kind == _FRAGMENTATION:
             self._take_fragment(payload)
@@ -38,6 +32,9 @@ class H265Depacketizer:
                     self._builder.add(nal)
         elif kind < _AGGREGATION:
             self._builder.add(payload)
+        else:
+            return False
+        return True
 
     def _take_fragment(self, payload: bytes) -> None:
         """4.4.3: the unit's type stands in the FU header."""

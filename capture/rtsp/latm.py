@@ -5,6 +5,7 @@ from __future__ import annotations
 from capture.rtsp.access_unit import AccessUnit
 from capture.rtsp.rtp import RtpPacket
 
+_MOST_PIECES = 64  # packets of one time stamp; more is no sound but a device that never ends a frame
 _MORE = 255  # a length goes on in the next byte (1.7.3.2, PayloadLengthInfo)
 
 
@@ -20,7 +21,9 @@ class LatmDepacketizer:
 
     def push(self, packet: RtpPacket, lost: int) -> list[AccessUnit]:
         self._after_loss = self._after_loss or bool(lost)
-        if self._pieces and (lost or packet.timestamp != self._timestamp):
+        if self._pieces and (
+            lost or packet.timestamp != self._timestamp or len(self._pieces) == _MOST_PIECES
+        ):
             self._drop()
         self._timestamp = packet.timestamp
         self._pieces.append(bytes(packet.payload))

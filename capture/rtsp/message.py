@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 from kernel.errors import SourceProtocolError
 
 _DOLLAR = 0x24
+_FRAME_HEAD = struct.Struct(">BBH")  # dollar sign, channel, size
 _MAX_HEADER_BYTES = 64 * 1024
 _MAX_BODY_BYTES = 1024 * 1024
 
@@ -26,8 +29,7 @@ class Headers:
         return [value for key, value in self.fields if key == wanted]
 
 
-@dataclass(frozen=True, slots=True)
-class Interleaved:
+class Interleaved(NamedTuple):
     """One RTP or RTCP packet."""
 
     channel: int
@@ -52,11 +54,23 @@ class Request:
     """A request of the device: it may ask, too."""
 
     method: str
+    uri: str
     headers: Headers
     body: bytes
 
 
 Message = Interleaved | Response | Request
+
+
+class Frames(Protocol):
+    """Takes the packets of a connection as they are found between its messages."""
+
+    def take(self, channel: int, payload: bytes) -> None:
+        """One RTP or RTCP packet."""
+
+    def take_run(self, data: bytes, start: int, size: int) -> int:
+        """Packets of ``size`` bytes that lie one behind the other from ``start`` on, as many as can be taken
+        at once like the one before; the offset behind them, which may be ``start``."""
 
 
 class MessageParser:
@@ -66,33 +80,58 @@ class MessageParser:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[Message]:
-        """The messages that these bytes complete.
+        """The messages that these bytes complete, in order.
+
+        Raises:
+            SourceProtocolError: the bytes are neither RTSP nor interleaved data.
+        """
+        found = _Listed()
+        self.sort(data, found, found.messages)
+        return found.messages
+
+    def sort(self, data: bytes, frames: Frames, others: list[Message]) -> None:
+        """The same, packets to ``frames`` and answers and requests to ``others``: ninety-nine messages of a
+        hundred are packets.
 
         Raises:
             SourceProtocolError: the bytes are neither RTSP nor interleaved data.
         """
         data = self._rest + data if self._rest else data
-        messages: list[Message] = []
-        position, end = 0, len(data)
+        position, end, last_size = 0, len(data), -1
         while position < end:
             if data[position] == _DOLLAR:
-                behind = position + 4
+                if position + 4 > end:
+                    break
+                _, channel, size = _FRAME_HEAD.unpack_from(data, position)
+                if size == last_size and (behind := frames.take_run(data, position, size)) > position:
+                    position = behind
+                    continue
+                behind = position + 4 + size
                 if behind > end:
                     break
-                behind += data[position + 2] << 8 | data[position + 3]
-                if behind > end:
-                    break
-                messages.append(Interleaved(data[position + 1], data[position + 4 : behind]))
-                position = behind
+                frames.take(channel, data[position + 4 : behind])
+                position, last_size = behind, size
             else:
                 found = _text_message(data, position)
                 if found is None:
                     break
                 message, position = found
                 if message is not None:
-                    messages.append(message)
+                    others.append(message)
         self._rest = data[position:]
-        return messages
+
+
+class _Listed:
+    """Packets among the messages, in order."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    def take(self, channel: int, payload: bytes) -> None:
+        self.messages.append(Interleaved(channel, payload))
+
+    def take_run(self, data: bytes, start: int, size: int) -> int:
+        return start
 
 
 def _text_message(data: bytes, start: int) -> tuple[Response | Request | None, int] | None:
@@ -130,7 +169,7 @@ def _message(first: str, headers: Headers, body: bytes) -> Response | Request:
     if words[0].startswith("RTSP/") and len(words) > 1 and words[1].isdecimal():
         return Response(status=int(words[1]), headers=headers, body=body)
     if len(words) == 3 and words[2].startswith("RTSP/"):
-        return Request(method=words[0], headers=headers, body=body)
+        return Request(method=words[0], uri=words[1], headers=headers, body=body)
     raise SourceProtocolError("the device sends bytes that are not RTSP.")
 
 
@@ -138,6 +177,11 @@ def encode_request(method: str, uri: str, headers: dict[str, str]) -> bytes:
     """A request without a body."""
     lines = [f"{method} {uri} RTSP/1.0", *(f"{name}: {value}" for name, value in headers.items())]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")
+
+
+def encode_interleaved(channel: int, packet: bytes) -> bytes:
+    """A packet of ours between the messages (10.12)."""
+    return _FRAME_HEAD.pack(_DOLLAR, channel, len(packet)) + packet
 
 
 def encode_answer(cseq: str, status: str) -> bytes:

@@ -44,7 +44,9 @@ class _Picture:
 class MjpegDepacketizer:
     """See ``Depacketizer``. A picture of which anything is missing is dropped and counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, described: tuple[int, int] = (0, 0)) -> None:
+        """``described``: pixels by the description, for pictures beyond 2040, whose packets cannot tell."""
+        self._described = described
         self.dropped = 0
         self._tables: dict[int, tuple[bytes, ...]] = {}  # by quality, as last sent
         self._picture: _Picture | None = None
@@ -76,11 +78,14 @@ class MjpegDepacketizer:
         picture.size += len(fragment.data)
 
     def _shape(self, first: _Fragment) -> mjpeg.JpegShape:
-        if not (first.width and first.height):
+        width, height = first.width, first.height
+        if not (width and height):  # 3.1.5: 0 stands for more than a byte can say
+            width, height = self._described
+        if not (0 < width < 1 << 16 and 0 < height < 1 << 16):
             raise SourceProtocolError("a picture is too large for its header.")
         return mjpeg.JpegShape(
-            width=first.width,
-            height=first.height,
+            width=width,
+            height=height,
             subsampling=_SAMPLING[first.kind % 64],
             tables=self._tables_of(first),
             restart_interval=first.restart_interval,

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from capture.rtsp.access_unit import AccessUnit
+from capture.rtsp.rtp import RtpPacket
+
+_MOST_BYTES = 16 << 20
+"""More than any picture has: a device that never ends one must not fill the memory."""
 
 
 class NalSyntax(Protocol):
@@ -34,6 +39,15 @@ class NalBuilder:
     _damaged: bool = False
     _after_loss: bool = False
     _has_picture: bool = False
+    _size: int = 0  # bytes since the last unit
+
+    def goes_on(self, timestamp: int, pieces: list[bytes]) -> bool:
+        """Take middles of a fragmented NAL unit, all of one size, if it is the one that is under way."""
+        if self._pieces is None or timestamp != self._timestamp or self._size > _MOST_BYTES:
+            return False
+        self._size += len(pieces) * len(pieces[0])
+        self._pieces += pieces
+        return True
 
     def begin(self, timestamp: int, lost: int) -> AccessUnit | None:
         """Start or go on with this time stamp; the unit before it, if it had no marker."""
@@ -41,7 +55,7 @@ class NalBuilder:
         if lost and self._units:
             self._damaged = True  # its tail, or something within it, is missing
         if timestamp != self._timestamp:
-            finished = self.finish() if self._units or self._pieces else None
+            finished = self.finish() if self._units or self._pieces or self._damaged else None
             self._timestamp = timestamp
         if lost:
             self._after_loss = True
@@ -57,6 +71,10 @@ class NalBuilder:
             # After a loss, a picture is whole only if its first slice is here.
             if self._after_loss and not self.syntax.starts_picture(nal):
                 self._damaged = True
+        self._size += len(nal)
+        if self._size > _MOST_BYTES:
+            self._units, self._pieces, self._damaged = None, None, True
+            return
         if self._units is None:
             self._units = []
         self._units.append(nal)
@@ -64,15 +82,18 @@ class NalBuilder:
     def add_piece(self, header: bytes, piece: bytes, first: bool, last: bool) -> None:
         """A piece of a fragmented NAL unit; ``header`` is the unit's own, rebuilt."""
         if first:
+            self._size += len(header) + len(piece)
             self._pieces = [header, piece]
-        elif self._pieces is None:
-            self._damaged = True  # its beginning was lost
+        elif self._pieces is None or self._size > _MOST_BYTES:
+            self._damaged, self._pieces = True, None  # its beginning was lost, or there is no end of it
             self._after_loss = True
             return
         else:
+            self._size += len(piece)
             self._pieces.append(piece)
         if last:
             nal, self._pieces = b"".join(self._pieces), None
+            self._size -= len(nal)
             self.add(nal)
 
     def finish(self) -> AccessUnit | None:
@@ -92,4 +113,42 @@ class NalBuilder:
         return unit
 
     def _reset(self) -> None:
-        self._units, self._has_picture, self._damaged = None, False, False
+        self._units, self._has_picture, self._damaged, self._size = None, False, False, 0
+
+
+class NalDepacketizer:
+    """What the depacketizers of H.264 and H.265 have in common; see ``Depacketizer``."""
+
+    head_bytes: ClassVar[int]
+    """Of a fragment, before its piece of the unit."""
+
+    def __init__(self, syntax: NalSyntax) -> None:
+        self._builder = NalBuilder(syntax=syntax)
+        self.malformed = 0  # payloads that no device of this codec sends
+
+    @property
+    def dropped(self) -> int:
+        return self._builder.dropped
+
+    def push(self, packet: RtpPacket, lost: int) -> Sequence[AccessUnit]:
+        builder, payload, head = self._builder, packet.payload, self.head_bytes
+        middle = not (lost or packet.marker) and self.is_middle(payload[:head])
+        if middle and builder.goes_on(packet.timestamp, [payload[head:]]):
+            return ()
+        before = builder.begin(packet.timestamp, lost)
+        if not payload or payload[0] & 0x80 or not self._take(payload):  # the forbidden bit, or an odd type
+            self.malformed += 1
+        whole = builder.finish() if packet.marker else None
+        return [unit for unit in (before, whole) if unit is not None]
+
+    def goes_on(self, timestamp: int, pieces: list[bytes]) -> bool:
+        """Take middles of the unit that is under way, all of one size; False: none was taken."""
+        return self._builder.goes_on(timestamp, pieces)
+
+    def is_middle(self, head: bytes) -> bool:
+        """Whether this is the head of a fragment that neither begins nor ends a unit."""
+        raise NotImplementedError
+
+    def _take(self, payload: bytes) -> bool:
+        """The NAL units in a payload; False for one that has none."""
+        raise NotImplementedError

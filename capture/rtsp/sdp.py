@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-_STATIC = {0: ("PCMU", 8000, 1), 8: ("PCMA", 8000, 1)}
-"""Payload types that need no rtpmap (RFC 3551, table 4)."""
+_SIZE = re.compile(r"(\d{1,5})\s*[-,x]\s*(\d{1,5})$")
+_STATIC = {
+    0: ("PCMU", 8000, 1),
+    2: ("G726-32", 8000, 1),  # as RFC 1890 had it; cameras still do
+    8: ("PCMA", 8000, 1),
+    26: ("JPEG", 90000, 1),
+}
+"""Payload types that need no rtpmap (RFC 3551, tables 4 and 5)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,6 +27,7 @@ class MediaDescription:
     channels: int
     parameters: dict[str, str]  # fmtp, names in lower case
     control: str  # as written
+    size: tuple[int, int] = (0, 0)  # pixels, where it is told (RFC 6064, 5.4; x-dimensions of cameras)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +75,17 @@ def _media(section: list[tuple[str, str]]) -> MediaDescription | None:
         channels=channels,
         parameters=_fmtp(_attributes(section, "fmtp"), payload_type),
         control=control[0] if control else "",
+        size=_size(_attributes(section, "framesize") + _attributes(section, "x-dimensions")),
     )
+
+
+def _size(values: list[str]) -> tuple[int, int]:
+    """Width and height of ``framesize:96 2592-1944`` or ``x-dimensions:2592,1944``."""
+    for value in values:
+        found = _SIZE.search(value)
+        if found is not None:
+            return int(found.group(1)), int(found.group(2))
+    return 0, 0
 
 
 def _rtpmap(values: list[str], payload_type: int) -> tuple[str, int, int]:

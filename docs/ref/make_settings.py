@@ -1,4 +1,4 @@
-"""Writes ``jianzheng.toml`` beside this file: every setting with its default, as a sample to start from."""
+"""Writes ``jianzheng.toml`` and ``agent.toml`` beside this file: every setting with its default."""
 
 from __future__ import annotations
 
@@ -7,17 +7,28 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
+from agent.settings import AgentSettings
 from kernel.settings import ENV_PREFIX, Settings
 
 TARGET = Path(__file__).with_name("jianzheng.toml")
+AGENT_TARGET = Path(__file__).with_name("agent.toml")
 HEAD = f"""\
 # Every setting of Jianzheng with its default. Copy what you want to change into jianzheng.toml, in the
 # directory that you start it from. In the environment the same setting is {ENV_PREFIX}NAME, or
 # {ENV_PREFIX}TABLE__NAME inside a table.
 # A key that is not listed here is refused.
 """
+AGENT_HEAD = """\
+# Every setting of jianzheng-agent with its default. recorder, source and token must be given:
+# 'jianzheng enrol' at the recorder writes a file with them. A key that is not listed here is refused.
+"""
+
+
+def agent_sample() -> str:
+    """The text of the agent's sample."""
+    return AGENT_HEAD + "".join(_line(AgentSettings, name) for name in AgentSettings.model_fields)
 
 
 def sample() -> str:
@@ -44,8 +55,9 @@ def _line(model: type[BaseModel], name: str) -> str:
 def _toml(value: Any) -> str:
     if isinstance(value, Enum):
         return json.dumps(value.value)
-    return json.dumps(str(value) if isinstance(value, Path) else value)
+    return json.dumps(str(value) if isinstance(value, Path | SecretStr) else value)
 
 
 if __name__ == "__main__":
     TARGET.write_text(sample(), encoding="utf-8")
+    AGENT_TARGET.write_text(agent_sample(), encoding="utf-8")

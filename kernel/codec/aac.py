@@ -28,6 +28,18 @@ def parse_config(config: bytes) -> tuple[int, int]:
     return rate, 8 if channels == 7 else channels or 1
 
 
+def frame_ticks(config: bytes, clock_rate: int) -> int:
+    """RTP time of a frame. A clock may run at twice the core's rate (HE-AAC), or at any other.
+
+    Raises:
+        SourceProtocolError: as ``parse_config``.
+    """
+    rate, _ = parse_config(config)
+    if not rate:
+        raise SourceProtocolError("the sound's configuration names a sample rate of 0.")
+    return SAMPLES_PER_FRAME * clock_rate // rate
+
+
 def _object_type(bits: BitReader) -> int:
     kind = bits.bits(5)
     return 32 + bits.bits(6) if kind == 31 else kind

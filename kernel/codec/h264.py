@@ -66,6 +66,25 @@ def parameter_set_id(nal: bytes) -> int:
     return BitReader(body[4:] if nal[0] & 31 == _SPS else body[1:]).ue()
 
 
+def slice_set(nal: bytes) -> int | None:
+    """Id of the picture parameter set that a slice refers to (7.3.3); None for one that makes no sense.
+
+    Strict only where a decoder can do nothing with it: the forbidden bit, a slice type beyond 9, an IDR
+    picture that refers to others (7.4.1, 7.4.3). Partitions B and C carry no header and refer to none.
+    """
+    kind = nal[0] & 31
+    if nal[0] & 0x80 or kind not in (_SLICE, 2, _IDR):
+        return None
+    bits = BitReader(without_emulation(nal[1:17]))
+    try:
+        bits.ue()  # first_mb_in_slice
+        slice_type, number = bits.ue(), bits.ue()
+    except SourceProtocolError:
+        return None
+    impossible = slice_type > 9 or (kind == _IDR and slice_type % 5 not in (2, 4))
+    return None if impossible else number
+
+
 def is_delimiter(nal: bytes) -> bool:
     """Access unit delimiters and fillers, which an MP4 sample does not need."""
     return nal[0] & 31 in (_AUD, 10, 11, 12)

@@ -65,6 +65,22 @@ def parameter_set_id(nal: bytes) -> int:
     return BitReader(without_emulation(nal[:16])[2:]).ue()
 
 
+def slice_set(nal: bytes) -> int | None:
+    """Id of the picture parameter set that a slice segment refers to (7.3.6.1); None for one that makes no
+    sense: the forbidden bit, a temporal id of 0 (7.4.2.2).
+    """
+    if nal[0] & 0x80 or not nal[1] & 7:
+        return None
+    bits = BitReader(without_emulation(nal[2:18]))
+    try:
+        bits.flag()  # first_slice_segment_in_pic_flag
+        if 16 <= nal_type(nal) <= 23:
+            bits.flag()  # no_output_of_prior_pics_flag
+        return bits.ue()
+    except SourceProtocolError:
+        return None
+
+
 def is_delimiter(nal: bytes) -> bool:
     """Access unit delimiters and fillers, which an MP4 sample does not need."""
     return nal_type(nal) in _DELIMITERS

@@ -6,6 +6,7 @@ The tables are those of ITU-T T.81, annex K.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kernel.codec.sample_entry import visual_sample_entry
@@ -103,16 +104,39 @@ def picture_size(jpeg: bytes) -> tuple[int, int]:
     Raises:
         SourceProtocolError: the bytes are no JPEG picture.
     """
-    offset = 2
-    while jpeg[:2] == SOI and offset + 9 <= len(jpeg) and jpeg[offset] == 0xFF:
-        marker, size = jpeg[offset + 1], int.from_bytes(jpeg[offset + 2 : offset + 4], "big")
-        if marker in _FRAMES:
-            height, width = struct.unpack_from(">HH", jpeg, offset + 5)
+    for marker, body, _ in _segments(jpeg):
+        if marker in _FRAMES and len(body) >= 6:
+            height, width = struct.unpack_from(">HH", body, 1)
             if width and height:
                 return width, height
-            break
-        offset += 2 + size
     raise SourceProtocolError("a JPEG picture of the stream has no readable header.")
+
+
+def scan_of(jpeg: bytes) -> tuple[tuple[bytes, ...], bytes]:
+    """Quantization tables and entropy-coded scan of a picture, as RTP carries them.
+
+    Raises:
+        SourceProtocolError: the bytes are no JPEG picture.
+    """
+    tables: list[bytes] = []
+    for marker, body, behind in _segments(jpeg):
+        if marker == _DQT:
+            tables += [body[at + 1 : at + 65] for at in range(0, len(body), 65)]
+        elif marker == _SOS:
+            return tuple(tables), jpeg[behind:].removesuffix(EOI)
+    raise SourceProtocolError("a JPEG picture has no scan.")
+
+
+def _segments(jpeg: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """The marker segments up to the scan: marker, body, offset behind it."""
+    offset = 2
+    while jpeg[:2] == SOI and offset + 4 <= len(jpeg) and jpeg[offset] == 0xFF:
+        marker, size = jpeg[offset + 1], int.from_bytes(jpeg[offset + 2 : offset + 4], "big")
+        behind = offset + 2 + size
+        yield marker, jpeg[offset + 4 : behind], behind
+        if marker == _SOS:
+            return
+        offset = behind
 
 
 def jpeg_entry(width: int, height: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Opus: what its packets say (RFC 6716, 3) and the ``Opus`` entry (Opus in ISO Base Media File Format, 4.3)."""
+"""Opus: what its packets say (RFC 6716, 3) and the ``Opus`` entry (Opus in ISOBMFF, 4.3)."""
 
 from __future__ import annotations
 

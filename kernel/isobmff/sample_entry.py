@@ -37,7 +37,9 @@ def decoder_config(entry: bytes) -> DecoderConfig:
     fields = _VISUAL_FIELDS if kind in _VISUAL else _AUDIO_FIELDS
     for child in children(entry, 8 + fields):
         if child.type in _CONFIG_BOXES:
-            return DecoderConfig(kind=kind, extradata=_extradata(child.type, entry[child.payload : child.end]))
+            return DecoderConfig(
+                kind=kind, extradata=_extradata(child.type, entry[child.payload : child.end])
+            )
     return DecoderConfig(kind=kind, extradata=b"")
 
 

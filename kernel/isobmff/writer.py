@@ -17,6 +17,9 @@ _LARGEST_32_BITS = (1 << 32) - 1
 _LANGUAGE_UND = 0x55C4
 _SYNC_SAMPLE = 0x02000000  # sample_depends_on = 2: on no other
 _NON_SYNC_SAMPLE = 0x01010000  # sample_depends_on = 1, sample_is_non_sync_sample
+_MOOF_BYTES = 8 + 16  # moof and mfhd
+_TRAF_BYTES = 8 + 16 + 20 + 20  # traf, tfhd, tfdt, trun without its entries
+_ENTRY_BYTES = 16
 _PRFT_CAPTURED = 24  # 8.16.5.3: the time at which the frame was captured
 _PRFT_ARBITRARY = 8  # an arbitrary but consistent time
 
@@ -74,38 +77,40 @@ def _minf(track: Track) -> bytes:
 
 def fragment(sequence: int, runs: Sequence[TrackRun]) -> bytes:
     """``moof`` and ``mdat`` with one track run per track; sample data in the order of ``runs``."""
+    return b"".join(fragment_parts(sequence, runs))
+
+
+def fragment_parts(sequence: int, runs: Sequence[TrackRun]) -> list[bytes]:
+    """The same in pieces to be joined: footage is copied once, whatever is put around it."""
     filled = [run for run in runs if run.samples]
-    size = len(_moof(sequence, filled, [0] * len(filled)))
-    offsets = [size + 8]
+    offset = _MOOF_BYTES + sum(_TRAF_BYTES + _ENTRY_BYTES * len(run.samples) for run in filled) + 8
+    trafs, data, data_bytes = [], list[bytes](), 0
     for run in filled:
-        offsets.append(offsets[-1] + sum(len(sample.data) for sample in run.samples))
-    data = b"".join(sample.data for run in filled for sample in run.samples)
-    return _moof(sequence, filled, offsets[:-1]) + box("mdat", data)
+        sizes = [len(sample.data) for sample in run.samples]
+        trafs.append(_traf(run, sizes, offset + data_bytes))
+        data += [sample.data for sample in run.samples]
+        data_bytes += sum(sizes)
+    moof = box("moof", full_box("mfhd", 0, 0, struct.pack(">I", sequence)), *trafs)
+    return [moof, struct.pack(">I4s", 8 + data_bytes, b"mdat"), *data]
 
 
-def _moof(sequence: int, runs: Sequence[TrackRun], offsets: Sequence[int]) -> bytes:
-    trafs = (_traf(run, offset) for run, offset in zip(runs, offsets, strict=True))
-    return box("moof", full_box("mfhd", 0, 0, struct.pack(">I", sequence)), *trafs)
-
-
-def _traf(run: TrackRun, data_offset: int) -> bytes:
+def _traf(run: TrackRun, sizes: Sequence[int], data_offset: int) -> bytes:
     default_base_is_moof = 0x020000
     per_sample_fields = 0x000F01  # data offset; duration, size, flags and composition offset of each sample
-    entries = b"".join(
-        struct.pack(
-            ">IIIi",
-            sample.duration,
-            len(sample.data),
-            _SYNC_SAMPLE if sample.key else _NON_SYNC_SAMPLE,
-            sample.composition_offset,
-        )
-        for sample in run.samples
-    )
+    entries: list[int] = []
+    for sample, size in zip(run.samples, sizes, strict=True):
+        flags = _SYNC_SAMPLE if sample.key else _NON_SYNC_SAMPLE
+        entries += (sample.duration, size, flags, sample.composition_offset & _LARGEST_32_BITS)
     return box(
         "traf",
         full_box("tfhd", 0, default_base_is_moof, struct.pack(">I", run.track_id)),
         full_box("tfdt", 1, 0, struct.pack(">Q", run.base_dts)),
-        full_box("trun", 1, per_sample_fields, struct.pack(">Ii", len(run.samples), data_offset), entries),
+        full_box(
+            "trun",
+            1,
+            per_sample_fields,
+            struct.pack(f">Ii{len(entries)}I", len(sizes), data_offset, *entries),
+        ),
     )
 
 

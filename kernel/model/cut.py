@@ -26,7 +26,7 @@ class SegmentSlice:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClipGap:
-    """A part of a clip's expected time that nobody recorded."""
+    """A part of a clip's expected time that was not recorded when it happened."""
 
     wall: TimeRange
     cause: GapCause
@@ -43,7 +43,8 @@ class Clip:
     part: int  # session part, from 1
     wall: TimeRange
     slices: tuple[SegmentSlice, ...]
-    gaps: tuple[ClipGap, ...]
+    gaps: tuple[ClipGap, ...]  # what is missing
+    backfilled: tuple[ClipGap, ...] = ()  # was missing; slices cover it from the device's own memory
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

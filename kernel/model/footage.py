@@ -36,6 +36,7 @@ class TrackInfo:
     height: int = 0  # pixels, video only
     sample_rate: int = 0  # Hz, audio only
     channels: int = 0  # audio only
+    on_video_clock: bool = False  # audio only: its pts count on the same clock as the run's video
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,7 +98,7 @@ class RunOrigin(StrEnum):
 
 
 class Backfill(StrEnum):
-    """Whether a gap was fetched afterwards from the device's own memory."""
+    """Whether a gap was filled afterwards: from the device's own memory, or with a file taken in."""
 
     NONE = "none"
     """Not tried, or the device offers nothing."""
@@ -127,6 +128,8 @@ class GapCause(StrEnum):
     """Recording was stopped by a principal, named in ``detail``."""
     CRASH = "crash"
     """The recorder itself failed."""
+    REMOVED = "removed"
+    """It was recorded, and removed by rule before anything needed it; only gaps of clips are called so."""
     NOT_RECORDING = "not_recording"
     """No recorder was running, or nothing more is known."""
 
@@ -195,6 +198,15 @@ class ChainHead:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RecorderKey:
+    """A key with which a recorder signs checkpoints."""
+
+    id: str  # SHA-256 of the public key's raw bytes, lower-case hex
+    public_key: str  # Ed25519, raw, lower-case hex
+    made_us: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
     """Chain heads signed by a recorder (``docs/design/segments.md``)."""
 
@@ -217,6 +229,7 @@ class Hold:
     made_us: int
     released_us: int | None = None
     released_by: str = ""
+    release_reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from kernel.errors import BoxError
 from kernel.isobmff.boxes import box
 from kernel.isobmff.reader import top_level
+from kernel.model.footage import RunOrigin
 
 _KIND = uuid.UUID("3f2f6a51-94c7-4e0f-9d5b-6a7a6e7a6867")
 _MAX_BYTES = 4096
@@ -29,6 +30,7 @@ class SegmentLabel:
     source_id: str
     sequence: int
     clock_offset_us: int  # as known when the file was begun
+    origin: RunOrigin = RunOrigin.LIVE  # who settles the file if it has no row: recorder or receiver
 
 
 def label_box(label: SegmentLabel) -> bytes:
@@ -50,8 +52,9 @@ def read_label(file: BinaryIO) -> SegmentLabel:
 
 def _parse(text: bytes) -> SegmentLabel:
     try:
-        label = SegmentLabel(**json.loads(text))
-    except (ValueError, TypeError, RecursionError):
+        fields = json.loads(text)
+        label = SegmentLabel(**{**fields, "origin": RunOrigin(fields.get("origin", RunOrigin.LIVE))})
+    except (ValueError, TypeError, AttributeError, RecursionError):
         raise BoxError("the file's label makes no sense.") from None
     texts = (label.segment_id, label.run_id, label.source_id)
     numbers = (label.sequence, label.clock_offset_us)

@@ -27,12 +27,12 @@ import av
 import pytest
 import yaml
 
-from capture.recover import read_segment
 from catalog.catalogue import Catalogue
 from kernel.chain import GENESIS_CHAIN, chain_value
 from kernel.clock import SystemClock
 from kernel.model.footage import EndReason, Gap, GapCause, Segment, SourceHealth, SourceState
 from kernel.model.source import ContentKind
+from kernel.segments.readable import read_segment
 from kernel.timerange import TimeRange
 from simulator.centre import SimulatedCentre, SimulatedSource
 from tests.support.peers import REPOSITORY, free_port, missing

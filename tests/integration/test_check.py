@@ -14,12 +14,18 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from capture.checkpoints import Signer
+from capture.recorder_key import PRIVATE_NAME, PUBLIC_NAME
+from capture.ring_disk import MARKER, open_ring
 from catalog.catalogue import Catalogue
 from catalog.objects import DirectoryStore
-from cli import check
+from cli import check, signed_heads
 from cli.check import Fault, Finding, chain_faults, check_everything
 from kernel.chain import GENESIS_CHAIN, chain_value
+from kernel.checkpoints import read_statement
+from kernel.clock import FakeClock
 from kernel.model.archive import Archive, ArchiveObject
+from kernel.model.cut import CutRules
 from kernel.model.footage import ClockBasis, EndReason, Run, Segment
 from kernel.timerange import TimeRange
 from tests.support.catalogue import add_session, open_catalogue
@@ -80,7 +86,27 @@ class Site:
             connection.execute(text(statement))
 
     def findings(self) -> list[Finding]:
-        return check_everything(self.catalogue, self.store, self.ring)[0]
+        return self.check()[0]
+
+    def check(self) -> tuple[list[Finding], int, list[str]]:
+        return check_everything(self.catalogue, self.store, self.ring, self.keys)
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    def signer(self) -> Signer:
+        return Signer(self.keys, self.catalogue.checkpoints, self.catalogue.footage, FakeClock())
+
+    def remove(self, *segments: Segment) -> None:
+        """By rule: the row, the file, the row again."""
+        removal = self.catalogue.removal
+        ids = [one.id for one in segments]
+        rules = CutRules(pre_roll_us=0, post_roll_us=0)
+        assert len(removal.release(ids, rules, at_us=1, reason="Too old.", principal="rule")) == len(ids)
+        for one in segments:
+            (self.ring / one.path).unlink()
+        removal.finish(ids)
 
     def faults(self) -> list[tuple[Fault, str]]:
         return [(one.fault, one.name) for one in self.findings()]
@@ -97,7 +123,12 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def test_a_whole_site_has_no_fault(site: Site) -> None:
-    assert check_everything(site.catalogue, site.store, site.ring) == ([], 6)
+    findings, counted, notes = site.check()
+    assert (findings, counted) == ([], 6)
+    assert notes == [
+        "cam: the newest 4 segments are not signed yet",
+        "screen: the newest 2 segments are not signed yet",
+    ]
 
 
 # --- disks that fail
@@ -317,7 +348,7 @@ def test_a_row_that_is_no_hash_breaks_the_chain_and_not_the_check(site: Site) ->
 
 
 def test_reordered_rows_are_found(site: Site) -> None:
-    links = site.catalogue.footage.chain_of("cam")
+    links = list(site.catalogue.footage.chain_of("cam"))
     assert list(chain_faults("cam", links)) == []
     swapped = [links[0], (2, links[2][1]), (3, links[1][1]), links[3]]
     found = list(chain_faults("cam", swapped))
@@ -328,7 +359,7 @@ def test_reordered_rows_are_found(site: Site) -> None:
 def test_a_removed_row_is_found_even_if_the_chain_behind_it_is_forged(site: Site) -> None:
     """Numbers count, too."""
     forged, previous = [], GENESIS_CHAIN
-    for number, segment in site.catalogue.footage.chain_of("cam")[1:]:
+    for number, segment in list(site.catalogue.footage.chain_of("cam"))[1:]:
         previous = chain_value(previous, bytes.fromhex(segment.sha256))
         forged.append((number, replace(segment, chain=previous)))
     (one,) = chain_faults("cam", forged)
@@ -339,3 +370,227 @@ def test_a_source_of_a_forged_first_row_is_named(site: Site) -> None:
     site.sql(f"UPDATE segment SET chain = '{GENESIS_CHAIN}' WHERE id = 'seg-5'")
     ((fault, name),) = site.faults()
     assert (fault, name) == (Fault.CHAIN, "chain of screen: segment seg-5, number 2")
+
+
+# --- what was removed by rule
+
+
+def test_a_chain_is_whole_over_tombstones_and_their_files_are_not_missing(site: Site) -> None:
+    site.remove(site.segments[0], site.segments[2])
+    findings, counted, _ = site.check()
+    assert (findings, counted) == ([], 4)
+
+
+def test_the_newest_segment_of_a_chain_may_be_a_tombstone(site: Site) -> None:
+    site.signer().run_once()
+    site.remove(site.segments[4])
+    site.record()
+    assert site.findings() == []
+
+
+def test_a_removed_segments_row_that_was_changed_breaks_the_chain(site: Site) -> None:
+    site.remove(site.segments[2])
+    site.sql(f"UPDATE segment SET sha256 = '{'0' * 64}' WHERE id = 'seg-2'")
+    assert site.faults() == [(Fault.CHAIN, "chain of cam: segment seg-2, number 2")]
+
+
+def test_a_file_whose_row_says_removed_is_named(site: Site) -> None:
+    site.remove(site.segments[0])
+    path = site.ring / site.segments[0].path
+    path.write_bytes(b"back again")
+    (one,) = site.findings()
+    assert (one.fault, one.name, one.detail) == (
+        Fault.UNKNOWN,
+        f"ring: {path}",
+        "its row says that it was removed",
+    )
+
+
+def test_a_file_that_is_being_removed_is_no_fault(site: Site) -> None:
+    rules = CutRules(pre_roll_us=0, post_roll_us=0)
+    site.catalogue.removal.release(["seg-0"], rules, at_us=1, reason="r", principal="p")
+    assert site.findings() == []
+
+
+def test_what_is_removed_by_rule_while_the_check_runs_is_not_missing(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doing(site, monkeypatch, "_segment_fault", lambda: site.remove(site.segments[5]))
+    assert site.findings() == []
+
+
+# --- the ring's disk
+
+
+def test_a_disk_that_is_not_there_is_one_finding_and_not_one_for_each_file(site: Site) -> None:
+    open_ring(site.ring, site.catalogue.ring_disks, FakeClock(), "tester")
+    assert site.findings() == []
+    (site.ring / MARKER).unlink()
+    for one in site.segments:
+        (site.ring / one.path).unlink()
+    assert [fault for fault, _ in site.faults()] == [Fault.DISK]
+
+
+# --- what was signed
+
+
+def test_what_was_signed_is_verified_and_what_is_newer_is_only_noted(site: Site) -> None:
+    signer = site.signer()
+    signer.run_once()
+    site.record()
+    signer.run_once()
+    site.record("screen")
+    findings, _, notes = site.check()
+    assert (findings, notes) == ([], ["screen: the newest 1 segments are not signed yet"])
+
+
+def test_rows_removed_at_the_very_end_of_a_chain_are_found(site: Site) -> None:
+    """What the chain alone cannot show."""
+    site.signer().run_once()
+    (site.ring / site.segments[4].path).unlink()
+    site.sql("DELETE FROM segment WHERE id = 'seg-4'")
+    (one,) = site.findings()
+    assert (one.fault, one.name) == (Fault.SIGNATURE, "signed chain of cam")
+    assert one.detail == "number 4 was signed and is missing"
+
+
+def test_a_whole_chain_that_was_forged_anew_is_found(site: Site) -> None:
+    """Whoever can write the catalogue can make a chain that follows; not one that was signed."""
+    site.signer().run_once()
+    forged = hashlib.sha256(b"forged").hexdigest()
+    path = site.ring / site.segments[5].path
+    path.write_bytes(b"forged")
+    chain = chain_value(site.segments[1].chain, bytes.fromhex(forged))
+    site.sql(f"UPDATE segment SET sha256 = '{forged}', size_bytes = 6, chain = '{chain}' WHERE id = 'seg-5'")
+    (one,) = site.findings()
+    assert (one.fault, one.name) == (Fault.SIGNATURE, "signed chain of screen")
+    assert "number 2 is not what was signed" in one.detail
+
+
+def test_all_rows_of_a_source_gone_is_found(site: Site) -> None:
+    site.signer().run_once()
+    for one in site.segments:
+        if one.source_id == "screen":
+            (site.ring / one.path).unlink()
+    site.sql("DELETE FROM segment WHERE source_id = 'screen'")
+    assert site.faults() == [(Fault.SIGNATURE, "signed chain of screen")]
+
+
+def test_a_source_that_was_hidden_from_the_signer_after_it_was_signed_is_found(site: Site) -> None:
+    site.signer().run_once()
+    for one in site.segments:
+        if one.source_id == "screen":
+            (site.ring / one.path).unlink()
+    site.sql("DELETE FROM segment WHERE source_id = 'screen'")
+    site.signer().run_once()
+    details = [one.detail for one in site.findings()]
+    assert any("do not add up" in one for one in details)
+    assert "number 2 was signed and is missing" in details
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        (
+            "UPDATE chain_checkpoint SET statement = replace(statement, 'cam', 'kam') WHERE number = 2",
+            "signature",
+        ),
+        ("UPDATE chain_checkpoint SET signature = 'zz' WHERE number = 2", "signature does not fit"),
+        ("UPDATE chain_checkpoint SET at_us = 1 WHERE number = 2", "another key, number or time"),
+        ("UPDATE chain_checkpoint SET statement = '{}' WHERE number = 2", "makes no sense"),
+        ("DELETE FROM chain_checkpoint WHERE number = 2", "number 2 was expected"),
+        ("DELETE FROM chain_checkpoint WHERE number = 1", "number 1 was expected"),
+    ],
+)
+def test_a_checkpoint_that_was_tampered_with_is_named(site: Site, statement: str, said: str) -> None:
+    signer = site.signer()
+    for _ in range(3):
+        signer.run_once()
+        site.record()
+    site.sql(statement)
+    found = site.findings()
+    assert {one.fault for one in found} == {Fault.SIGNATURE}
+    assert said in found[0].detail
+    assert "checkpoint" in found[0].name
+
+
+def test_a_removed_checkpoint_is_found_even_if_the_rest_is_numbered_anew(site: Site) -> None:
+    signer = site.signer()
+    for _ in range(3):
+        signer.run_once()
+    site.sql("DELETE FROM chain_checkpoint WHERE number = 2")
+    site.sql("UPDATE chain_checkpoint SET number = 2 WHERE number = 3")
+    (one,) = site.findings()
+    assert "another key, number or time" in one.detail
+
+
+def test_a_statement_signed_with_another_key_is_found(site: Site, tmp_path: Path) -> None:
+    """An intruder who can write the catalogue has not the recorder's key."""
+    site.signer().run_once()
+    key_id = site.catalogue.checkpoints.recorder_keys()[0].id
+    other = Signer(tmp_path / "other", site.catalogue.checkpoints, site.catalogue.footage, FakeClock())
+    forged = other.run_once()
+    assert read_statement(forged.statement).number == 1
+    site.sql("DELETE FROM chain_checkpoint WHERE key_id = '" + key_id + "'")
+    site.sql(f"UPDATE chain_checkpoint SET key_id = '{key_id}'")
+    site.sql(f"DELETE FROM recorder_key WHERE id <> '{key_id}'")
+    (one, *_) = site.findings()
+    assert (one.fault, one.detail) == (Fault.SIGNATURE, "its signature does not fit")
+
+
+def test_a_key_that_was_lost_is_noted_and_the_chain_of_statements_goes_on(site: Site) -> None:
+    site.signer().run_once()
+    for name in (PRIVATE_NAME, PUBLIC_NAME):
+        (site.keys / name).unlink()
+    site.signer().run_once()
+    findings, _, notes = site.check()
+    first, second = site.catalogue.checkpoints.recorder_keys()
+    assert findings == []
+    assert notes[0].startswith(f"key {first.id[:16]} was replaced by {second.id[:16]} at ")
+
+
+def test_an_old_key_that_comes_back_goes_on_where_it_was(site: Site) -> None:
+    site.signer().run_once()
+    kept = {name: (site.keys / name).read_bytes() for name in (PRIVATE_NAME, PUBLIC_NAME)}
+    for name in kept:
+        (site.keys / name).unlink()
+    site.signer().run_once()
+    for name, content in kept.items():
+        (site.keys / name).write_bytes(content)
+    site.record()
+    site.signer().run_once()
+    assert site.findings() == []
+
+
+def test_the_last_statements_of_a_lost_key_cannot_be_removed_unnoticed(site: Site) -> None:
+    signer = site.signer()
+    signer.run_once()
+    signer.run_once()
+    old = site.catalogue.checkpoints.recorder_keys()[0].id
+    for name in (PRIVATE_NAME, PUBLIC_NAME):
+        (site.keys / name).unlink()
+    site.signer().run_once()
+    site.sql(f"DELETE FROM chain_checkpoint WHERE key_id = '{old}' AND number = 2")
+    (one,) = site.findings()
+    assert one.detail == "the last statement of the key before it is missing"
+
+
+def test_a_public_key_that_the_catalogue_does_not_know_is_found(site: Site, tmp_path: Path) -> None:
+    """The catalogue's keys were exchanged, but not the one beside the recorder's own."""
+    site.signer().run_once()
+    other = Signer(tmp_path / "other", site.catalogue.checkpoints, site.catalogue.footage, FakeClock())
+    other.run_once()
+    site.sql(f"DELETE FROM chain_checkpoint WHERE key_id <> '{other.run_once().key_id}'")
+    site.sql("DELETE FROM recorder_key WHERE id NOT IN (SELECT key_id FROM chain_checkpoint)")
+    assert (Fault.SIGNATURE, str(site.keys / PUBLIC_NAME)) in site.faults()
+
+
+def test_more_checkpoints_than_one_page_are_verified(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signed_heads, "_PAGE", 2)
+    signer = site.signer()
+    for _ in range(5):
+        signer.run_once()
+        site.record()
+    assert site.findings() == []
+    site.sql("DELETE FROM chain_checkpoint WHERE number = 3")
+    assert [one.detail for one in site.findings()] == ["number 3 was expected: checkpoints are missing"]

@@ -50,7 +50,8 @@ def picture(wall_us: int) -> Any:
     return av.VideoFrame.from_ndarray(planes, format="yuv420p")
 
 
-def _encode(recipe: Recipe) -> tuple[bytes, list[Sample]]:
+def encoded(recipe: Recipe) -> tuple[bytes, list[Sample]]:
+    """The sample entry and the samples of a recipe's pictures."""
     header = io.BytesIO()
     container = av.open(header, "w", format="mp4", options={"movflags": "empty_moov+default_base_moof"})
     options = {"preset": "ultrafast", "tune": "zerolatency", "bf": "0"}
@@ -91,7 +92,7 @@ def _tone(recipe: Recipe) -> tuple[Track, list[Sample]]:
 
 def make_segment(ring: Path, recipe: Recipe) -> Segment:
     """Write a segment file and give the row that describes it."""
-    entry, video = _encode(recipe)
+    entry, video = encoded(recipe)
     tracks = [Track(id=1, timescale=90_000, sample_entry=entry, width=WIDTH, height=HEIGHT)]
     sound: list[Sample] = []
     if recipe.sound:

@@ -6,6 +6,8 @@ export const router = createRouter({
   routes: [
     { path: '/', name: 'projects', component: ProjectsPage },
     { path: '/projects/:id', name: 'project', component: () => import('./pages/ProjectPage.vue'), props: true },
+    { path: '/sources', name: 'sources', component: () => import('./pages/SourcesPage.vue') },
+    { path: '/sources/:id', name: 'source', component: () => import('./pages/SourcesDetailPage.vue'), props: true },
     {
       path: '/sessions/:id/replay',
       name: 'replay',

@@ -3,6 +3,7 @@
 import {
   ElAlert,
   ElButton,
+  ElButtonGroup,
   ElConfigProvider,
   ElDatePicker,
   ElEmpty,
@@ -16,6 +17,7 @@ import type { App } from 'vue'
 import 'element-plus/theme-chalk/base.css'
 import 'element-plus/theme-chalk/el-alert.css'
 import 'element-plus/theme-chalk/el-button.css'
+import 'element-plus/theme-chalk/el-button-group.css'
 import 'element-plus/theme-chalk/el-checkbox.css'
 import 'element-plus/theme-chalk/el-date-picker.css'
 import 'element-plus/theme-chalk/el-date-picker-panel.css'
@@ -37,6 +39,7 @@ import 'element-plus/theme-chalk/el-tree-select.css'
 const COMPONENTS = [
   ElAlert,
   ElButton,
+  ElButtonGroup,
   ElConfigProvider,
   ElDatePicker,
   ElEmpty,

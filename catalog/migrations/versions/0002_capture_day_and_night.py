@@ -111,6 +111,7 @@ def upgrade() -> None:
             comment="When it was released; empty while it holds",
         ),
         sa.Column("released_by", sa.String(), nullable=False, comment="Who released it"),
+        sa.Column("release_reason", sa.String(), nullable=False, comment="Why it was released"),
         sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_hold_source_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_hold")),
         comment="Footage that must not be removed, and why (invariant 4)",
@@ -126,6 +127,18 @@ def upgrade() -> None:
                 server_default="none",
                 nullable=False,
                 comment="Backfill: what was fetched from the device's own memory",
+            )
+        )
+        batch_op.create_index(batch_op.f("ix_gap_wall_end_us"), ["wall_end_us"], unique=False)
+
+    with op.batch_alter_table("clip_gap", schema=None) as batch_op:
+        batch_op.add_column(
+            sa.Column(
+                "backfilled",
+                sa.Boolean(),
+                server_default=sa.false(),
+                nullable=False,
+                comment="Whether it was fetched afterwards: slices cover it",
             )
         )
 
@@ -158,7 +171,15 @@ def upgrade() -> None:
         batch_op.add_column(
             sa.Column("removed_by", sa.String(), server_default="", nullable=False, comment="In whose name")
         )
-        batch_op.create_index(batch_op.f("ix_segment_state"), ["state"], unique=False)
+        batch_op.drop_index(batch_op.f("ix_segment_source_id"))
+        for first, second in (
+            ("source_id", "chain_number"),
+            ("source_id", "wall_start_us"),
+            ("state", "size_bytes"),
+            ("state", "wall_start_us"),
+        ):
+            name = f"ix_segment_{first}_{second}"
+            batch_op.create_index(batch_op.f(name), [first, second], unique=False)
 
     with op.batch_alter_table("source_health", schema=None) as batch_op:
         batch_op.add_column(
@@ -211,7 +232,11 @@ def downgrade() -> None:
         batch_op.drop_column("codec")
 
     with op.batch_alter_table("segment", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_segment_state"))
+        batch_op.drop_index(batch_op.f("ix_segment_state_wall_start_us"))
+        batch_op.drop_index(batch_op.f("ix_segment_state_size_bytes"))
+        batch_op.drop_index(batch_op.f("ix_segment_source_id_wall_start_us"))
+        batch_op.drop_index(batch_op.f("ix_segment_source_id_chain_number"))
+        batch_op.create_index(batch_op.f("ix_segment_source_id"), ["source_id"], unique=False)
         batch_op.drop_column("removed_by")
         batch_op.drop_column("removal_reason")
         batch_op.drop_column("removed_us")
@@ -220,7 +245,11 @@ def downgrade() -> None:
     with op.batch_alter_table("run", schema=None) as batch_op:
         batch_op.drop_column("origin")
 
+    with op.batch_alter_table("clip_gap", schema=None) as batch_op:
+        batch_op.drop_column("backfilled")
+
     with op.batch_alter_table("gap", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_gap_wall_end_us"))
         batch_op.drop_column("backfill")
 
     with op.batch_alter_table("hold", schema=None) as batch_op:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from capture.groups import assign
-from capture.supervisor import Supervisor
+from capture.keeper import Keeper
 from kernel.clock import SystemClock
 from kernel.model.source import ContentKind
 from kernel.settings import CaptureSettings, SourceSpec
@@ -70,8 +70,8 @@ async def test_a_process_that_dies_is_started_again_and_one_that_is_told_to_stop
     tmp_path: Path,
 ) -> None:
     note, stop = tmp_path / "note", asyncio.Event()
-    supervisor = Supervisor(["g"], lambda _: [sys.executable, "-c", CHILD, str(note)], SystemClock())
-    running = asyncio.create_task(supervisor.run(stop))
+    keeper = Keeper(["g"], lambda _: [sys.executable, "-c", CHILD, str(note)], SystemClock())
+    running = asyncio.create_task(keeper.run(stop))
     while not note.exists() or note.read_text().count("start") < 2:
         await SystemClock().wait(0.05)
         assert not running.done()

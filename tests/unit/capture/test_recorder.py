@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from capture.figures import RecentFigures
+from capture.fragmenter import Fragment, Fragmenter
 from capture.memory_rows import MemoryRows
 from capture.packets import Delivery, PacketsLost, PacketSource
 from capture.patience import Backoff, Complaints
+from capture.run_clock import RunClock
 from capture.worker import record
 from kernel.clock import SECOND_US, FakeClock
 from kernel.errors import SettingsError, SourceRefused, SourceUnreachable, StorageError
@@ -178,6 +181,57 @@ async def test_lost_packets_are_a_gap_and_the_run_goes_on(tmp_path, clock, video
     assert len(rows.runs) == 1
     gap = next(gap for gap in rows.gaps if gap.cause is GapCause.DISCONTINUITY)
     assert gap.end_us - gap.start_us == 80_000
+
+
+async def test_pictures_without_a_key_frame_are_a_gap_with_the_cause(tmp_path, clock, video) -> None:
+    """And what follows once the source sends one is recorded."""
+    packets = video.packets()
+    keyless = [one for one in later(packets, 0) + later(packets, 10) if not one.key]
+    again = later(packets[:100], 40)
+    script = Script(clock, [[video.started], *batches(keyless)], [[video.started], *batches(again)])
+    rows = MemoryRows()
+    await play(script, rows, tmp_path, clock)
+    gap = next(gap for gap in rows.gaps if gap.cause is GapCause.GARBAGE)
+    assert "no key frame" in gap.detail
+    assert gap.end_us == rows.segments[0].wall.start_us
+
+
+async def test_health_keeps_the_format_and_counts_every_lost_packet(tmp_path, clock, video) -> None:
+    packets = video.packets(100)
+    words = [PacketsLost(codec=Codec.H264, count=3), PacketsLost(codec=Codec.AAC, count=2)]
+    rows = MemoryRows()
+    script = Script(clock, [[video.started], packets[:40], words, *batches(packets[40:])])
+    await play(script, rows, tmp_path, clock)
+    told = rows.health["seat-1"]
+    assert (told.codec, told.width, told.height) == ("h264", 64, 48)
+    assert (told.lost_packets, told.clock_offset_us) == (5, 80_000)
+    assert (told.frame_rate, told.bit_rate_kbps) == (None, None)  # stopped: nothing comes any more
+
+
+def test_rates_are_those_of_the_last_seconds_and_of_one_run(video) -> None:
+    figures, packets = RecentFigures(), video.packets(250)
+    slow = [*packets[:100], *(one for one in packets[100:] if one.pts % 7200 == 0)]
+    told = [
+        figures.of("run-1", video.started.info, [one]).frame_rate for one in fragments_of(video, slow)
+    ]
+    assert told[0] == 25
+    assert told[-1] == pytest.approx(12.5, abs=0.2)
+    again = figures.of("run-2", video.started.info, fragments_of(video, packets)[:2])
+    assert again.frame_rate == 25
+    size = sum(len(one.data) for one in packets[:50])
+    assert again.bit_rate_kbps == pytest.approx(size * 8 / 2000, abs=0.1)
+
+
+def fragments_of(video, packets) -> list[Fragment]:
+    fragmenter = Fragmenter(
+        video=video.started.info,
+        reorder=video.started.reorder,
+        audio=None,
+        clock=RunClock(90_000, 5),
+        fragment_seconds=1,
+        hole_seconds=2,
+    )
+    return [one for packet in packets for one in fragmenter.add_video(packet)] + fragmenter.flush()
 
 
 async def test_a_refused_source_says_so_once_and_is_tried_again(tmp_path, clock, capsys) -> None:

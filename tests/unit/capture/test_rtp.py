@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capture.rtsp.rtcp import Goodbye, SenderReport, ntp_to_unix_us, parse_rtcp
+from capture.rtsp.rtcp import Goodbye, Reception, SenderReport, ntp_to_unix_us, parse_rtcp, receiver_report
 from capture.rtsp.rtp import SequenceCounter, Unwrapper, parse_rtp
 from kernel.errors import SourceProtocolError
 
@@ -66,7 +66,28 @@ def test_sender_report_and_goodbye() -> None:
     report = struct.pack(">BBHIQIII", 0x80, 200, 6, 7, ntp, 90_000, 1, 2)
     bye = struct.pack(">BBHI", 0x81, 203, 1, 7)
     found = parse_rtcp(report + bye)
-    assert found == [SenderReport(ssrc=7, wall_us=1_772_420_400_500_000, timestamp=90_000), Goodbye()]
+    told = SenderReport(ssrc=7, wall_us=1_772_420_400_500_000, timestamp=90_000, ntp=ntp)
+    assert found == [told, Goodbye()]
+
+
+def test_a_receiver_report_says_what_became_of_the_packets() -> None:
+    received = Reception(
+        ssrc=7,
+        lost_share=0.25,
+        lost=12,
+        highest=0x1_0005,
+        last_report_ntp=0x1122_3344_5566_7788,
+        since_report_us=1_500_000,
+    )
+    packet = receiver_report(9, "me", received)
+    version, kind, words, ssrc, of, lost, highest, jitter, told, since = struct.unpack_from(
+        ">BBHIIIIIII", packet
+    )
+    assert (version, kind, words, ssrc, of) == (0x81, 201, 7, 9, 7)
+    assert (lost >> 24, lost & 0xFFFFFF, highest, jitter) == (64, 12, 0x1_0005, 0)
+    assert (told, since) == (0x3344_5566, 3 << 15)
+    assert packet[33] == 202
+    assert len(packet) == 32 + 4 + 4 * int.from_bytes(packet[34:36], "big")
 
 
 def test_a_report_without_a_wall_clock_is_left_out() -> None:

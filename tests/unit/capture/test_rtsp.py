@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from capture.packets import TrackStarted
 from capture.rtsp.auth import Credentials, parse_challenges, strongest
 from capture.rtsp.message import Headers, Interleaved, MessageParser, Request, Response
 from capture.rtsp.sdp import control_uri, parse_sdp
@@ -27,7 +28,7 @@ from kernel.errors import (
     SourceRefused,
     SourceUnreachable,
 )
-from kernel.model.footage import Packet
+from kernel.model.footage import Codec, Packet
 from kernel.settings import CaptureSettings, SourceSpec
 
 ANSWER = b"RTSP/1.0 200 OK\r\nCSeq: 3\r\nContent-Length: 5\r\n\r\nhello"
@@ -148,6 +149,7 @@ class Device:
         self.sdp = SDP
         self.before_play = b""
         self.after_play: list[bytes] = []
+        self.reports: list[tuple[int, bytes]] = []
         self.mute = False
         self.hang_up = False
         self.port = 0
@@ -155,7 +157,7 @@ class Device:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while not self.mute:
-                text = (await reader.readuntil(b"\r\n\r\n")).decode()
+                text = await self._request(reader)
                 method = text.split(" ")[0]
                 self.asked.append(text)
                 await self._answer(method, re.search(r"CSeq: (\d+)", text).group(1), writer)
@@ -165,8 +167,17 @@ class Device:
         finally:
             writer.close()
 
+    async def _request(self, reader: asyncio.StreamReader) -> str:
+        """The next request; reports that lie between are kept."""
+        while (first := await reader.readexactly(1)) == b"$":
+            channel, size = struct.unpack(">BH", await reader.readexactly(3))
+            self.reports.append((channel, await reader.readexactly(size)))
+        return (first + await reader.readuntil(b"\r\n\r\n")).decode()
+
     async def _answer(self, method: str, cseq: str, writer: asyncio.StreamWriter) -> None:
         status = self.answers.get(method, "200 OK")
+        if method == "SETUP" and "track2" in self.asked[-1]:
+            status = self.answers.get("SETUP of sound", status)
         body = self.sdp if method == "DESCRIBE" and status == "200 OK" else ""
         head = f"RTSP/1.0 {status}\r\nCSeq: {cseq}\r\nSession: 77;timeout=2\r\nPublic: GET_PARAMETER\r\n"
         writer.write(self.before_play if method == "PLAY" else b"")
@@ -196,7 +207,7 @@ async def open_device(device: Device, **settings: float):
         password=SecretStr(SECRET),
         label_zh="x",
     )
-    return await open_rtsp(spec, CaptureSettings(connect_seconds=0.5, **settings), SystemClock())
+    return await open_rtsp(spec, CaptureSettings(**{"connect_seconds": 5, **settings}), SystemClock())
 
 
 def interleaved(channel: int, payload: bytes) -> bytes:
@@ -204,7 +215,7 @@ def interleaved(channel: int, payload: bytes) -> bytes:
 
 
 def picture(sequence: int, timestamp: int) -> bytes:
-    return interleaved(0, struct.pack(">BBHII", 0x80, 0xE0, sequence, timestamp, 7) + b"\x65\x88rest")
+    return interleaved(0, struct.pack(">BBHII", 0x80, 0xE0, sequence, timestamp, 7) + b"\x65\x88\x80rest")
 
 
 async def test_data_before_the_answer_to_play_is_kept(device: Device) -> None:
@@ -245,6 +256,20 @@ async def test_the_session_is_kept_alive_within_its_time_out(device: Device) -> 
     await stream.close()
 
 
+async def test_what_was_received_is_reported(device: Device) -> None:
+    told = struct.pack(">BBHIQIII", 0x80, 200, 6, 7, 0x1122_3344_5566_7788, 0, 1, 2)
+    device.after_play = [picture(1, 0), interleaved(1, told), picture(4, 3600)]
+    stream = await open_device(device)
+    while not device.reports:
+        await stream.read()
+        await asyncio.sleep(0)
+    channel, report = device.reports[0]
+    assert (channel, report[1]) == (1, 201)
+    ssrc, lost, highest, _, newest = struct.unpack_from(">IIIII", report, 8)
+    assert (ssrc, lost, highest, newest) == (7, 128 << 24 | 2, 4, 0x3344_5566)
+    await stream.close()
+
+
 async def test_a_device_that_hangs_up_is_lost(device: Device) -> None:
     device.hang_up = True
     stream = await open_device(device)
@@ -279,7 +304,7 @@ async def test_refusals_name_source_and_remedy_never_credentials(
 async def test_a_mute_device_is_given_up(device: Device) -> None:
     device.mute = True
     with pytest.raises(SourceUnreachable, match="no answer to OPTIONS"):
-        await open_device(device)
+        await open_device(device, connect_seconds=0.2)
 
 
 async def test_a_closed_port_is_told(device: Device, unused_tcp_port_factory=None) -> None:
@@ -293,9 +318,20 @@ async def test_no_video_and_unknown_codecs_are_told(device: Device) -> None:
     device.sdp = "v=0\nm=audio 0 RTP/AVP 8\n"
     with pytest.raises(SourceHasNoVideo, match="seat-1"):
         await open_device(device)
-    device.sdp = "v=0\nm=video 0 RTP/AVP 26\na=rtpmap:26 JPEG/90000\n"
-    with pytest.raises(CodecUnsupported, match="JPEG"):
+    device.sdp = "v=0\nm=video 0 RTP/AVP 96\na=rtpmap:96 MP4V-ES/90000\n"
+    with pytest.raises(CodecUnsupported, match="MP4V-ES"):
         await open_device(device)
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "461 Unsupported Transport", "500 Internal Error"])
+async def test_sound_that_the_device_refuses_costs_the_sound_only(device: Device, status: str) -> None:
+    device.answers["SETUP of sound"] = status
+    device.after_play = [picture(1, 0)]
+    stream = await open_device(device)
+    codecs = [one.info.codec for one in await stream.read() if isinstance(one, TrackStarted)]
+    assert codecs == [Codec.H264]
+    assert sum(text.startswith("SETUP") for text in device.asked) == 2
+    await stream.close()
 
 
 async def test_broken_sound_costs_the_sound_only(device: Device) -> None:

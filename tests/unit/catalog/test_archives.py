@@ -114,7 +114,8 @@ def set_state(catalogue: Catalogue, to: SessionState) -> None:
 def test_clips_come_back_as_they_were_cut_and_mark_their_session(catalogue: Catalogue) -> None:
     add_session(catalogue, START, END)
     add_segments(catalogue, [segment(), segment("s2", "screen")])
-    clips = (clip("screen", "s2"), clip())
+    filled = ClipGap(wall=wall(START, START + 1), cause=GapCause.NETWORK, detail="fetched afterwards")
+    clips = (clip("screen", "s2"), replace(clip(), backfilled=(filled,)))
     catalogue.clips.record(CutList(session_id="P-O", clips=clips))
     assert catalogue.clips.of_session("P-O") == [clips[1], clips[0]]
     assert state(catalogue) is SessionState.CUT

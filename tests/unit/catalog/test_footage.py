@@ -11,6 +11,7 @@ import pytest
 from catalog.catalogue import Catalogue
 from kernel.chain import GENESIS_CHAIN
 from kernel.model.footage import (
+    Backfill,
     ClockBasis,
     EndReason,
     Gap,
@@ -67,7 +68,7 @@ def test_a_segment_comes_back_as_it_was_put_in(catalogue: Catalogue) -> None:
     catalogue.footage.add_segment(one)
     assert catalogue.footage.all_segments() == [one]
     assert catalogue.footage.segments_by_id([one.id, "unknown"]) == {one.id: one}
-    assert catalogue.footage.segment_paths() == {one.path}
+    assert catalogue.footage.known_paths([one.path, "cam/unknown.mp4"]) == {one.path}
 
 
 def test_two_rows_for_one_file_are_refused(catalogue: Catalogue) -> None:
@@ -142,9 +143,9 @@ def test_a_chain_is_told_in_the_order_of_sealing_whatever_the_clock_said(catalog
         catalogue.footage.add_segment(
             segment(one.sequence, one.wall.start_us, one.wall.end_us, source="screen", run_id="run-2")
         )
-    assert catalogue.footage.chain_of("cam") == [(1, sealed[0]), (2, sealed[1]), (3, sealed[2])]
+    assert list(catalogue.footage.chain_of("cam")) == [(1, sealed[0]), (2, sealed[1]), (3, sealed[2])]
     assert [number for number, _ in catalogue.footage.chain_of("screen")] == [1, 2, 3]
-    assert catalogue.footage.chain_of("unknown") == []
+    assert list(catalogue.footage.chain_of("unknown")) == []
 
 
 def test_nothing_is_recorded_until_the_first_segment(catalogue: Catalogue) -> None:
@@ -249,3 +250,29 @@ def test_segments_of_a_long_day_stay_in_order(catalogue: Catalogue) -> None:
     found = catalogue.footage.segments_of("cam", EVER)
     assert all(left.wall.end_us == right.wall.start_us for left, right in pairwise(found))
     assert len(found) == 50
+
+
+def test_gaps_that_are_over_wait_for_back_fill_until_they_are_marked(catalogue: Catalogue) -> None:
+    def declare(name: str, start_us: int, end_us: int | None, source: str = "cam") -> None:
+        catalogue.footage.put_gap(
+            Gap(
+                id=name,
+                source_id=source,
+                start_us=start_us,
+                end_us=end_us,
+                cause=GapCause.NETWORK,
+                detail="",
+            )
+        )
+
+    declare("later", 50, 60)
+    declare("first", 10, 20)
+    declare("forgotten", 1, 5)
+    declare("lasting", 70, None)
+    declare("other", 10, 20, "screen")
+    waiting = catalogue.footage.gaps_to_backfill(["cam"], 5)
+    assert [gap.id for gap in waiting] == ["first", "later"]
+    catalogue.footage.mark_backfill("first", Backfill.PART)
+    assert [gap.id for gap in catalogue.footage.gaps_to_backfill(["cam"], 5)] == ["later"]
+    marked = catalogue.footage.gaps_of("cam", TimeRange(start_us=10, end_us=11))
+    assert [(gap.start_us, gap.end_us, gap.backfill) for gap in marked] == [(10, 20, Backfill.PART)]

@@ -15,6 +15,8 @@ from kernel.settings import (
     CamerasFile,
     ServerSettings,
     Settings,
+    SourceSpec,
+    explain,
     load_cameras,
     load_settings,
     public_uri,
@@ -174,8 +176,15 @@ def test_an_unknown_key_of_the_cameras_file_fails_and_is_named(tmp_path: Path, w
     site = content["sites"][0]
     part = {"site": site, "room": site["rooms"][0], "source": site["rooms"][0]["sources"][0]}[where]
     part["colour"] = "red"
-    path = {"site": "sites.0", "room": "sites.0.rooms.0", "source": "sites.0.rooms.0.sources.0"}[where]
-    assert f"unknown key {path}.colour" in refused(tmp_path, content)
+    assert f"unknown key {where} {part['id']}: colour" in refused(tmp_path, content)
+
+
+def test_a_fault_of_a_source_without_a_usable_id_is_named_by_its_place(tmp_path: Path) -> None:
+    content = cameras()
+    source = content["sites"][0]["rooms"][0]["sources"][0]
+    source.update(id="a b", colour="red")
+    room = content["sites"][0]["rooms"][0]["id"]
+    assert f"unknown key room {room}: sources.0.colour" in refused(tmp_path, content)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +205,7 @@ def test_an_address_that_cannot_be_dialled_is_refused_at_the_start_not_while_rec
     tmp_path: Path, uri: str
 ) -> None:
     said = refused(tmp_path, cameras(uri=uri))
-    assert "sites.0.rooms.0.sources.0" in said
+    assert "source cam" in said
 
 
 @pytest.mark.parametrize(
@@ -335,3 +344,22 @@ def test_the_environment_is_refused_without_its_value(monkeypatch: pytest.Monkey
 )
 def test_a_public_uri_names_the_device_and_nothing_secret(uri: str, public: str) -> None:
     assert public_uri(uri) == public
+
+
+def a_source(**more: str) -> dict[str, str]:
+    return {"id": "cam", "content_kind": "room", "uri": "onvif://10.0.0.5", "label_zh": "x", **more}
+
+
+@pytest.mark.parametrize("uri", ["", "rtsp://10.0.0.6/replay/1", "rtsps://[fe80::1]:322/replay?x=1"])
+def test_a_device_may_play_back_at_an_address_of_its_own(uri: str) -> None:
+    assert SourceSpec.model_validate(a_source(replay_uri=uri)).replay_uri == uri
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://10.0.0.6/", "rtsp:///x", "rtsp://10.0.0.6:x/", f"rtsp://a:{SECRET}@h/x"]
+)
+def test_a_replay_address_that_cannot_be_used_is_refused_and_not_repeated(uri: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        SourceSpec.model_validate(a_source(replay_uri=uri))
+    assert SECRET not in explain(caught.value)
+    assert "replay_uri" in explain(caught.value)

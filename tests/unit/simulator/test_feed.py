@@ -11,7 +11,7 @@ import pytest
 from kernel.clock import SECOND_US
 from kernel.model.footage import Codec
 from kernel.model.source import ContentKind
-from simulator import timestrip
+from simulator import rtp, timestrip
 from simulator.feed import SceneFeed, SpeechFeed
 from simulator.media import MediaUnit
 from simulator.source import SimulatedSource
@@ -78,7 +78,14 @@ def test_a_camera_that_is_too_late_leaves_pictures_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("codec", "frame_us"), [(Codec.AAC, 64_000), (Codec.G711A, 20_000), (Codec.G711U, 20_000)]
+    ("codec", "frame_us"),
+    [
+        (Codec.AAC, 64_000),
+        (Codec.G711A, 20_000),
+        (Codec.G711U, 20_000),
+        (Codec.G726, 20_000),
+        (Codec.OPUS, 20_000),
+    ],
 )
 def test_sound_is_due_when_it_has_been_heard(codec: Codec, frame_us: int) -> None:
     feed = SpeechFeed(codec, seed=1)
@@ -89,6 +96,20 @@ def test_sound_is_due_when_it_has_been_heard(codec: Codec, frame_us: int) -> Non
     assert [unit.at_us - units[0].at_us for unit in units] == [0, frame_us, 2 * frame_us]
     assert units[0].at_us % frame_us == 0
     assert units[0].at_us >= START_US
+
+
+def test_jpeg_pictures_carry_their_strip_and_travel_without_their_headers() -> None:
+    units = _units(_feed(Codec.MJPEG), 3)
+    assert all(unit.key for unit in units)
+    decoder = av.CodecContext.create("mjpeg", "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    frames = [frame for unit in units for frame in decoder.decode(av.Packet(unit.parts[0]))]
+    read = [timestrip.read(frame.to_ndarray(format="gray")) for frame in frames]
+    assert read == [unit.at_us // 1000 for unit in units]
+    payloads = rtp.payloads(Codec.MJPEG, units[0])
+    assert all(len(one) <= rtp.MAX_PAYLOAD_BYTES for one in payloads)
+    assert len(payloads[0]) - 4 - 64 == len(payloads[1])  # the first one has the table, too
+    assert payloads[0][6:8] == bytes((40, 23))
 
 
 def test_sound_loops_without_a_missing_frame() -> None:

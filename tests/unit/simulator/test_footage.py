@@ -128,3 +128,22 @@ def test_the_sample_footage_serves_all_default_sources() -> None:
     for (feed,) in feeds.values():
         feed.start(SECOND_US)
         assert feed.make(feed.due_us) is not None
+
+
+@pytest.mark.parametrize("seconds", [0, 1.25, 2.49, 2.5, 6.1])
+def test_what_is_replayed_is_what_was_sent_from_the_key_frame_before(clip: Path, seconds: float) -> None:
+    feed = FootageFeed(clip)
+    feed.start(100 * SECOND_US)
+    live = [unit for unit in _units(feed, 400) if unit.video]
+    start_us = round((100 + seconds) * SECOND_US)
+    again = [unit for unit in _units(feed.replay(start_us), 60) if unit.video]
+    first = max(number for number, unit in enumerate(live) if unit.key and unit.at_us <= start_us)
+    assert again == live[first : first + len(again)]
+    assert len(again) > 10
+
+
+def test_what_was_before_the_first_pass_can_be_replayed_too(clip: Path) -> None:
+    feed = FootageFeed(clip)
+    feed.start(100 * SECOND_US)
+    first = next(unit for unit in _units(feed.replay(95 * SECOND_US + 1), 10) if unit.video)
+    assert (first.at_us, first.ticks, first.key) == (95 * SECOND_US, -5 * 90_000, True)

@@ -16,59 +16,9 @@ from simulator.broadcast import Broadcast
 from simulator.media import MediaUnit, Track
 from simulator.rtsp_server import RtspServer
 from simulator.timeline import Timeline
+from tests.support.rtsp_client import DEADLINE_S, TCP, Client
 
 SPS, PPS = b"\x67\x42\xc0\x1e\x11", b"\x68\xce\x3c\x80"
-TCP = "RTP/AVP/TCP;unicast;interleaved=0-1"
-DEADLINE_S = 5.0
-
-
-class Client:
-    """A client that speaks RTSP by hand."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, base: str) -> None:
-        self.reader = reader
-        self.writer = writer
-        self.base = base
-        self.cseq = 0
-
-    async def ask(self, method: str, path: str, **headers: str) -> tuple[int, dict[str, str], str]:
-        """Send a request; returns status, headers by lower-case name, and body."""
-        self.cseq += 1
-        lines = [f"{method} {self.base}{path} RTSP/1.0", f"CSeq: {self.cseq}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        self.writer.write("\r\n".join([*lines, "", ""]).encode())
-        head = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), DEADLINE_S)).decode()
-        start, *rest = head.strip().split("\r\n")
-        found = {name.lower(): value for name, _, value in (line.partition(": ") for line in rest)}
-        body = await self.reader.readexactly(int(found.get("content-length", "0")))
-        return int(start.split()[1]), found, body.decode()
-
-    async def play(self, path: str = "cam") -> str:
-        """Set the video up and play; returns the session."""
-        status, headers, _ = await self.ask("SETUP", f"{path}/trackID=0", Transport=TCP)
-        assert status == 200
-        session = headers["session"].partition(";")[0]
-        status, headers, _ = await self.ask("PLAY", path, Session=session)
-        assert (status, "seq=" in headers["rtp-info"]) == (200, True)
-        return session
-
-    async def packet(self) -> tuple[int, bytes]:
-        """The next interleaved packet: channel and bytes."""
-        head = await asyncio.wait_for(self.reader.readexactly(4), DEADLINE_S)
-        assert head[:1] == b"$"
-        return head[1], await self.reader.readexactly(int.from_bytes(head[2:], "big"))
-
-    async def gone(self) -> bool:
-        """Whether the server cut the connection (after what was still on its way)."""
-        try:
-            while await asyncio.wait_for(self.reader.read(65_536), DEADLINE_S):
-                pass
-        except ConnectionResetError:
-            return True
-        return True
-
-    def close(self) -> None:
-        self.writer.close()
 
 
 Connect = Callable[[], Awaitable[Client]]
@@ -153,7 +103,7 @@ async def test_describe_carries_the_parameter_sets(serving: Serving) -> None:
     [
         ("DESCRIBE", "nothing", {}, 404),
         ("SETUP", "cam/trackID=7", {"Transport": TCP}, 404),
-        ("SETUP", "cam/trackID=0", {"Transport": "RTP/AVP;unicast;client_port=5000-5001"}, 461),
+        ("SETUP", "cam/trackID=0", {"Transport": "RTP/AVP;multicast;client_port=5000-5001"}, 461),
         ("SETUP", "cam/trackID=0", {"Transport": TCP, "Session": "unknown"}, 454),
         ("PLAY", "cam", {}, 455),
         ("PLAY", "cam", {"Session": "unknown"}, 454),

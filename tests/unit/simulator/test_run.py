@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +13,7 @@ from kernel.clock import SystemClock
 from kernel.model.footage import Codec
 from kernel.model.source import ContentKind
 from simulator.centre import SimulatedCentre
+from simulator.faults import Faults
 from simulator.run import SimulatorSettings, obey
 from simulator.source import DEFAULT_CENTRE, SimulatedSource
 
@@ -81,3 +84,45 @@ def test_a_source_that_cannot_be_made_is_refused(wrong: dict[str, object]) -> No
     values: dict[str, object] = {"id": "cam", "content_kind": ContentKind.ROOM, "label_zh": "房间"} | wrong
     with pytest.raises(ValueError, match="cam"):
         SimulatedSource(**values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("freeze cam", Faults(frozen=True)),
+        ("garbage cam", Faults(garbage=True)),
+        ("hang cam", Faults(hanging=True)),
+        ("mute cam", Faults(mute=True)),
+        ("skew cam -3600", Faults(skew_us=-3_600_000_000)),
+        ("skew cam 1.5 200", Faults(skew_us=1_500_000, drift_ppm=200)),
+        ("freeze nobody", Faults()),
+        ("freeze cam twice", Faults()),
+        ("skew cam a-lot", Faults()),
+        ("explode cam", Faults()),
+    ],
+)
+async def test_faults_come_by_lines_and_are_healed_by_one(line: str, expected: Faults) -> None:
+    source = SimulatedSource(id="cam", content_kind=ContentKind.ROOM, label_zh="房间", width=64, height=64)
+    async with SimulatedCentre([source], clock=SystemClock()) as centre:
+        obey(line, centre, asyncio.Event())
+        faults = centre.faults("cam")
+        assert replace(faults, drifting_since_us=0) == expected
+        obey("heal cam", centre, asyncio.Event())
+        assert faults == Faults()
+
+
+async def test_a_source_is_dropped_and_its_time_stamps_jump_by_lines() -> None:
+    source = SimulatedSource(id="cam", content_kind=ContentKind.ROOM, label_zh="房间", width=64, height=64)
+    async with SimulatedCentre([source], clock=SystemClock()) as centre:
+        reader, writer = await asyncio.open_connection("127.0.0.1", centre.port)
+        request = "SETUP rtsp://h/cam/trackID=0 RTSP/1.0", "CSeq: 1", "Transport: RTP/AVP/TCP;interleaved=0-1"
+        writer.write("\r\n".join([*request, "", ""]).encode())
+        await reader.readuntil(b"\r\n\r\n")
+        broadcast = centre.server.broadcasts["cam"]
+        before = broadcast.timestamp(0, 0)
+        obey("jump cam 2", centre, asyncio.Event())
+        assert (broadcast.timestamp(0, 0) - before) & 0xFFFFFFFF == 180_000
+        obey("drop cam", centre, asyncio.Event())
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()

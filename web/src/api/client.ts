@@ -22,6 +22,14 @@ export type Phase = Schemas['Phase']
 export type SessionState = Schemas['SessionState']
 export type SourceState = Schemas['SourceState']
 export type ContentKind = Schemas['ContentKind']
+export type SourcesOverview = Schemas['SourcesOverview']
+export type SourceStatus = Schemas['SourceStatusPublic']
+export type SourceDetail = Schemas['SourceDetail']
+export type Segment = Schemas['SegmentPublic']
+export type Gap = Schemas['GapPublic']
+export type Run = Schemas['RunPublic']
+export type Disk = Schemas['DiskPublic']
+export type Shortfall = Schemas['Shortfall']
 
 export interface ProjectQuery {
   region?: string
@@ -30,6 +38,13 @@ export interface ProjectQuery {
   date_to?: string
   offset: number
   limit: number
+}
+
+/** Without times: the last 24 hours. */
+export interface SourceQuery {
+  start_us?: number
+  end_us?: number
+  limit?: number
 }
 
 /** The server refused or could not be reached; `message` is for people, empty when it said nothing. */
@@ -51,6 +66,9 @@ export const api = {
   project: (id: string) => getJson<ProjectDetail>(`/api/projects/${encodeURIComponent(id)}`),
   session: (id: string) => getJson<Session>(`/api/sessions/${encodeURIComponent(id)}`),
   renditionIndex: (id: string) => getJson<RenditionIndex>(`/api/renditions/${encodeURIComponent(id)}/index`),
+  sources: (signal?: AbortSignal) => getJson<SourcesOverview>('/api/sources', signal),
+  source: (id: string, query: SourceQuery, signal?: AbortSignal) =>
+    getJson<SourceDetail>(`/api/sources/${encodeURIComponent(id)}?${queryString({ ...query })}`, signal),
   /** Server-sent events; `changed` comes whenever the catalogue changed. */
   changes: () => new EventSource('/api/changes'),
 }

@@ -144,6 +144,210 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/healthz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Healthz
+         * @description The server answers. Says nothing about recording: that is /readyz.
+         */
+        get: operations["healthz_healthz_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Readyz
+         * @description 200 while every source that should be recorded now is being recorded, else 503.
+         */
+        get: operations["readyz_readyz_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sources
+         * @description All sources, and whether what should be recorded is being recorded.
+         */
+        get: operations["sources_api_sources_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sources/{source_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Source
+         * @description A source over a range of time, the last 24 hours unless told otherwise.
+         */
+        get: operations["source_api_sources__source_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/media/segments/{segment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Media
+         * @description A sealed segment of the ring, whole or by byte range.
+         */
+        get: operations["media_media_segments__segment_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/rooms/{room_id}/checkups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Of Room
+         * @description The newest check-ups of a room, newest first.
+         */
+        get: operations["of_room_api_rooms__room_id__checkups_get"];
+        put?: never;
+        /**
+         * Check
+         * @description Look at all sources of a room now; takes some seconds.
+         */
+        post: operations["check_api_rooms__room_id__checkups_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/rooms/{room_id}/checkups/latest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Latest
+         * @description The newest check-up of a room.
+         */
+        get: operations["latest_api_rooms__room_id__checkups_latest_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/checkups/{checkup_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One
+         * @description A check-up.
+         */
+        get: operations["one_api_checkups__checkup_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/checkups/{checkup_id}/override": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Override
+         * @description Let the session begin although the check-up failed: once, with a name and a reason.
+         */
+        post: operations["override_api_checkups__checkup_id__override_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/checkups/{checkup_id}/pictures/{source_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Picture
+         * @description The picture of a source that was judged.
+         */
+        get: operations["picture_api_checkups__checkup_id__pictures__source_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -171,8 +375,72 @@ export interface components {
             overrun_reason: string;
         };
         /**
+         * Aspect
+         * @description What a check-up looks at.
+         * @enum {string}
+         */
+        Aspect: "delivers" | "picture_black" | "picture_frozen" | "picture_covered" | "picture_blurred" | "picture_colour" | "sound_silent" | "sound_humming" | "sound_clipping" | "clock" | "key_frames" | "loss" | "disk";
+        /**
+         * Backfill
+         * @description Whether a gap was filled afterwards: from the device's own memory, or with a file taken in.
+         * @enum {string}
+         */
+        Backfill: "none" | "whole" | "part" | "nothing";
+        /**
+         * CheckResultPublic
+         * @description One aspect of one source, or of the recorder's disk.
+         */
+        CheckResultPublic: {
+            /** Source Id */
+            source_id: string;
+            aspect: components["schemas"]["Aspect"];
+            verdict: components["schemas"]["Verdict"];
+            /** Measured */
+            measured: string;
+            /** Limit */
+            limit: string;
+            /** Remedy */
+            remedy: string;
+        };
+        /**
+         * CheckupPublic
+         * @description A check-up of a room.
+         */
+        CheckupPublic: {
+            /** Id */
+            id: string;
+            /** Room Id */
+            room_id: string;
+            /** At Us */
+            at_us: number;
+            /** Principal */
+            principal: string;
+            /** Passed */
+            passed: boolean;
+            /** Overridden By */
+            overridden_by: string;
+            /** Override Reason */
+            override_reason: string;
+            /** Overridden Us */
+            overridden_us: number | null;
+            /** Results */
+            results: components["schemas"]["CheckResultPublic"][];
+            /** Pictures */
+            pictures: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * CheckupRequest
+         * @description Who asks for a check-up.
+         */
+        CheckupRequest: {
+            /** Principal */
+            principal: string;
+        };
+        /**
          * ClipGapPublic
-         * @description A part of a clip's expected time that nobody recorded.
+         * @description A part of a clip's expected time that was not recorded when it happened.
          */
         ClipGapPublic: {
             /** Start Us */
@@ -199,6 +467,8 @@ export interface components {
             end_us: number;
             /** Gaps */
             gaps: components["schemas"]["ClipGapPublic"][];
+            /** Backfilled */
+            backfilled: components["schemas"]["ClipGapPublic"][];
             /** Rendition Id */
             rendition_id: string | null;
             /** Video Codec */
@@ -218,6 +488,33 @@ export interface components {
          * @enum {string}
          */
         ContentKind: "room" | "screen" | "extraction_terminal" | "seat_face" | "seat_desktop" | "supervision";
+        /**
+         * DiskPublic
+         * @description The disk of the ring.
+         */
+        DiskPublic: {
+            state: components["schemas"]["DiskState"];
+            /** Free Bytes */
+            free_bytes: number | null;
+            /** Size Bytes */
+            size_bytes: number | null;
+            /** Reserve Bytes */
+            reserve_bytes: number;
+            /** Days Left */
+            days_left: number | null;
+        };
+        /**
+         * DiskState
+         * @description The disk of the ring.
+         * @enum {string}
+         */
+        DiskState: "ok" | "full" | "lost" | "unknown";
+        /**
+         * EndReason
+         * @description Why a segment or a run ended.
+         * @enum {string}
+         */
+        EndReason: "length" | "stopped" | "source_lost" | "discontinuity" | "format_change" | "disk_full" | "crash";
         /**
          * EventPublic
          * @description A timeline event.
@@ -249,7 +546,34 @@ export interface components {
          * @description Why expected time was not recorded (invariant 5).
          * @enum {string}
          */
-        GapCause: "camera_lost" | "network" | "garbage" | "refused" | "discontinuity" | "disk_full" | "disk_lost" | "stopped" | "crash" | "not_recording";
+        GapCause: "camera_lost" | "network" | "garbage" | "refused" | "discontinuity" | "disk_full" | "disk_lost" | "stopped" | "crash" | "removed" | "not_recording";
+        /**
+         * GapPublic
+         * @description Expected time that nobody recorded; without an end while it lasts.
+         */
+        GapPublic: {
+            /** Id */
+            id: string;
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number | null;
+            cause: components["schemas"]["GapCause"];
+            /** Detail */
+            detail: string;
+            backfill: components["schemas"]["Backfill"];
+        };
+        /**
+         * GapTotalPublic
+         * @description The gaps of one cause in the last 24 hours.
+         */
+        GapTotalPublic: {
+            cause: components["schemas"]["GapCause"];
+            /** Count */
+            count: number;
+            /** Duration Us */
+            duration_us: number;
+        };
         /** HTTPValidationError */
         HTTPValidationError: {
             /** Detail */
@@ -268,6 +592,31 @@ export interface components {
             name_en: string;
             /** Parent Code */
             parent_code: string | null;
+        };
+        /**
+         * MissingPublic
+         * @description A source that should be recorded now and is not.
+         */
+        MissingPublic: {
+            /** Source Id */
+            source_id: string;
+            shortfall: components["schemas"]["Shortfall"];
+            /** Detail */
+            detail: string;
+            /** Why Wanted */
+            why_wanted: string;
+            /** Since Us */
+            since_us: number | null;
+        };
+        /**
+         * OverrideRequest
+         * @description Who lets the session begin although the check-up failed, and why.
+         */
+        OverrideRequest: {
+            /** Name */
+            name: string;
+            /** Reason */
+            reason: string;
         };
         /**
          * Phase
@@ -376,6 +725,22 @@ export interface components {
             state: components["schemas"]["SessionState"];
         };
         /**
+         * ReadinessPublic
+         * @description Whether everything that should be recorded now is being recorded.
+         */
+        ReadinessPublic: {
+            /** Ready */
+            ready: boolean;
+            /** At Us */
+            at_us: number;
+            /** Recorder Alive */
+            recorder_alive: boolean;
+            /** Wanted */
+            wanted: number;
+            /** Missing */
+            missing: components["schemas"]["MissingPublic"][];
+        };
+        /**
          * RegionPublic
          * @description A division of GB/T 2260.
          */
@@ -416,6 +781,54 @@ export interface components {
             fragments: components["schemas"]["FragmentPublic"][];
         };
         /**
+         * RunOrigin
+         * @description How a run's footage came into the ring.
+         * @enum {string}
+         */
+        RunOrigin: "live" | "backfill" | "agent" | "intake";
+        /**
+         * RunPublic
+         * @description One unbroken connection.
+         */
+        RunPublic: {
+            /** Id */
+            id: string;
+            /** Started Us */
+            started_us: number;
+            /** Ended Us */
+            ended_us: number | null;
+            end_reason: components["schemas"]["EndReason"] | null;
+            origin: components["schemas"]["RunOrigin"];
+        };
+        /**
+         * SegmentPublic
+         * @description A file of the ring.
+         */
+        SegmentPublic: {
+            /** Id */
+            id: string;
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number;
+            /** Media Start Us */
+            media_start_us: number;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Sha256 */
+            sha256: string;
+            state: components["schemas"]["SegmentState"];
+            origin: components["schemas"]["RunOrigin"];
+            /** Media Url */
+            media_url: string;
+        };
+        /**
+         * SegmentState
+         * @description States of a segment's row; drawn in ``docs/design/segments.md``.
+         * @enum {string}
+         */
+        SegmentState: "sealed" | "removing" | "removed";
+        /**
          * SessionPublic
          * @description A session with everything that a replay wall needs to know.
          */
@@ -450,6 +863,33 @@ export interface components {
          */
         SessionState: "planned" | "running" | "ended" | "cut" | "archived";
         /**
+         * Shortfall
+         * @description Why a source counts as not being recorded.
+         * @enum {string}
+         */
+        Shortfall: "unknown" | "silent" | "no_picture" | "connecting" | "lost" | "refused" | "stopped";
+        /**
+         * SourceDetail
+         * @description A source over a range of time; of runs and segments the newest that were asked for, newest first.
+         */
+        SourceDetail: {
+            /** At Us */
+            at_us: number;
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number;
+            source: components["schemas"]["SourceStatusPublic"];
+            /** Stretches */
+            stretches: components["schemas"]["StretchPublic"][];
+            /** Gaps */
+            gaps: components["schemas"]["GapPublic"][];
+            /** Runs */
+            runs: components["schemas"]["RunPublic"][];
+            /** Segments */
+            segments: components["schemas"]["SegmentPublic"][];
+        };
+        /**
          * SourcePublic
          * @description A source and how it is doing.
          */
@@ -483,6 +923,94 @@ export interface components {
          * @enum {string}
          */
         SourceState: "connecting" | "recording" | "lost" | "refused" | "stopped";
+        /**
+         * SourceStatusPublic
+         * @description A source, how it is doing, and whether that is as it should be.
+         */
+        SourceStatusPublic: {
+            /** Id */
+            id: string;
+            /** Room Id */
+            room_id: string;
+            /** Room Name Zh */
+            room_name_zh: string;
+            /** Room Name En */
+            room_name_en: string;
+            /** Seat Id */
+            seat_id: string | null;
+            /** Seat Ordinal */
+            seat_ordinal: number | null;
+            content_kind: components["schemas"]["ContentKind"];
+            /** Label Zh */
+            label_zh: string;
+            /** Label En */
+            label_en: string;
+            state: components["schemas"]["SourceState"] | null;
+            /** Detail */
+            detail: string;
+            /** Last Frame Us */
+            last_frame_us: number | null;
+            /** Site Id */
+            site_id: string;
+            /** Site Name Zh */
+            site_name_zh: string;
+            /** Site Name En */
+            site_name_en: string;
+            /** Configured */
+            configured: boolean;
+            /** Should Record */
+            should_record: boolean;
+            /** Why Wanted */
+            why_wanted: string;
+            shortfall: components["schemas"]["Shortfall"] | null;
+            /** Since Us */
+            since_us: number | null;
+            /** Updated Us */
+            updated_us: number | null;
+            /** Codec */
+            codec: string;
+            /** Width */
+            width: number;
+            /** Height */
+            height: number;
+            /** Bit Rate Kbps */
+            bit_rate_kbps: number | null;
+            /** Frame Rate */
+            frame_rate: number | null;
+            /** Lost Packets */
+            lost_packets: number;
+            /** Clock Offset Us */
+            clock_offset_us: number | null;
+            /** Gaps Day */
+            gaps_day: components["schemas"]["GapTotalPublic"][];
+            newest_segment: components["schemas"]["SegmentPublic"] | null;
+        };
+        /**
+         * SourcesOverview
+         * @description All sources at one moment of the server's clock.
+         */
+        SourcesOverview: {
+            /** At Us */
+            at_us: number;
+            /** Ready */
+            ready: boolean;
+            /** Recorder Alive */
+            recorder_alive: boolean;
+            disk: components["schemas"]["DiskPublic"];
+            /** Sources */
+            sources: components["schemas"]["SourceStatusPublic"][];
+        };
+        /**
+         * StretchPublic
+         * @description Time that was recorded without a hole, by the way in which it came.
+         */
+        StretchPublic: {
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number;
+            origin: components["schemas"]["RunOrigin"];
+        };
         /** ValidationError */
         ValidationError: {
             /** Location */
@@ -496,6 +1024,12 @@ export interface components {
             /** Context */
             ctx?: Record<string, never>;
         };
+        /**
+         * Verdict
+         * @description What was found of one aspect.
+         * @enum {string}
+         */
+        Verdict: "good" | "failed" | "not_judged";
     };
     responses: never;
     parameters: never;
@@ -682,6 +1216,345 @@ export interface operations {
             };
             path: {
                 rendition_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    healthz_healthz_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: string;
+                    };
+                };
+            };
+        };
+    };
+    readyz_readyz_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadinessPublic"];
+                };
+            };
+            /** @description Something that should be recorded is not; it is named. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadinessPublic"];
+                };
+            };
+        };
+    };
+    sources_api_sources_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourcesOverview"];
+                };
+            };
+        };
+    };
+    source_api_sources__source_id__get: {
+        parameters: {
+            query?: {
+                start_us?: number | null;
+                end_us?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                source_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceDetail"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    media_media_segments__segment_id__get: {
+        parameters: {
+            query?: never;
+            header?: {
+                range?: string | null;
+            };
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    of_room_api_rooms__room_id__checkups_get: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                room_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckupPublic"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    check_api_rooms__room_id__checkups_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                room_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CheckupRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckupPublic"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    latest_api_rooms__room_id__checkups_latest_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                room_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckupPublic"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    one_api_checkups__checkup_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                checkup_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckupPublic"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    override_api_checkups__checkup_id__override_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                checkup_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OverrideRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckupPublic"];
+                };
+            };
+            /** @description Cannot be overridden */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    picture_api_checkups__checkup_id__pictures__source_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                checkup_id: string;
+                source_id: string;
             };
             cookie?: never;
         };

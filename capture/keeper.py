@@ -25,7 +25,7 @@ Command = Callable[[str], Sequence[str]]
 """The command line of a group's recording process."""
 
 
-class Supervisor:
+class Keeper:
     """One recording process per group."""
 
     def __init__(self, groups: Sequence[str], command: Command, clock: Clock) -> None:

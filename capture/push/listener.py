@@ -1,0 +1,189 @@
+"""Where devices call that push by RTSP: one listener per recording process, a path per source."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import dataclass, field
+
+from capture.push.session import PushSession, path_of
+from capture.rtsp.line import Line
+from kernel.clock import SECOND_US, Clock
+from kernel.errors import ServerError, SourceError, SourceUnreachable
+from kernel.log import logger
+from kernel.settings import CaptureSettings, SourceSpec
+
+_BACKLOG = 64
+_MOST_CALLERS = 256  # connections that have not begun to record; more are somebody's attack
+_ACCEPT_AGAIN_S = 1.0  # after the system had no room for another connection
+_SILENT_US = 2 * SECOND_US
+"""A device that has sent nothing for so long may be replaced by one that calls on its path."""
+
+_log = logger("capture")
+
+
+@dataclass(slots=True)
+class _Desk:
+    """What is known of a path."""
+
+    spec: SourceSpec
+    wanted_us: int  # when the recorder last asked for it (monotonic)
+    news: asyncio.Event = field(default_factory=asyncio.Event)  # somebody called
+    waiting: PushSession | None = None  # has called, for the recorder to take up
+    current: PushSession | None = None  # what is being recorded
+    refusal: SourceError | None = None  # of what was announced last
+
+    def take_waiting(self) -> PushSession | None:
+        """Who has called and is still there.
+
+        Raises:
+            SourceError: who called last announced what cannot be recorded.
+        """
+        refusal, self.refusal = self.refusal, None
+        if refusal is not None:
+            raise refusal
+        session, self.waiting = self.waiting, None
+        return session if session is not None and not session.closed else None
+
+
+class PushListener:
+    """Between ``start`` and ``stop``, ``open_source`` opens sources whose uri is ``push+rtsp:///PATH``."""
+
+    def __init__(self, settings: CaptureSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._desks: dict[str, _Desk] = {}  # by path
+        self._server: socket.socket | None = None
+        self._accepting: asyncio.Task[None] | None = None
+        self._callers: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    async def start(self) -> None:
+        """Listen on ``push_host`` and ``push_port`` (0: any; ``port`` tells which).
+
+        Raises:
+            ServerError: the address cannot be used.
+        """
+        host, port = self._settings.push_host, self._settings.push_port
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            self._server = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        except OSError as error:
+            raise ServerError(
+                f"Devices cannot push: {host}:{port} cannot be listened on ({error.strerror}).",
+                hint="Choose another capture.push_port, or end the program that uses it.",
+            ) from None
+        self._server.setblocking(False)
+        self.port = int(self._server.getsockname()[1])
+        self._accepting = asyncio.create_task(self._run(self._server), name="push listener")
+
+    async def stop(self) -> None:
+        """Hang up on everybody who is not being recorded, and listen no more."""
+        tasks = [task for task in (self._accepting, *self._callers) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for desk in self._desks.values():
+            if desk.waiting is not None:
+                await desk.waiting.close()
+        if self._server is not None:
+            self._server.close()
+
+    async def open_source(self, spec: SourceSpec, settings: CaptureSettings, clock: Clock) -> PushSession:
+        """What the device of that source pushes, once it calls; an ``OpenSource``.
+
+        Raises:
+            SourceUnreachable: it has not called for ``connect_seconds``; it may while nobody waits.
+            SourceError: it called and announced what cannot be recorded.
+        """
+        desk = self._desks.setdefault(path_of(spec.uri), _Desk(spec=spec, wanted_us=0))
+        desk.spec, desk.wanted_us = spec, self._clock.monotonic_us()
+        try:
+            async with asyncio.timeout(settings.connect_seconds):
+                while (session := desk.take_waiting()) is None:
+                    desk.news.clear()
+                    await desk.news.wait()
+        except TimeoutError:
+            message = f"source {spec.id}: waiting for the device to call."
+            hint = "Set the device to push by RTSP to this machine, to the path of the source's uri."
+            raise SourceUnreachable(message, hint=hint) from None
+        desk.current = session
+        return session
+
+    async def _run(self, server: socket.socket) -> None:
+        """Accept until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connected, address = await loop.sock_accept(server)
+            except OSError as error:  # no room for another connection
+                _log.warning(f"a call could not be taken: {error.strerror}", action="push.refused")
+                await self._clock.wait(_ACCEPT_AGAIN_S)
+                continue
+            if len(self._callers) >= _MOST_CALLERS:
+                connected.close()
+                continue
+            connected.setblocking(False)
+            task = asyncio.create_task(self._greet(connected, str(address[0])))
+            self._callers.add(task)
+            task.add_done_callback(self._callers.discard)
+
+    async def _greet(self, connected: socket.socket, peer: str) -> None:
+        """A connection up to RECORD; then it is the recorder's."""
+        line = Line(connected, name=f"calling from {peer}", clock=self._clock)
+        local = str(connected.getsockname()[0])
+        session = PushSession(line, peer, local, self._settings, self._clock, self._admit)
+        try:
+            async with asyncio.timeout(self._settings.connect_seconds * 2):
+                await session.greet()
+        except (SourceError, TimeoutError) as error:
+            await session.close()
+            self._note(session, error)
+        except BaseException:
+            await session.close()
+            raise
+        else:
+            await self._hand_over(session)
+
+    def _note(self, session: PushSession, error: SourceError | TimeoutError) -> None:
+        """What a device announced that cannot be recorded is told where the recorder asks."""
+        if session.spec is None or not isinstance(error, SourceError) or error.retryable:
+            return
+        desk = self._desks[path_of(session.spec.uri)]
+        desk.refusal = error
+        desk.news.set()
+
+    def _admit(self, session: PushSession, path: str) -> SourceSpec | int:
+        """404 for a path of no source that is to be recorded now, 453 for one that another device uses."""
+        desk = self._desks.get(self._known(path))
+        if desk is None or not self._wanted(desk):
+            return 404
+        for other in (desk.current, desk.waiting):
+            if other is not None and not other.closed and other.silent_us < _SILENT_US:
+                return 453
+        return desk.spec
+
+    def _wanted(self, desk: _Desk) -> bool:
+        """Whether the recorder records it, or asked for it lately: it pauses between its tries."""
+        if desk.current is not None and not desk.current.closed:
+            return True
+        settings = self._settings
+        patience_s = 2 * settings.retry_max_seconds + settings.connect_seconds
+        return self._clock.monotonic_us() - desk.wanted_us <= patience_s * SECOND_US
+
+    def _known(self, path: str) -> str:
+        """The path of a source; a track's own may be longer."""
+        above = [one for one in self._desks if path.startswith(one + "/")]
+        return path if path in self._desks else max(above, key=len, default=path)
+
+    async def _hand_over(self, session: PushSession) -> None:
+        if session.spec is None:  # RECORD comes after ANNOUNCE, which sets it
+            return
+        desk = self._desks[path_of(session.spec.uri)]
+        _log.info("a device pushes", action="push.begun", source=session.spec.id)
+        if desk.current is not None and not desk.current.closed:
+            desk.current.supersede()
+        if desk.waiting is not None:
+            await desk.waiting.close()
+        desk.waiting = session
+        desk.news.set()

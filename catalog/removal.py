@@ -1,0 +1,200 @@
+"""Removing footage by rule: what nothing needs, the one statement that decides, and what remains of it.
+
+A segment is needed while a hold covers it, while a session of its source's room that is not archived may use
+it, and while a clip uses it whose session has no archive (invariants 3 and 4). States of its row are drawn in
+``docs/design/segments.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Engine, and_, exists, not_, or_, text, update
+from sqlmodel import Session, col, select
+
+from catalog.database import reading, writing
+from catalog.footage import segment_of
+from catalog.tables import ArchiveRow, ClipRow, ClipSliceRow, HoldRow, SegmentRow, SessionRow, SourceRow
+from kernel.model.cut import CutRules
+from kernel.model.footage import SegmentState, Tombstone
+from kernel.model.timeline import SessionState
+from kernel.timerange import TimeRange
+
+_LATEST_US = 1 << 62  # no wall time of ours is later
+_OPEN_SESSIONS = (SessionState.RUNNING, SessionState.ENDED, SessionState.CUT)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Removable:
+    """A segment that nothing needed when it was looked up; whether it goes, ``release`` decides."""
+
+    id: str
+    wall: TimeRange
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Leaving:
+    """A segment whose row says that its file goes."""
+
+    id: str
+    path: str  # below the ring's root
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """What a look at some of the oldest segments found."""
+
+    removable: list[Removable]  # oldest first
+    next_us: int | None  # where those begin that were not looked at; None: there are none
+
+
+class Removal:
+    """The catalogue's side of removing segments."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def look(self, from_us: int, count: int, limit: int, rules: CutRules) -> Look:
+        """Which of the ``count`` oldest segments from a moment on nothing needs, up to ``limit``.
+
+        Bounded, because most of a ring may be held: some four microseconds for each segment looked at.
+        """
+        sealed, start = col(SegmentRow.state) == SegmentState.SEALED, col(SegmentRow.wall_start_us)
+        behind = select(start).where(sealed, start >= from_us).order_by(start).offset(count).limit(1)
+        with reading(self._engine) as session:
+            next_us = session.exec(behind).first()
+            if next_us is not None:
+                next_us = max(next_us, from_us + 1)
+            unneeded_here = and_(start >= from_us, start < (next_us or _LATEST_US), unneeded(rules))
+            query = select(SegmentRow).where(unneeded_here).order_by(start, col(SegmentRow.id)).limit(limit)
+            return Look(removable=[_removable(row) for row in session.exec(query).all()], next_us=next_us)
+
+    def release(
+        self, ids: Sequence[str], rules: CutRules, *, at_us: int, reason: str, principal: str
+    ) -> list[Leaving]:
+        """Mark those of these segments whose files may go now; nothing may be removed before (invariant 4).
+
+        One conditional statement: a hold or a session that was recorded before it wins.
+        """
+        named = col(SegmentRow.id).in_(ids)
+        deciding = (
+            update(SegmentRow)
+            .where(named, unneeded(rules))
+            .values(
+                state=SegmentState.REMOVING, removed_us=at_us, removal_reason=reason, removed_by=principal
+            )
+        )
+        with writing(self._engine) as session:
+            _let_nothing_come_between(session)
+            before = set(_leaving(session, named))
+            session.connection().execute(deciding)
+            return [one for one in _leaving(session, named) if one not in before]
+
+    def leaving(self) -> list[Leaving]:
+        """Segments whose files are being removed: after a crash, those that it interrupted."""
+        with reading(self._engine) as session:
+            return _leaving(session)
+
+    def finish(self, ids: Sequence[str]) -> None:
+        """Their files are gone for good: the rows become tombstones."""
+        done = (
+            update(SegmentRow)
+            .where(col(SegmentRow.id).in_(ids), col(SegmentRow.state) == SegmentState.REMOVING)
+            .values(state=SegmentState.REMOVED)
+        )
+        with writing(self._engine) as session:
+            session.connection().execute(done)
+
+    def tombstones_of(self, source_id: str, wall: TimeRange) -> list[Tombstone]:
+        """Segments of a source that touch a range and whose files are gone or going, oldest first."""
+        with reading(self._engine) as session:
+            return gone(session, source_id, wall)
+
+    def open_sessions(self) -> list[str]:
+        """Sessions that began and are not archived, the oldest first."""
+        began = select(SessionRow.id).where(col(SessionRow.state).in_(_OPEN_SESSIONS))
+        with reading(self._engine) as session:
+            return list(session.exec(began.order_by(col(SessionRow.start_us))).all())
+
+
+def _removable(row: SegmentRow) -> Removable:
+    wall = TimeRange(start_us=row.wall_start_us, end_us=row.wall_end_us)
+    return Removable(id=row.id, wall=wall, size_bytes=row.size_bytes)
+
+
+def _leaving(session: Session, *narrowed: ColumnElement[bool]) -> list[Leaving]:
+    going = col(SegmentRow.state) == SegmentState.REMOVING
+    query = select(SegmentRow.id, SegmentRow.path).where(going, *narrowed).order_by(col(SegmentRow.id))
+    return [Leaving(id=one, path=path) for one, path in session.exec(query).all()]
+
+
+def gone(session: Session, source_id: str, wall: TimeRange) -> list[Tombstone]:
+    """Tombstones of a source that touch a range, those that are being made included."""
+    query = (
+        select(SegmentRow)
+        .where(col(SegmentRow.source_id) == source_id)
+        .where(col(SegmentRow.state) != SegmentState.SEALED)
+        .where(col(SegmentRow.wall_start_us) < wall.end_us, col(SegmentRow.wall_end_us) > wall.start_us)
+        .order_by(col(SegmentRow.wall_start_us))
+    )
+    return [
+        Tombstone(
+            segment=segment_of(row),
+            removed_us=row.removed_us or 0,
+            reason=row.removal_reason,
+            principal=row.removed_by,
+        )
+        for row in session.exec(query).all()
+    ]
+
+
+def unneeded(rules: CutRules) -> ColumnElement[bool]:
+    """Of a segment's row: its file is there, and nothing needs it."""
+    return and_(col(SegmentRow.state) == SegmentState.SEALED, not_(_held()), not_(_claimed(rules)))
+
+
+def _held() -> ColumnElement[bool]:
+    return exists().where(
+        col(HoldRow.source_id) == col(SegmentRow.source_id),
+        col(HoldRow.released_us).is_(None),
+        col(HoldRow.wall_start_us) < col(SegmentRow.wall_end_us),
+        col(HoldRow.wall_end_us) > col(SegmentRow.wall_start_us),
+    )
+
+
+def _claimed(rules: CutRules) -> ColumnElement[bool]:
+    """A session that is not archived may use it, with pre-roll and post-roll, or one of its clips does."""
+    by_session = exists(
+        select(SessionRow.id)
+        .join(SourceRow, col(SourceRow.room_id) == col(SessionRow.room_id))
+        .where(
+            col(SourceRow.id) == col(SegmentRow.source_id),
+            col(SessionRow.state).in_(_OPEN_SESSIONS),
+            col(SessionRow.start_us) - rules.pre_roll_us < col(SegmentRow.wall_end_us),
+            or_(
+                col(SessionRow.end_us).is_(None),
+                col(SessionRow.end_us) + rules.post_roll_us > col(SegmentRow.wall_start_us),
+            ),
+        )
+    )
+    by_clip = exists(
+        select(ClipSliceRow.clip_id)
+        .join(ClipRow, col(ClipRow.id) == col(ClipSliceRow.clip_id))
+        .where(
+            col(ClipSliceRow.segment_id) == col(SegmentRow.id),
+            not_(exists().where(col(ArchiveRow.session_id) == col(ClipRow.session_id))),
+        )
+    )
+    return or_(by_session, by_clip)
+
+
+def _let_nothing_come_between(session: Session) -> None:
+    """What is not committed yet is waited for, and what comes now waits until the decision is committed.
+
+    SQLite has one writer at a time anyhow. PostgreSQL would let the statement and a new hold pass each other
+    unseen: the lock waits for whoever is writing holds and sessions, and the statement sees what they wrote.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.connection().execute(text('LOCK TABLE "hold", "session" IN SHARE MODE'))

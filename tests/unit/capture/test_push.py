@@ -1,0 +1,383 @@
+"""Devices that push by RTSP: who is let in, what is taken, and what the recorder hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+import struct
+from collections.abc import AsyncIterator
+
+import pytest
+
+from capture.packets import Delivery, TrackStarted
+from capture.push.listener import PushListener
+from capture.push.session import PushSession
+from kernel.clock import SECOND_US, SystemClock
+from kernel.errors import CodecUnsupported, ServerError, SourceError, SourceHasNoVideo, SourceUnreachable
+from kernel.model.footage import Codec, Packet
+from kernel.settings import CaptureSettings, SourceSpec
+from tests.support.peers import free_port
+from tests.support.rtsp_client import Client
+
+VIDEO = "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:streamid=0\r\n"
+SETS = "a=fmtp:96 sprop-parameter-sets=Z2QAKKzZQHgCJ+XARAAAAwAEAAADAMg8YMZY,aO48gA==\r\n"
+SOUND = "m=audio 0 RTP/AVP 97\r\na=rtpmap:97 opus/48000/2\r\na=control:streamid=1\r\n"
+SDP = "v=0\r\n" + VIDEO.replace("a=control", SETS + "a=control") + SOUND
+TCP = "RTP/AVP/TCP;unicast;interleaved={0}-{1};mode=record"
+PASSWORD = "s3cr3t-Pa55"
+
+
+class ShiftingClock(SystemClock):
+    """The machine's clock, put on by a test."""
+
+    def __init__(self) -> None:
+        self.ahead_us = 0
+
+    def monotonic_us(self) -> int:
+        return super().monotonic_us() + self.ahead_us
+
+
+class Site:
+    """A listener and what calls it."""
+
+    def __init__(self) -> None:
+        self.clock = ShiftingClock()
+        self.settings = CaptureSettings(push_host="127.0.0.1", push_port=0)
+        self.listener = PushListener(self.settings, self.clock)
+        self.clients: list[Client] = []
+        self.opened: list[PushSession] = []
+
+    def spec(self, path: str = "hall/1", username: str = "") -> SourceSpec:
+        return SourceSpec(
+            id="hall",
+            content_kind="room",
+            uri=f"push+rtsp:///{path}",
+            username=username,
+            password=PASSWORD,
+            label_zh="x",
+        )
+
+    async def open(self, spec: SourceSpec | None = None) -> PushSession:
+        session = await self.listener.open_source(spec or self.spec(), self.settings, self.clock)
+        self.opened.append(session)
+        return session
+
+    async def wanted(self, spec: SourceSpec | None = None) -> None:
+        """The recorder asks for the source, and nobody has called."""
+        hasty = self.settings.model_copy(update={"connect_seconds": 0.05})
+        with pytest.raises(SourceUnreachable, match="waiting for the device to call"):
+            await self.listener.open_source(spec or self.spec(), hasty, self.clock)
+
+    async def call(self) -> Client:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.listener.port)
+        self.clients.append(Client(reader, writer, f"rtsp://127.0.0.1:{self.listener.port}/"))
+        return self.clients[-1]
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    made = Site()
+    await made.listener.start()
+    yield made
+    for session in made.opened:
+        await session.close()
+    await made.listener.stop()
+    for client in made.clients:
+        client.close()
+
+
+async def announced(client: Client, path: str = "hall/1", sdp: str = SDP, **headers: str) -> int:
+    kind = "application/sdp"
+    return (await client.ask("ANNOUNCE", path, body=sdp, Content_Type=kind, **headers))[0]
+
+
+async def set_up(client: Client, path: str = "hall/1", tracks: int = 2) -> str:
+    session = ""
+    for index in range(tracks):
+        offer = TCP.format(2 * index, 2 * index + 1)
+        headers = {"Session": session} if session else {}
+        status, told, _ = await client.ask("SETUP", f"{path}/streamid={index}", Transport=offer, **headers)
+        assert status == 200
+        assert f"interleaved={2 * index}-{2 * index + 1}" in told["transport"]
+        session = told["session"].split(";")[0]
+    return session
+
+
+async def pushing(site: Site, path: str = "hall/1") -> tuple[Client, str]:
+    """A client that may send media, and its session."""
+    client = await site.call()
+    assert await announced(client, path) == 200
+    session = await set_up(client, path)
+    assert (await client.ask("RECORD", path, Session=session))[0] == 200
+    return client, session
+
+
+def rtp(channel: int, sequence: int, payload: bytes, payload_type: int = 96, timestamp: int = 0) -> bytes:
+    packet = struct.pack(">BBHII", 0x80, 0x80 | payload_type, sequence, timestamp, 7) + payload
+    return struct.pack(">BBH", 0x24, channel, len(packet)) + packet
+
+
+PICTURE = b"\x65\x88\x80rest"
+
+
+async def packets(session: PushSession, count: int) -> list[Delivery]:
+    found: list[Delivery] = []
+    async with asyncio.timeout(5):
+        while sum(isinstance(one, Packet) for one in found) < count:
+            found += await session.read()
+    return found
+
+
+async def recorded(site: Site) -> tuple[Client, PushSession, str]:
+    """A device that is being recorded."""
+    opening = asyncio.create_task(site.open())
+    await asyncio.sleep(0)
+    client, name = await pushing(site)
+    return client, await opening, name
+
+
+async def test_what_is_pushed_is_delivered_with_its_tracks(site: Site) -> None:
+    client, session, _ = await recorded(site)
+    client.writer.write(rtp(0, 1, PICTURE) + rtp(2, 1, b"\xfcopus", 97) + rtp(0, 2, PICTURE, timestamp=3600))
+    found = await packets(session, 3)
+    started = [one.info.codec for one in found if isinstance(one, TrackStarted)]
+    assert started == [Codec.H264, Codec.OPUS]
+    assert [one.codec for one in found if isinstance(one, Packet)] == [Codec.H264, Codec.OPUS, Codec.H264]
+    report = struct.pack(">BBHIQIII", 0x80, 200, 6, 7, (2_208_988_800 + 1_772_420_400) << 32, 3600, 1, 2)
+    client.writer.write(
+        struct.pack(">BBH", 0x24, 1, len(report)) + report + rtp(0, 3, PICTURE, timestamp=7200)
+    )
+    (told,) = [one for one in await packets(session, 1) if isinstance(one, Packet)]
+    assert told.wall_us == 1_772_420_400 * SECOND_US + 40_000
+
+
+async def test_requests_are_answered_while_it_records(site: Site) -> None:
+    client, session, name = await recorded(site)
+    client.writer.write(rtp(0, 1, PICTURE))
+    await packets(session, 1)
+    asking = asyncio.create_task(client.ask("GET_PARAMETER", "hall/1", Session=name))
+    while not asking.done():
+        await session.read()
+    assert asking.result()[0] == 200
+    channel, report = client.reports[0]
+    assert (channel, report[1]) == (1, 201)
+
+
+async def test_nobody_calls_and_health_says_what_is_waited_for(site: Site) -> None:
+    hasty = site.settings.model_copy(update={"connect_seconds": 0.05})
+    with pytest.raises(SourceUnreachable, match="source hall: waiting for the device to call") as caught:
+        await site.listener.open_source(site.spec(), hasty, site.clock)
+    assert "push by RTSP" in caught.value.remedy
+
+
+async def test_a_device_that_calls_while_nobody_waits_is_taken_up_later(site: Site) -> None:
+    await site.wanted()
+    client, _ = await pushing(site)
+    client.writer.write(rtp(0, 1, PICTURE))
+    found = await packets(await site.open(), 1)
+    assert found
+
+
+async def test_an_unknown_path_is_not_found(site: Site) -> None:
+    await site.wanted()
+    client = await site.call()
+    assert await announced(client, "hall/2") == 404
+    assert await announced(client, "hall") == 404
+    assert (await client.ask("OPTIONS", "hall/2"))[0] == 200
+
+
+async def test_a_path_within_another_ones_is_its_own(site: Site) -> None:
+    await site.wanted(site.spec("hall", username="cam"))
+    await site.wanted(site.spec("hall/1"))
+    client, _ = await pushing(site, "hall/1")
+    client.writer.write(rtp(0, 1, PICTURE))
+    assert await packets(await site.open(site.spec("hall/1")), 1)
+
+
+async def test_a_source_that_is_no_longer_wanted_is_not_found(site: Site) -> None:
+    await site.wanted()
+    site.clock.ahead_us = 120 * SECOND_US
+    assert await announced(await site.call()) == 404
+
+
+def proof(challenge: str, method: str, url: str, password: str) -> str:
+    told = dict(part.split("=", 1) for part in challenge.removeprefix("Digest ").split(", "))
+    realm, nonce = told["realm"].strip('"'), told["nonce"].strip('"')
+
+    def md5(text: str) -> str:
+        return hashlib.md5(text.encode()).hexdigest()
+
+    answer = md5(f"{md5(f'cam:{realm}:{password}')}:{nonce}:{md5(f'{method}:{url}')}")
+    return f'Digest username="cam", realm="{realm}", nonce="{nonce}", uri="{url}", response="{answer}"'
+
+
+@pytest.mark.parametrize(
+    ("password", "method", "status"),
+    [
+        (PASSWORD, "ANNOUNCE", 200),
+        ("wrong", "ANNOUNCE", 401),
+        (PASSWORD, "RECORD", 401),
+    ],
+)
+async def test_only_the_right_password_announces(site: Site, password: str, method: str, status: int) -> None:
+    await site.wanted(site.spec(username="cam"))
+    client = await site.call()
+    refused, told, _ = await client.ask("ANNOUNCE", "hall/1", body=SDP)
+    assert refused == 401
+    authorization = proof(told["www-authenticate"], method, f"{client.base}hall/1", password)
+    assert await announced(client, Authorization=authorization) == status
+    if status == 200:
+        assert (await client.ask("SETUP", "hall/1/streamid=0", Transport=TCP.format(0, 1)))[0] == 401
+
+
+async def test_basic_is_not_taken(site: Site) -> None:
+    await site.wanted(site.spec(username="cam"))
+    client = await site.call()
+    assert await announced(client, Authorization="Basic Y2FtOnMzY3IzdC1QYTU1") == 401
+
+
+async def test_a_second_device_on_a_path_is_refused_until_the_first_is_silent(site: Site) -> None:
+    client, session, _ = await recorded(site)
+    client.writer.write(rtp(0, 1, PICTURE))
+    await packets(session, 1)
+    assert await announced(await site.call()) == 453
+    site.clock.ahead_us = 3 * SECOND_US
+    second, _ = await pushing(site)
+    with pytest.raises(SourceUnreachable, match="called again"):
+        async with asyncio.timeout(5):
+            while True:
+                await session.read()
+    await session.close()
+    second.writer.write(rtp(0, 9, PICTURE))
+    assert await packets(await site.open(), 1)
+
+
+async def test_a_device_that_says_goodbye_is_lost_and_may_come_back(site: Site) -> None:
+    client, session, name = await recorded(site)
+    client.writer.write(rtp(0, 1, PICTURE))
+    await packets(session, 1)
+    asking = asyncio.create_task(client.ask("TEARDOWN", "hall/1", Session=name))
+    with pytest.raises(SourceUnreachable, match="source hall: the device ended its push"):
+        async with asyncio.timeout(5):
+            while True:
+                await session.read()
+    assert (await asking)[0] == 200
+    await session.close()
+    _, again, _ = await recorded(site)
+    assert again is not session
+
+
+async def test_silence_and_a_broken_connection_are_told_by_the_sources_name(site: Site) -> None:
+    _, session, _ = await recorded(site)
+    site.clock.ahead_us += 10 * SECOND_US
+    with pytest.raises(SourceUnreachable, match="source hall: no picture"):
+        async with asyncio.timeout(5):
+            while True:
+                await session.read()
+    await session.close()
+    client, session, _ = await recorded(site)
+    client.close()
+    with pytest.raises(SourceUnreachable, match="source hall: the device closed"):
+        async with asyncio.timeout(5):
+            while True:
+                await session.read()
+
+
+@pytest.mark.parametrize(
+    ("sdp", "error"),
+    [
+        ("v=0\r\n" + SOUND, SourceHasNoVideo),
+        ("v=0\r\n" + VIDEO.replace("H264", "MP4V-ES"), CodecUnsupported),
+    ],
+)
+async def test_what_cannot_be_recorded_is_refused_and_told(
+    site: Site, sdp: str, error: type[SourceError]
+) -> None:
+    opening = asyncio.create_task(site.open())
+    await asyncio.sleep(0)
+    assert await announced(await site.call(), sdp=sdp) == 415
+    with pytest.raises(error, match="source hall"):
+        await opening
+    await site.wanted()
+    assert await announced(await site.call(), sdp=sdp) == 415
+    await asyncio.sleep(0.05)
+    with pytest.raises(error):
+        await site.open()
+
+
+async def test_unknown_sound_costs_the_sound_only(site: Site) -> None:
+    opening = asyncio.create_task(site.open())
+    await asyncio.sleep(0)
+    client = await site.call()
+    assert await announced(client, sdp=SDP.replace("opus/48000/2", "SPEEX/16000")) == 200
+    session = await set_up(client)
+    assert (await client.ask("RECORD", "hall/1", Session=session))[0] == 200
+    client.writer.write(rtp(2, 1, b"speech", 97) + rtp(0, 1, PICTURE))
+    found = await packets(await opening, 1)
+    assert [one.info.codec for one in found if isinstance(one, TrackStarted)] == [Codec.H264]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("SETUP", "hall/1/streamid=0", {"Transport": TCP.format(0, 1)}, 455),
+        ("RECORD", "hall/1", {"Session": "x"}, 455),
+        ("PLAY", "hall/1", {}, 501),
+        ("DESCRIBE", "hall/1", {}, 501),
+        ("OPTIONS", "*", {}, 200),
+    ],
+)
+async def test_each_request_out_of_turn_gets_the_status_it_deserves(
+    site: Site, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    await site.wanted()
+    assert (await (await site.call()).ask(method, path, **headers))[0] == status
+
+
+async def test_transports_and_tracks_that_are_not_there_are_refused(site: Site) -> None:
+    await site.wanted()
+    client = await site.call()
+    assert await announced(client) == 200
+    assert await announced(client) == 455
+    ask = client.ask
+    assert (await ask("SETUP", "hall/1/streamid=7", Transport=TCP.format(0, 1)))[0] == 404
+    assert (await ask("SETUP", "hall/1/streamid=0", Transport="RTP/AVP;multicast"))[0] == 461
+    assert (await ask("RECORD", "hall/1", Session="x"))[0] == 455
+    await set_up(client)
+    assert (await ask("RECORD", "hall/1", Session="other"))[0] == 454
+
+
+async def test_by_datagrams(site: Site) -> None:
+    opening = asyncio.create_task(site.open())
+    await asyncio.sleep(0)
+    client = await site.call()
+    await announced(client, sdp="v=0\r\n" + VIDEO.replace("a=control", SETS + "a=control"))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as speaker:
+        speaker.bind(("127.0.0.1", 0))
+        port = speaker.getsockname()[1]
+        offer = f"RTP/AVP/UDP;unicast;client_port={port}-{port + 1};mode=record"
+        _, told, _ = await client.ask("SETUP", "hall/1/streamid=0", Transport=offer)
+        await client.ask("RECORD", "hall/1", Session=told["session"].split(";")[0])
+        server = int(told["transport"].split("server_port=")[1].split("-")[0])
+        for sequence in (1, 3, 2):
+            speaker.sendto(rtp(0, sequence, PICTURE, timestamp=sequence)[4:], ("127.0.0.1", server))
+        found = await packets(await opening, 3)
+    assert [one.pts for one in found if isinstance(one, Packet)] == [1, 2, 3]
+
+
+async def test_what_is_no_rtsp_ends_the_call_and_nothing_else(site: Site) -> None:
+    client = await site.call()
+    client.writer.write(b"\x16\x03\x01nonsense\r\n\r\n")
+    assert await asyncio.wait_for(client.reader.read(), 5) == b""
+    await site.wanted()
+
+
+async def test_a_port_in_use_is_told() -> None:
+    with socket.socket() as taken:
+        port = free_port()
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        listener = PushListener(CaptureSettings(push_host="127.0.0.1", push_port=port), SystemClock())
+        with pytest.raises(ServerError, match=str(port)):
+            await listener.start()

@@ -1,0 +1,116 @@
+import { describe, expect, it } from 'vitest'
+import type { SourceDetail, SourcesOverview, SourceStatus } from '@/api/client'
+import { byPlace, formatAge, formatBitRate, formatLength, formatOffset, gapSum, isMissing, lasting, stateKey, tone } from '@/pages/sources/figures'
+import { codecName, DAY_US, dayOf, lanesOf } from '@/pages/sources/sourceChart'
+import { formatDateTime } from '@/format/beijing'
+import { S } from './made'
+
+function madeSource(extra: Partial<SourceStatus> = {}): SourceStatus {
+  return {
+    id: 'cam', room_id: 'r1', room_name_zh: '开标厅', room_name_en: 'Hall', seat_id: null, seat_ordinal: null,
+    content_kind: 'room', label_zh: '全景', label_en: 'Panorama', state: 'recording', detail: '', last_frame_us: 5,
+    site_id: 's1', site_name_zh: '中心', site_name_en: 'Centre', configured: true, should_record: true, why_wanted: 'always',
+    shortfall: null, since_us: 1, updated_us: 5, codec: 'h264', width: 1280, height: 720, bit_rate_kbps: 4000, frame_rate: 25,
+    lost_packets: 0, clock_offset_us: 0, gaps_day: [], newest_segment: null,
+    ...extra,
+  }
+}
+
+describe('figures', () => {
+  it.each([
+    [0, '0 kbit/s'],
+    [640.4, '640 kbit/s'],
+    [4123, '4.12 Mbit/s'],
+  ])('a bit rate of %d kbit/s is written %s', (kbps, text) => expect(formatBitRate(kbps)).toBe(text))
+
+  it.each([
+    [0, '+0 ms'],
+    [-12_300, '-12 ms'],
+    [1_500_000, '+1.5 s'],
+    [-3_600_000_000, '-1:00:00'],
+  ])('a clock offset of %d µs keeps its sign: %s', (us, text) => expect(formatOffset(us)).toBe(text))
+
+  it('never shows a frame from the future as old', () => expect(formatAge(-3 * S)).toBe('0 s'))
+
+  it.each([
+    [0.34 * S, '0.3 s'],
+    [42 * S, '42 s'],
+    [376 * S, '6:16'],
+  ])('a length of %d µs is not rounded to nothing: %s', (us, text) => expect(formatLength(us)).toBe(text))
+
+  it('adds gaps up over causes and sources', () => {
+    const source = madeSource({ gaps_day: [{ cause: 'network', count: 2, duration_us: 5 }, { cause: 'crash', count: 1, duration_us: 7 }] })
+    expect(gapSum([source, source])).toEqual({ count: 6, durationUs: 24 })
+  })
+
+  it.each([
+    [null, 'sources.rateUnknown'],
+    [0.5, 'sources.hoursLeft'],
+    [28.94, 'sources.daysLeft'],
+    [4000, 'sources.overYear'],
+  ])('a disk that lasts %s days says so', (days_left, key) => {
+    expect(lasting({ state: 'ok', free_bytes: 1, size_bytes: 2, reserve_bytes: 0, days_left }).key).toBe(key)
+  })
+})
+
+describe('what is to be alarmed about', () => {
+  it.each([
+    [{}, false, 'good', 'sources.recording'],
+    [{ shortfall: 'lost' }, true, 'bad', 'sources.shortfall.lost'],
+    [{ shortfall: 'silent' }, true, 'bad', 'sources.shortfall.silent'],
+    [{ shortfall: 'connecting' }, true, 'wait', 'sources.shortfall.connecting'],
+    [{ shortfall: 'stopped', should_record: false }, false, 'idle', 'sources.notWanted'],
+    [{ shortfall: 'lost', should_record: false, configured: false }, false, 'idle', 'sources.notConfigured'],
+  ] as const)('%j', (extra, missing, kind, key) => {
+    const source = madeSource(extra)
+    expect([isMissing(source), tone(source), stateKey(source)]).toEqual([missing, kind, key])
+  })
+})
+
+describe('places', () => {
+  it('hold every source once, by room and seat', () => {
+    const sources = [
+      madeSource({ id: 'b', room_id: 'r2', seat_ordinal: 2 }),
+      madeSource({ id: 'a', room_id: 'r1' }),
+      madeSource({ id: 'c', room_id: 'r2', seat_ordinal: 1 }),
+    ]
+    const places = byPlace({ sources } as SourcesOverview)
+    expect(places.map((place) => place.sources.map((one) => one.id))).toEqual([['a'], ['c', 'b']])
+  })
+})
+
+describe('the time of a source', () => {
+  const detail: SourceDetail = {
+    at_us: 100, start_us: 0, end_us: 100, source: madeSource(), runs: [], segments: [],
+    stretches: [
+      { start_us: 0, end_us: 40, origin: 'live' },
+      { start_us: 40, end_us: 60, origin: 'backfill' },
+    ],
+    gaps: [
+      { id: 'g', start_us: 40, end_us: 60, cause: 'network', detail: '', backfill: 'whole' },
+      { id: 'h', start_us: 90, end_us: null, cause: 'camera_lost', detail: '', backfill: 'none' },
+    ],
+  }
+
+  it('shows a gap that was filled afterwards as a gap, and what filled it beside it', () => {
+    const lanes = lanesOf(detail)
+    expect(lanes.map((lane) => [lane.id, lane.recorded])).toEqual([
+      ['live', [{ startUs: 0, endUs: 40 }]],
+      ['backfill', [{ startUs: 40, endUs: 60 }]],
+    ])
+    expect(lanes[0]!.gaps.map((gap) => [gap.startUs, gap.endUs])).toEqual([[40, 60], [90, 100]])
+    expect(lanes[0]!.gaps[0]!.text).toBe('网络中断 · 已全部补录')
+    expect(lanes[1]!.gaps).toEqual([])
+  })
+
+  it('has days that begin at midnight in Beijing', () => {
+    const day = dayOf(1_772_420_400 * S)
+    expect([formatDateTime(day.start_us), formatDateTime(day.end_us)]).toEqual(['2026-03-02 00:00:00', '2026-03-03 00:00:00'])
+    expect(dayOf(day.start_us)).toEqual(day)
+    expect(dayOf(day.end_us).start_us - day.start_us).toBe(DAY_US)
+  })
+
+  it('names codecs as people do', () => {
+    expect(['h264', 'h265', ''].map(codecName)).toEqual(['H.264', 'H.265', '—'])
+  })
+})
