@@ -63,7 +63,7 @@ def make_footage(path: Path) -> int:
     """Ten seconds of noise over a moving pattern, a key frame every two; its bytes in a second."""
     random = np.random.default_rng(1)
     with av.open(str(path), "w") as container:
-        options = {"preset": "ultrafast", "bf": "0", "maxrate": "4M", "bufsize": "2M"}
+        options = {"preset": "ultrafast", "bf": "0", "threads": "1", "maxrate": "4M", "bufsize": "2M"}
         options["x264-params"] = "nal-hrd=cbr:scenecut=0"
         picture: Any = container.add_stream("libx264", rate=25, options=options)
         picture.width, picture.height, picture.pix_fmt = 1920, 1080, "yuv420p"

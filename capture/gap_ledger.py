@@ -25,6 +25,7 @@ class GapLedger:
         self._declared = False  # the catalogue has an open gap of this source
         self._declared_as: GapCause | None = None  # its cause, if it was declared here
         self._why: tuple[GapCause, str] | None = None  # of an outage that the catalogue could not take
+        self._before_us: int | None = None  # the declared gap tells of the time up to this recorder's start
 
     def expect(self, now_us: int, since_us: int | None) -> None:
         """Recording is wanted. What is missing already, since the last recorder ran, is a gap.
@@ -38,6 +39,7 @@ class GapLedger:
             self._rows.close_gap(self._source_id, since_us)
             open_gap = None
         self._declared = open_gap is not None
+        self._before_us = now_us
         until_us = self._rows.recorded_until(self._source_id)
         known = [one for one in (until_us, since_us) if one is not None]
         self._missing_since_us = max(known, default=now_us)
@@ -57,6 +59,11 @@ class GapLedger:
         """
         if self._missing_since_us is None:
             return
+        if self._declared and self._before_us is not None and cause is not GapCause.NOT_RECORDING:
+            # That nobody was recording explains the time up to our start, and not what is missing since.
+            self._rows.close_gap(self._source_id, self._before_us)
+            self._missing_since_us = max(self._missing_since_us, self._before_us)
+            self._declared, self._before_us = False, None
         if not self._declared:
             self._why = self._why or (cause, detail)
             self._rows.open_gap(self._gap(self._missing_since_us, None, *self._why))
@@ -74,7 +81,7 @@ class GapLedger:
             why = self._why or (GapCause.NOT_RECORDING, CONNECTING)
             self._rows.add_gap(self._gap(since_us, start_us, *why))
         self._missing_since_us, self._declared, self._why = None, False, None
-        self._declared_as = None
+        self._declared_as = self._before_us = None
 
     def lost(self, stretches: Sequence[TimeRange]) -> None:
         """Stretches within a run in which frames are missing because packets were lost."""
@@ -105,7 +112,7 @@ class GapLedger:
         elif self._missing_since_us is not None and self._why is not None:
             self._rows.add_gap(self._gap(self._missing_since_us, now_us, *self._why))
         self._missing_since_us, self._declared, self._why = None, False, None
-        self._declared_as = None
+        self._declared_as = self._before_us = None
 
     def _gap(self, start_us: int, end_us: int | None, cause: GapCause, detail: str) -> Gap:
         return Gap(

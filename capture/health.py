@@ -53,10 +53,10 @@ class HealthBoard:
             self._rows[source_id] = replace(before, updated_us=now_us, **fields_of(figures))
             self._changed.add(source_id)
 
-    def is_recording(self, source_id: str) -> bool:
-        """Whether a source is being recorded now."""
+    def is_well(self, source_id: str) -> bool:
+        """Whether a source is being recorded, or not wanted now: its device has time for something else."""
         row = self._rows.get(source_id)
-        return row is not None and row.state is SourceState.RECORDING
+        return row is not None and row.state in (SourceState.RECORDING, SourceState.STOPPED)
 
     def introduce(self, source_ids: Iterable[str]) -> None:
         """Sources that nobody wants yet have a row, too: else a quiet night looks like no recorder."""

@@ -22,7 +22,7 @@ class PacketsLost:
     """The next packet of this codec does not follow on the one before: something between is missing."""
 
     codec: Codec
-    count: int  # RTP packets lost and access units dropped since the last such word
+    count: int  # RTP packets missing or damaged since the last such word; 0 where the source cannot count
 
 
 Delivery = TrackStarted | Packet | PacketsLost

@@ -172,7 +172,6 @@ class Recorder:
         around.health.say(self._spec.id, SourceState.STOPPED, f"Stopped by {principal}.")
         await around.thread.call(self._ledger.stopped, principal, around.clock.now_us())
 
-
     async def released(self) -> None:
         """After ``run`` was cancelled: nothing is expected of this source from now on."""
         around = self._around

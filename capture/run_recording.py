@@ -81,7 +81,10 @@ class RunRecording:
         Raises:
             TimestampDiscontinuity: it belongs to another run; end this one.
             SourceSendsGarbage: pictures come, but none from which decoding could begin.
+            StorageError: an earlier one could not be written; end this run.
         """
+        if self._under_way is not None and self._under_way.done():
+            self._under_way.result()  # a disk that failed is told at once, not by the next fragment
         fragments = self._fragmenter.add_video(packet, after_loss)
         if self._fragmenter.keyless_us > _KEYLESS_US:
             seconds = _KEYLESS_US // SECOND_US

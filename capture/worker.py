@@ -49,9 +49,7 @@ class Duties:
 
     wishes: Sequence[Wish] = ()  # when each source asks to be recorded
     bookings: BookingRows | None = None  # None: always
-    memory: BackfillRows | None = (
-        None  # for fetching gaps from devices; None: it is not done
-    )
+    memory: BackfillRows | None = None  # for fetching gaps from devices; None: it is not done
     sweeps: Sequence[Sweep] = ()
     share: Share = field(default_factory=Share)
     disk: RingDisk | None = None  # where it is not there, nothing is written or settled; None: not looked at
@@ -85,7 +83,9 @@ async def record(
         raise SettingsError(f"a source cannot be called {QUARANTINE}: the ring keeps broken files there.")
     duties = duties or Duties()
     async with AsyncExitStack() as stack:
-        stack.enter_context(sole_user(settings.ring_dir, duties.share.lock))
+        stack.enter_context(sole_user(settings.data_dir, duties.share.lock))
+        if duties.disk is None:
+            settings.ring_dir.mkdir(parents=True, exist_ok=True)
         thread = WriterThread()
         stack.callback(thread.close)
         if open_source is None:
@@ -137,7 +137,7 @@ async def _backfilling(
             thread=around.thread,
             settings=settings.capture,
             clock=around.clock,
-            healthy=around.health.is_recording,
+            healthy=around.health.is_well,
         )
     if fetcher is None:
         yield

@@ -153,7 +153,7 @@ def receive(settings: Settings, specs: Sequence[SourceSpec], catalogue: Catalogu
     agents = agents_of(specs)
     shown = receiver_certificate(settings, clock)
     told = settings.receiver
-    with sole_user(settings.ring_dir, "receiver"):
+    with sole_user(settings.data_dir, "receiver"):
         disk = open_ring(settings.ring_dir, catalogue.ring_disks, clock, "receiver")
         intake = AgentIntake(settings, agents, catalogue.footage, clock, disk.free_bytes)
         with suppress(DiskLost):  # the watch tells of it, and goes on as soon as it is there

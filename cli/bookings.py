@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from catalog.catalogue import Catalogue
 from cli.moments import time_range
@@ -28,19 +28,22 @@ def add_booking(
         principal=principal,
     )
     catalogue.bookings.book(booking)
-    _out.print(f"{booking.id}  {room_id}  {_range(booking.wall)}  {title}")
+    print_booking(booking)
     return booking
+
+
+def print_booking(booking: Booking) -> None:
+    """One line, however narrow the terminal: ids are to be copied."""
+    line = f"{booking.id}  {booking.room_id}  {_range(booking.wall)}  {booking.principal}  {booking.title}"
+    _out.print(escape(line))
 
 
 def print_bookings(catalogue: Catalogue, clock: Clock) -> None:
     """Those that are not over, the earliest first."""
     now_us = clock.now_us()
-    table = Table(box=None, pad_edge=False)
-    for heading in ("编号 id", "房间 room", "时间 time (UTC)", "事由 title", "预约人 by"):
-        table.add_column(heading)
-    for one in catalogue.bookings.touching(TimeRange(start_us=now_us, end_us=now_us + _SHOWN_US)):
-        table.add_row(one.id, one.room_id, _range(one.wall), one.title, one.principal)
-    _out.print(table)
+    shown = TimeRange(start_us=now_us, end_us=now_us + _SHOWN_US)
+    for one in catalogue.bookings.touching(shown):
+        print_booking(one)
 
 
 def _range(wall: TimeRange) -> str:

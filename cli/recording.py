@@ -154,7 +154,7 @@ async def _keep_groups(asked: Recording, site: Site, groups: Sequence[Group], cl
     """The children record; what is nobody's is settled here, and what is done for the whole ring is, too."""
     settings, stop = asked.settings, _stop_on_signal()
     known = frozenset(spec.id for spec in site.places.specs())
-    with sole_user(settings.ring_dir, "recorder"):
+    with sole_user(settings.data_dir, "recorder"):
         thread = WriterThread()
         try:
             await thread.call(_settle_nobodys, settings, site, lambda source_id: source_id not in known)

@@ -170,11 +170,12 @@ class SimulatedCentre:
     async def become(self, source: SimulatedSource) -> None:
         """Let a painted source of that id go on with another size, frame rate or codec.
 
-        Another size shows in-band, as it does with cameras; another codec cuts the connections.
+        Another size shows in-band, as it does with cameras; another codec cuts the connections. The sound
+        stays as it is.
 
         Raises:
             KeyError: there is no such source.
-            ValueError: it is not painted, or its sound is another.
+            ValueError: it is not painted.
         """
         before = self._broadcasts[source.id].tracks
         track = await self._studio.become(source)

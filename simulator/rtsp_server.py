@@ -180,11 +180,12 @@ class _Connection:
         self._writer.write(response.to_bytes(request.headers.get("cseq", "0")))
         if request.method == "PLAY" and response.status == 200 and self._listener is not None:
             self._playing = True
-            if self._replay is not None:
+            replay, self._replay = self._replay, None
+            if replay is not None:
                 await self._stop_replaying()
-                work = self._replay.run(self._server.timeline, self._writer.drain)
+                work = replay.run(self._server.timeline, self._writer.drain)
                 self._replaying = asyncio.create_task(work)
-            else:
+            elif self._replaying is None:
                 self._listener.broadcast.join(self._listener)
 
     async def _respond(self, request: Request) -> Response | None:
@@ -291,10 +292,11 @@ class _Connection:
             return Response(status=454)
         if self._listener is None or self._listener.broadcast is not broadcast:
             return Response(status=455)
+        live = self._playing and self._replaying is None
+        if request.headers.get("range", "").startswith("clock=") and not live:
+            return self._play_again(request, broadcast, self._listener)
         if self._playing:
             return Response(status=200, headers={"Session": self._session})
-        if request.headers.get("range", "").startswith("clock="):
-            return self._play_again(request, broadcast, self._listener)
         now_us = self._server.timeline.now_us()
         return self._playing_from(request, self._listener, "npt=now-", now_us)
 

@@ -153,7 +153,7 @@ class PushListener:
         desk.refusal = error
         desk.news.set()
 
-    def _admit(self, session: PushSession, path: str) -> SourceSpec | int:
+    def _admit(self, path: str) -> SourceSpec | int:
         """404 for a path of no source that is to be recorded now, 453 for one that another device uses."""
         desk = self._desks.get(self._known(path))
         if desk is None or not self._wanted(desk):

@@ -40,8 +40,8 @@ _CHANNELS = re.compile(r"interleaved=(\d{1,3})-")
 _CLIENT_PORTS = re.compile(r"client_port=(\d{1,5})-(\d{1,5})")
 _MOST_TRACKS = 8
 
-Admit = Callable[["PushSession", str], SourceSpec | int]
-"""Whose path this is, or the status to refuse it with."""
+Admit = Callable[[str], SourceSpec | int]
+"""Whose path this is, or the status to refuse the caller with."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,7 +172,7 @@ class PushSession:
         """The refusal of a request that must prove the source's password and does not."""
         spec = self.spec
         if spec is None:
-            found = self._admit(self, path_of(request.uri))
+            found = self._admit(path_of(request.uri))
             if isinstance(found, int):
                 return Answer(status=found)
             spec = found
@@ -209,7 +209,8 @@ class PushSession:
         if uri not in self._controls:
             return Answer(status=404)
         track = self._controls[uri]
-        transport = self._transport(request.headers, 2 * len(self._controls) + 2 * len(tracks))
+        free_channel = 2 * (len(self._controls) + len(self._ports))
+        transport = self._transport(request.headers, free_channel)
         if transport is None:
             return Answer(status=461)
         channel, agreed = transport
@@ -238,8 +239,13 @@ class PushSession:
         return f"RTP/AVP;unicast;client_port={rtp}-{rtcp};{server};mode=record"
 
     def _record(self, request: Request) -> Answer:
-        if not self._tracks or request.headers.get("session").split(";")[0].strip() != self._session:
-            return Answer(status=455 if not self._tracks else 454)
+        if not self._tracks or self.spec is None or self.recording:
+            return Answer(status=455)
+        if request.headers.get("session").split(";")[0].strip() != self._session:
+            return Answer(status=454)
+        found = self._admit(path_of(self.spec.uri))
+        if isinstance(found, int):  # another one was faster
+            return Answer(status=found)
         self._first = self._tracks.started()
         self._tracks.begin()
         self._heard_us = self._clock.monotonic_us()

@@ -20,9 +20,9 @@ from kernel.errors import NetworkDown, SourceUnreachable
 BEAT_US = 87_000
 """In step with no usual frame rate (1 to 30 pictures a second): within a second or two, some picture is seen
 almost at the moment at which it arrives, and the least-delay rule goes by that one."""
-_ROUND = 3
+_ROUND = 2
 """Beats whose data is taken apart in one go, for all connections at the same time: what the processor then
-has at hand serves them all, which halves the cost. Each piece keeps the time at which it was found."""
+has at hand serves them all, which spares a fifth. Each piece keeps the time at which it was found."""
 _ROUND_BYTES = 512 * 1024  # no longer a round than this, so that what waits is bounded
 ANSWER_BEAT_S = 0.02  # answers to requests are looked for more often
 READ_BYTES = 64 * 1024  # more than this is read at once again; it bounds what a connection holds here
@@ -67,7 +67,7 @@ class Line:
         if not self._full:
             await self._clock.wait((BEAT_US - self._clock.monotonic_us() % BEAT_US) / 1_000_000)
         else:
-            await asyncio.sleep(0)
+            await self._clock.wait(0)
         return self._take()
 
     async def round(self) -> list[tuple[int, bytes]]:

@@ -101,8 +101,10 @@ class RtspStream:
             answer: Response | None = await self._client.request("SETUP", uri, fields)
         else:
             answer = await self._client.try_request("SETUP", uri, fields)
-        if answer is None:
-            return  # invariant 7: without its sound, then
+        if answer is None:  # invariant 7: without its sound, then
+            if ports is not None:
+                self._ports.pop(channel).close()
+            return
         self._note_timeout(answer)
         if ports is not None:
             ports.expect(*_senders(answer, self._client.addresses[1]))

@@ -11,6 +11,20 @@ def without_emulation(nal: bytes) -> bytes:
     return b"\0\0".join(parts)
 
 
+def first_numbers(data: bytes, count: int, *, behind: int = 0) -> list[int]:
+    """The first so many ue(v) behind so many bits; fewer where the bytes end. For every picture: quick."""
+    left = 8 * len(data) - behind
+    value = int.from_bytes(data, "big") & (1 << max(left, 0)) - 1
+    numbers: list[int] = []
+    while value and len(numbers) < count:
+        left -= 2 * (left - value.bit_length()) + 1
+        if left < 0:
+            break
+        numbers.append((value >> left) - 1)
+        value &= (1 << left) - 1
+    return numbers
+
+
 class BitReader:
     """Bits from the left; every read may raise ``SourceProtocolError`` at the end of the bytes."""
 

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kernel.codec.bits import BitReader, without_emulation
+from kernel.codec.bits import BitReader, first_numbers, without_emulation
 from kernel.codec.sample_entry import visual_sample_entry
 from kernel.errors import SourceProtocolError
 from kernel.isobmff.boxes import box
@@ -75,14 +75,12 @@ def slice_set(nal: bytes) -> int | None:
     kind = nal[0] & 31
     if nal[0] & 0x80 or kind not in (_SLICE, 2, _IDR):
         return None
-    bits = BitReader(without_emulation(nal[1:17]))
-    try:
-        bits.ue()  # first_mb_in_slice
-        slice_type, number = bits.ue(), bits.ue()
-    except SourceProtocolError:
+    numbers = first_numbers(without_emulation(nal[1:17]), 3)
+    if len(numbers) < 3:
         return None
+    _, slice_type, parameter_set = numbers  # behind first_mb_in_slice
     impossible = slice_type > 9 or (kind == _IDR and slice_type % 5 not in (2, 4))
-    return None if impossible else number
+    return None if impossible else parameter_set
 
 
 def is_delimiter(nal: bytes) -> bool:

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kernel.codec.bits import BitReader, without_emulation
+from kernel.codec.bits import BitReader, first_numbers, without_emulation
 from kernel.codec.sample_entry import visual_sample_entry
 from kernel.errors import SourceProtocolError
 from kernel.isobmff.boxes import box
@@ -71,14 +71,9 @@ def slice_set(nal: bytes) -> int | None:
     """
     if nal[0] & 0x80 or not nal[1] & 7:
         return None
-    bits = BitReader(without_emulation(nal[2:18]))
-    try:
-        bits.flag()  # first_slice_segment_in_pic_flag
-        if 16 <= nal_type(nal) <= 23:
-            bits.flag()  # no_output_of_prior_pics_flag
-        return bits.ue()
-    except SourceProtocolError:
-        return None
+    flags = 2 if 16 <= nal_type(nal) <= 23 else 1  # first_slice_segment_in_pic, no_output_of_prior_pics
+    numbers = first_numbers(without_emulation(nal[2:18]), 1, behind=flags)
+    return numbers[0] if numbers else None
 
 
 def is_delimiter(nal: bytes) -> bool:

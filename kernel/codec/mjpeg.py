@@ -113,7 +113,7 @@ def picture_size(jpeg: bytes) -> tuple[int, int]:
 
 
 def scan_of(jpeg: bytes) -> tuple[tuple[bytes, ...], bytes]:
-    """Quantization tables and entropy-coded scan of a picture, as RTP carries them.
+    """Quantization tables (of one byte an entry) and entropy-coded scan of a picture, as RTP carries them.
 
     Raises:
         SourceProtocolError: the bytes are no JPEG picture.

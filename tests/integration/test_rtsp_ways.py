@@ -12,15 +12,17 @@ from pathlib import Path
 import av
 import pytest
 
+from capture.memory_rows import MemoryRows
 from capture.packets import Delivery, PacketsLost, PacketSource, TrackStarted
 from capture.rtsp.replay import open_rtsp_replay
 from capture.rtsp.stream import RtspStream, open_rtsp
+from capture.worker import record
 from kernel.clock import SECOND_US, SystemClock
 from kernel.errors import SourceProtocolError, SourceRefused, SourceUnreachable
 from kernel.isobmff.sample_entry import decoder_config
-from kernel.model.footage import Codec, Packet
+from kernel.model.footage import Codec, EndReason, GapCause, Packet, Segment
 from kernel.model.source import ContentKind
-from kernel.settings import CaptureSettings, SourceSpec, Transport
+from kernel.settings import CaptureSettings, RingSettings, Settings, SourceSpec, Transport
 from kernel.timerange import TimeRange
 from simulator import timestrip
 from simulator.centre import SimulatedCentre, SimulatedSource
@@ -376,3 +378,67 @@ async def test_a_stream_closes_what_it_opened() -> None:
         assert isinstance(stream, RtspStream)
         await stream.close()
         await stream.close()
+
+
+async def recorded(
+    served: SimulatedCentre, root: Path, until: Callable[[MemoryRows], bool], **values: object
+) -> tuple[MemoryRows, Path]:
+    """What the recorder makes of the camera until then."""
+    rows, stop = MemoryRows(), asyncio.Event()
+    settings = Settings(
+        data_dir=root,
+        ring=RingSettings(segment_seconds=2, reserve_bytes=0),
+        capture=CaptureSettings(retry_seconds=0.2, retry_max_seconds=0.5, report_seconds=1),
+    )
+    work = asyncio.create_task(record([spec(served, **values)], settings, rows, CLOCK, stop))
+    async with asyncio.timeout(40):
+        while not until(rows):  # noqa: ASYNC110 - rows change on another thread
+            await asyncio.sleep(0.1)
+        stop.set()
+        await work
+    return rows, settings.ring_dir
+
+
+def decoded_sizes(ring: Path, segments: Sequence[Segment]) -> set[tuple[int, int]]:
+    sizes = set()
+    for one in segments:
+        with av.open(str(ring / one.path)) as container:
+            sizes |= {(frame.width, frame.height) for frame in container.decode(video=0)}
+    return sizes
+
+
+@pytest.mark.parametrize("codec", [Codec.MJPEG, Codec.H264])
+async def test_another_size_is_another_run_and_no_picture_is_lost_by_it(codec: Codec, tmp_path: Path) -> None:
+    small, large = (
+        replace(SOURCE, codec=codec, width=192, height=96),
+        replace(SOURCE, codec=codec, height=192),
+    )
+    async with SimulatedCentre([large], clock=CLOCK, username="viewer", password="secret") as served:
+        changed: list[asyncio.Task[None]] = []
+
+        def enough(rows: MemoryRows) -> bool:
+            if not changed and rows.segments:
+                changed.append(asyncio.create_task(served.become(small)))
+            return len(rows.runs) == 2 and any(one.run_id == list(rows.runs)[1] for one in rows.segments)
+
+        rows, ring = await recorded(served, tmp_path, enough)
+        await changed[0]
+    before, after = rows.runs.values()
+    assert (before.end_reason, after.end_reason) == (EndReason.FORMAT_CHANGE, EndReason.STOPPED)
+    runs = [[one for one in rows.segments if one.run_id == run.id] for run in (before, after)]
+    assert [decoded_sizes(ring, segments) for segments in runs] == [{(320, 192)}, {(192, 96)}]
+    assert after.started_us - before.ended_us < 70_000  # the next picture, 66 ms later at most
+
+
+async def test_lost_datagrams_are_gaps_and_the_run_goes_on(tmp_path: Path) -> None:
+    async with centre() as served:
+
+        def enough(rows: MemoryRows) -> bool:
+            served.faults("cam").lose_every = 100 if rows.segments else 0
+            return len(rows.segments) >= 3
+
+        rows, _ = await recorded(served, tmp_path, enough, transport=Transport.UDP)
+    assert len(rows.runs) == 1
+    lost = [gap for gap in rows.gaps if gap.cause is GapCause.DISCONTINUITY]
+    assert lost
+    assert all("lost" in gap.detail for gap in lost), {gap.detail for gap in lost}

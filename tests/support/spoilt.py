@@ -46,7 +46,7 @@ def read(path: Path, *, seconds: float = 1e9) -> tuple[Stream, Stream | None]:
     return Stream(info=infos[True], packets=packets[True]), sound
 
 
-def spoil(path: Path, target: Path, filters: str, *, start: float = 2, frames: int = 80) -> Path:
+def spoil(path: Path, target: Path, filters: str, *, start: float = 2, frames: int = 60) -> Path:
     """Some seconds of a file behind FFmpeg's filters, as H.264 of 2 Mbit/s, a key frame every two seconds."""
     with av.open(target, "w") as container:
         stream: Any = container.add_stream("libx264", rate=_RATE)

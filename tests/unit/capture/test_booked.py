@@ -160,3 +160,16 @@ def test_a_source_that_fell_silent_and_then_cannot_be_reached_was_lost_by_the_ne
     ledger.outage(GapCause.NETWORK, "nothing comes back")
     ledger.outage(GapCause.CAMERA_LOST, "refused")  # later causes of the same outage change nothing more
     assert gaps(rows) == [(1_000, None, GapCause.NETWORK)]
+
+
+def test_a_source_that_is_away_when_recording_begins_is_not_said_to_miss_a_recorder() -> None:
+    rows = MemoryRows()
+    rows.open_gap(
+        Gap(id="g", source_id="cam", start_us=1_000, end_us=None, cause=GapCause.STOPPED, detail="")
+    )
+    ledger = GapLedger("cam", rows)
+    ledger.expect(9_000, None)
+    ledger.outage(GapCause.DISK_LOST, "no disk")
+    ledger.outage(GapCause.CAMERA_LOST, "gone, too")
+    ledger.resumed(12_000)
+    assert gaps(rows) == [(1_000, 9_000, GapCause.STOPPED), (9_000, 12_000, GapCause.DISK_LOST)]

@@ -23,8 +23,11 @@ from capture.rtsp.rtp import RtpPacket
 from capture.rtsp.sdp import parse_sdp
 from capture.rtsp.stream import choose_tracks
 from kernel.codec import aac, g726, mjpeg, opus
+from kernel.codec.sample_entry import audio_sample_entry
 from kernel.codec.sound import frame_ticks
-from kernel.errors import SourceProtocolError
+from kernel.errors import BoxError, SourceProtocolError
+from kernel.isobmff.boxes import box
+from kernel.isobmff.sample_entry import codec_string, decoder_config
 from kernel.isobmff.tracks import Sample, Track, TrackRun
 from kernel.isobmff.writer import fragment, init_segment
 from kernel.model.footage import TrackInfo
@@ -158,6 +161,35 @@ def test_what_is_no_opus_packet_is_dropped_and_counted(packet: bytes) -> None:
     assert [unit.after_loss for unit in units] == [True]
     with pytest.raises(SourceProtocolError):
         opus.samples(packet)
+
+
+def test_the_entry_of_opus_tells_decoder_and_browser_what_they_need() -> None:
+    entry = opus.opus_entry(2)
+    config = decoder_config(entry)
+    assert (config.kind, codec_string(entry)) == ("Opus", "opus")
+    assert config.extradata == b"OpusHead" + struct.pack("<BBHIhB", 1, 2, 0, 48_000, 0, 0)
+    cut = audio_sample_entry("Opus", 48_000, 2, box("dOps", bytes(5)))
+    with pytest.raises(BoxError):
+        decoder_config(cut)
+
+
+@pytest.mark.parametrize(
+    ("line", "fmtp", "frame", "ticks"),
+    [
+        ("MPEG4-GENERIC/16000", "mode=AAC-hbr;config=1408", b"frame", 1024),
+        ("MPEG4-GENERIC/48000", "mode=AAC-hbr;config=2b118800", b"frame", 2048),  # HE-AAC: core at 24 kHz
+        ("MPEG4-GENERIC/90000", "mode=AAC-hbr;config=1408", b"frame", 5760),
+        ("PCMA/8000", "", bytes(160), 160),
+        ("PCMU/8000/2", "", bytes(160), 80),
+        ("G726-24/8000", "", bytes(60), 160),
+        ("opus/48000/2", "", b"\xfc", 960),
+        ("opus/48000/2", "", b"", 1),  # damaged: something, so that time goes on
+    ],
+)
+def test_a_frame_of_sound_lasts_as_long_as_its_codec_says(
+    line: str, fmtp: str, frame: bytes, ticks: int
+) -> None:
+    assert frame_ticks(info_of(described(line, fmtp)), frame) == ticks
 
 
 def aac_frames(rate: int = 16_000) -> tuple[bytes, list[bytes]]:

@@ -253,6 +253,17 @@ async def test_a_second_device_on_a_path_is_refused_until_the_first_is_silent(si
     assert await packets(await site.open(), 1)
 
 
+async def test_of_two_devices_that_announce_at_once_the_first_is_recorded(site: Site) -> None:
+    await site.wanted()
+    slow = await site.call()
+    assert await announced(slow) == 200
+    name = await set_up(slow)
+    quick, _ = await pushing(site)
+    assert (await slow.ask("RECORD", "hall/1", Session=name))[0] == 453
+    quick.writer.write(rtp(0, 1, PICTURE))
+    assert await packets(await site.open(), 1)
+
+
 async def test_a_device_that_says_goodbye_is_lost_and_may_come_back(site: Site) -> None:
     client, session, name = await recorded(site)
     client.writer.write(rtp(0, 1, PICTURE))

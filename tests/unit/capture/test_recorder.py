@@ -211,9 +211,7 @@ async def test_health_keeps_the_format_and_counts_every_lost_packet(tmp_path, cl
 def test_rates_are_those_of_the_last_seconds_and_of_one_run(video) -> None:
     figures, packets = RecentFigures(), video.packets(250)
     slow = [*packets[:100], *(one for one in packets[100:] if one.pts % 7200 == 0)]
-    told = [
-        figures.of("run-1", video.started.info, [one]).frame_rate for one in fragments_of(video, slow)
-    ]
+    told = [figures.of("run-1", video.started.info, [one]).frame_rate for one in fragments_of(video, slow)]
     assert told[0] == 25
     assert told[-1] == pytest.approx(12.5, abs=0.2)
     again = figures.of("run-2", video.started.info, fragments_of(video, packets)[:2])
@@ -251,7 +249,7 @@ async def test_a_full_disk_ends_the_run_and_resumes_when_there_is_room(
 ) -> None:
     room = {"bytes": 10**9}
     monkeypatch.setattr("capture.disk.os.statvfs", lambda _: FakeStat(room["bytes"]))
-    packets = video.packets(100)
+    packets = video.packets(200)
     script = Script(
         clock,
         [[video.started], *batches(packets[:60]), lambda: room.update(bytes=5), *batches(packets[60:])],
@@ -259,8 +257,9 @@ async def test_a_full_disk_ends_the_run_and_resumes_when_there_is_room(
     )
 
     async def refill() -> None:
-        while not any(gap.cause is GapCause.DISK_FULL for gap in rows.gaps):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(30):
+            while not any(gap.cause is GapCause.DISK_FULL for gap in rows.gaps):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         room.update(bytes=10**9)
 
     rows = MemoryRows()
@@ -311,7 +310,7 @@ async def test_a_source_cannot_be_called_like_the_quarantine(tmp_path, clock) ->
 
 
 async def test_a_ring_has_one_recorder(tmp_path, clock) -> None:
-    with sole_user(tmp_path / "ring", "recorder"), pytest.raises(StorageError, match="another recorder"):
+    with sole_user(tmp_path, "recorder"), pytest.raises(StorageError, match="another recorder"):
         await record([spec()], settings_in(tmp_path), MemoryRows(), clock, asyncio.Event())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import re
 import struct
@@ -15,12 +16,14 @@ from pydantic import SecretStr
 
 from capture.packets import TrackStarted
 from capture.rtsp.auth import Credentials, parse_challenges, strongest
+from capture.rtsp.line import unreachable
 from capture.rtsp.message import Headers, Interleaved, MessageParser, Request, Response
 from capture.rtsp.sdp import control_uri, parse_sdp
 from capture.rtsp.stream import open_rtsp
 from kernel.clock import SystemClock
 from kernel.errors import (
     CodecUnsupported,
+    NetworkDown,
     SourceError,
     SourceHasNoVideo,
     SourceNotFound,
@@ -312,6 +315,28 @@ async def test_a_closed_port_is_told(device: Device, unused_tcp_port_factory=Non
     with pytest.raises(SourceUnreachable, match="cannot be reached") as caught:
         await open_device(device)
     assert SECRET not in str(caught.value)
+
+
+NO_WAY = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT)
+
+
+@pytest.mark.parametrize("number", [*NO_WAY, errno.ECONNREFUSED, errno.ECONNRESET])
+def test_nothing_comes_back_is_the_network_a_refusal_is_the_device(number: int) -> None:
+    error = unreachable(OSError(number, "x"), "source seat-1: it cannot be reached")
+    assert isinstance(error, NetworkDown) is (number in NO_WAY)
+    assert isinstance(error, SourceUnreachable)
+    assert "seat-1" in str(error)
+
+
+async def test_an_address_from_which_nothing_comes_back_is_the_network(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(host: str, port: int) -> None:
+        await asyncio.sleep(30)
+
+    monkeypatch.setattr("capture.rtsp.line.connect", never)
+    with pytest.raises(NetworkDown, match="nothing answers at"):
+        await open_device(device)
 
 
 async def test_no_video_and_unknown_codecs_are_told(device: Device) -> None:

@@ -308,6 +308,24 @@ async def test_what_is_replayed_is_what_was_sent_with_the_time_of_each_picture(c
     assert heard == said
 
 
+async def test_a_second_range_in_a_session_takes_the_place_of_the_first(camera: Camera) -> None:
+    camera.clock.advance(3600)
+    client = await camera.connect()
+    _, told, _ = await client.ask("SETUP", "cam/trackID=0", Transport=TCP)
+    session = told["session"].split(";")[0]
+    ranges = [(NOW_US, NOW_US + 3000 * SECOND_US), (NOW_US + 60 * SECOND_US, NOW_US + 61 * SECOND_US)]
+    for number, (start_us, end_us) in enumerate(ranges):
+        wanted = f"clock={clock(start_us)}-{clock(end_us)}"
+        fields = {"Session": session, "Rate_Control": "no", "Range": wanted}
+        assert (await client.ask("PLAY", "cam", **fields))[0] == 200
+        if number == 0:
+            await client.packet()
+    last = b""
+    while (got := await client.packet())[0] == 0:
+        last = got[1] if got[1][0] & 0x10 else last
+    assert NOW_US + 60 * SECOND_US < extension(last)[0] < NOW_US + 61 * SECOND_US
+
+
 async def test_a_bare_replay_has_no_extension(camera: Camera) -> None:
     camera.clock.advance(10)
     camera.broadcast.faults.bare_replay = True
