@@ -1,6 +1,6 @@
 """The agent's own gaps: expected time that it did not record (invariant 5), kept until the recorder knows.
 
-All of it is one small file, rewritten whole. What the disk does not take now is written at the next change.
+What it recorded and the recorder does not get is a gap, too, until the recorder has it after all. All of it is one small file, rewritten whole. What the disk does not take now is written at the next change.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from kernel.durable import write_whole
 from kernel.errors import StorageError
 from kernel.ids import new_id
 from kernel.log import logger
-from kernel.model.agent import LONGEST_DETAIL, AgentGap
+from kernel.model.agent import LONGEST_DETAIL, AgentGap, gap_of_segment, segment_of_gap
 from kernel.model.footage import GapCause
+from kernel.timerange import TimeRange
 
 _log = logger("agent")
 
@@ -27,7 +28,8 @@ class _Kept:
 
     ended_us: int | None = None  # wall time at which the last footage ends; None: nothing was recorded yet
     open_id: str | None = None  # of the gap that lasts
-    gaps: dict[str, AgentGap] = field(default_factory=dict)  # by id: the one that lasts, and those untold
+    # By id: the one that lasts, those untold, and those of segments that the recorder did not get.
+    gaps: dict[str, AgentGap] = field(default_factory=dict)
     told: tuple[str, ...] = ()  # ids of those that the recorder knows as they are
 
 
@@ -90,6 +92,23 @@ class GapLedger:
                 detail = f"Stopped by {principal}."[:LONGEST_DETAIL]
                 self._open(AgentGap(start_us=start_us, end_us=None, cause=GapCause.STOPPED, detail=detail))
 
+    def lost(self, segment_id: str, wall: TimeRange, cause: GapCause, detail: str) -> None:
+        """A sealed segment does not reach the recorder; said again, it is the same gap."""
+        gap = AgentGap(
+            start_us=wall.start_us, end_us=wall.end_us, cause=cause, detail=detail[:LONGEST_DETAIL]
+        )
+        with self._lock:
+            if self._kept.gaps.get(gap_of_segment(segment_id)) != gap:
+                self._change(gap_of_segment(segment_id), gap)
+
+    def arrived(self, segment_id: str) -> None:
+        """The recorder has a segment; if a gap was declared for it, that is taken back."""
+        gap_id = gap_of_segment(segment_id)
+        with self._lock:
+            gap = self._kept.gaps.get(gap_id)
+            if gap is not None:
+                self._change(gap_id, replace(gap, end_us=gap.start_us))
+
     def untold(self) -> list[tuple[str, AgentGap]]:
         """What the recorder does not know, oldest first."""
         with self._lock:
@@ -103,10 +122,15 @@ class GapLedger:
             kept = self._kept
             if kept.gaps.get(gap_id) != gap:
                 return
-            if gap.end_us is None:
+            may_change = gap.end_us is None or (segment_of_gap(gap_id) and gap.end_us > gap.start_us)
+            if may_change:
                 self._save(replace(kept, told=(*kept.told, gap_id)))
             else:
                 self._save(replace(kept, gaps={one: g for one, g in kept.gaps.items() if one != gap_id}))
+
+    def _change(self, gap_id: str, gap: AgentGap) -> None:
+        told = tuple(one for one in self._kept.told if one != gap_id)
+        self._save(replace(self._kept, gaps={**self._kept.gaps, gap_id: gap}, told=told))
 
     def _open(self, gap: AgentGap) -> None:
         gap_id = new_id("gap")

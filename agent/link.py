@@ -14,7 +14,14 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from agent.settings import AgentSettings
-from kernel.errors import RecorderError, RecorderRefuses, RecorderUnreachable, SegmentRefused, SettingsError
+from kernel.errors import (
+    RecorderError,
+    RecorderRefuses,
+    RecorderUnreachable,
+    SegmentNotYet,
+    SegmentRefused,
+    SettingsError,
+)
 from kernel.model.agent import (
     API,
     END_REASON_HEADER,
@@ -105,7 +112,8 @@ class RecorderLink:
         """Send a segment.
 
         Raises:
-            SegmentRefused: the recorder will never take it.
+            SegmentRefused: the recorder will not take it.
+            SegmentNotYet: nor this one now, but perhaps later; others it may take.
         """
         headers = {
             SHA256_HEADER: claim.sha256,
@@ -142,6 +150,8 @@ class RecorderLink:
             raise RecorderUnreachable(f"the recorder does not answer ({type(error).__name__}).") from None
         if answer.is_success:
             return answer
+        if answer.status_code == 503 and "retry-after" in answer.headers:
+            raise SegmentNotYet(_said(answer))
         raise meanings.get(answer.status_code, RecorderError)(_said(answer))
 
 

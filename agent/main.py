@@ -17,9 +17,9 @@ from rich.markup import escape
 from agent.gaps import GapLedger
 from agent.link import RecorderLink, open_client
 from agent.recorder import DesktopRecorder, Surroundings
-from agent.sender import Sender
+from agent.sender import GONE, Sender
 from agent.settings import AgentSettings, load_agent_settings
-from agent.shelf import Shelf
+from agent.shelf import Entry, Shelf
 from agent.status import Status
 from agent.timekeeper import KeptOffset, Timekeeper
 from kernel.clock import Clock, SystemClock
@@ -115,7 +115,11 @@ def settle(shelf: Shelf, ledger: GapLedger) -> None:
     Raises:
         StorageError: the disk does not give or take what it must.
     """
-    ends = [one for one in (ledger.ended_us, shelf.settle()) if one is not None]
+
+    def tell_gone(entry: Entry) -> None:
+        ledger.lost(entry.claim.segment_id, entry.wall, GapCause.CRASH, GONE)
+
+    ends = [one for one in (ledger.ended_us, shelf.settle(tell_gone)) if one is not None]
     if ends:
         ledger.recorded(max(ends))
     ledger.outage(GapCause.CRASH, CRASHED)

@@ -1,7 +1,7 @@
 """Sends what is sealed and keeps it until the receipt comes back; tells time, gaps and health on the way.
 
-One exchange: measure the time, report, tell gaps, ask which segments the recorder has, send what it lacks,
-oldest first. Each step may be repeated: the recorder knows segments and gaps by their ids.
+One exchange: measure the time, tell gaps, report, ask which segments the recorder has, send what it lacks,
+oldest first. What the recorder does not get is a gap before its run is reported as over. Each step may be repeated: the recorder knows segments and gaps by their ids.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from agent.shelf import Entry, Shelf
 from agent.status import Status
 from agent.timekeeper import KeptOffset, Timekeeper
 from kernel.clock import SECOND_US, Clock
-from kernel.errors import JianzhengError, RecorderUnreachable, SegmentRefused
+from kernel.errors import JianzhengError, RecorderUnreachable, SegmentNotYet, SegmentRefused
 from kernel.log import logger
 from kernel.model.agent import (
     LONGEST_DETAIL,
@@ -28,10 +28,18 @@ from kernel.model.agent import (
     Receipt,
     SegmentClaim,
 )
+from kernel.model.footage import GapCause
 
 _PAUSE_MAX_S = 30.0
 _HOUR_US = 3600 * SECOND_US
 _HANGS_US = 10 * SECOND_US
+_REFUSED_AGAIN_US = _HOUR_US
+"""Until a segment is tried again that was refused: a person may have put right what was in its way."""
+_NOT_YET_AGAIN_US = 300 * SECOND_US
+"""Until one is tried again that was put off."""
+GONE = "Recorded, but its file is gone from the agent's disk."
+_DAMAGED = "Recorded, but its file was damaged on the agent's disk."
+_OTHER_THERE = "Recorded, but the recorder has something else under its id."
 _HANGS = "The screen gives no picture and no error."
 
 _log = logger("agent")
@@ -101,10 +109,10 @@ class Sender:
         """
         self._times.measure(self._link.now_us)
         self._offset.keep(self._times.offset_us)
-        self._link.report(self._report())
         for gap_id, gap in self._ledger.untold():
             self._link.tell_gap(gap_id, gap)
             self._ledger.told(gap_id, gap)
+        self._link.report(self._report())
         more = self._send_waiting()
         self._shelf.sweep(self._times.now_us() - round(self._settings.keep_sent_hours * _HOUR_US))
         return more
@@ -130,7 +138,7 @@ class Sender:
     def _send_waiting(self) -> bool:
         """Send for as long as an exchange may take; whether anything was left."""
         until_us = self._clock.monotonic_us() + round(self._settings.exchange_seconds * SECOND_US)
-        waiting = self._shelf.waiting()
+        waiting = self._shelf.due(self._clock.monotonic_us())
         batch = waiting[:MOST_CLAIMS]
         if not batch:
             return False
@@ -141,30 +149,42 @@ class Sender:
                 return True
             segment_id = entry.claim.segment_id
             if segment_id in known.conflicts:
-                self._refused(entry, "the recorder has something else under that id.")
+                self._refused(entry, _OTHER_THERE)
             elif segment_id in receipts:
-                self._shelf.received(entry, receipts[segment_id], self._times.now_us())
+                self._received(entry, receipts[segment_id])
             else:
                 self._send(entry)
         return len(waiting) > len(batch)
 
     def _send(self, entry: Entry) -> None:
         """A segment that cannot be sent ever must not hold up those behind it."""
+        if not self._shelf.path_of(entry).exists():
+            self._refused(entry, GONE, GapCause.CRASH)
+            return
         if not self._shelf.is_whole(entry):
-            self._refused(entry, "its file was damaged on this computer's disk.")
+            self._refused(entry, _DAMAGED)
             return
         try:
             receipt = self._link.send(entry.claim, self._shelf.path_of(entry))
         except SegmentRefused as error:
-            self._refused(entry, error.message)
-            return
+            self._refused(entry, f"Recorded, but {error.message}")
+        except SegmentNotYet as error:
+            self._shelf.put_off(entry, self._clock.monotonic_us() + _NOT_YET_AGAIN_US)
+            _log.warning(f"{entry.name} is sent later: {error.message}", action="segment.put_off")
+        else:
+            self._received(entry, receipt)
+
+    def _received(self, entry: Entry, receipt: Receipt) -> None:
+        receipt.check(entry.claim)
+        self._ledger.arrived(entry.claim.segment_id)  # first: after a crash in between it is asked for again
         self._shelf.received(entry, receipt, self._times.now_us())
 
-    def _refused(self, entry: Entry, why: str) -> None:
-        self._shelf.refuse(entry, why)
-        _log.error(
-            f"{entry.name} is kept here, the recorder will not have it: {why}", action="segment.refused"
-        )
+    def _refused(self, entry: Entry, why: str, cause: GapCause = GapCause.GARBAGE) -> None:
+        """A gap until it is received after all (invariant 5): its run is not waited for any more."""
+        self._ledger.lost(entry.claim.segment_id, entry.wall, cause, why)
+        self._shelf.refuse(entry, why, self._clock.monotonic_us() + _REFUSED_AGAIN_US)
+        if entry.refusal != why:
+            _log.error(f"{entry.name} does not reach the recorder: {why}", action="segment.refused")
 
     def _reached(self) -> None:
         if self._fault:

@@ -25,6 +25,7 @@ from kernel.model.agent import ID, Receipt, SegmentClaim
 from kernel.model.footage import EndReason
 from kernel.segments.readable import Readable, read_segment
 from kernel.segments.segment_file import PART_SUFFIX
+from kernel.timerange import TimeRange
 
 _SEGMENT, _ENTRY = ".mp4", ".json"
 
@@ -42,7 +43,12 @@ class Entry:
     end_us: int
     receipt: Receipt | None = None
     received_us: int | None = None  # when the receipt came, recorder's time
-    refusal: str = ""  # why the recorder will not have it; empty while it may
+    refusal: str = ""  # why the recorder does not get it; empty while it may
+
+    @property
+    def wall(self) -> TimeRange:
+        """When it was recorded."""
+        return TimeRange(start_us=self.start_us, end_us=self.end_us)
 
 
 _FILE: TypeAdapter[Entry] = TypeAdapter(Entry)
@@ -72,6 +78,7 @@ class Shelf:
         self._free = free
         self._lock = threading.Lock()
         self._entries: dict[str, Entry] = {}  # by name
+        self._not_before_us: dict[str, int] = {}  # monotonic time of the next try, by name
         try:
             make_directory(self.directory, data_dir)
         except OSError as error:
@@ -79,8 +86,11 @@ class Shelf:
 
     # --- at the start
 
-    def settle(self) -> int | None:
+    def settle(self, tell_gone: Callable[[Entry], None]) -> int | None:
         """Take in what is there; seal what a crash left, up to its last whole fragment.
+
+        Args:
+            tell_gone: told of each segment that the recorder never had and that is here no more.
 
         Returns:
             Wall time at which the newest footage ends; None where there is none.
@@ -89,14 +99,14 @@ class Shelf:
             StorageError: the disk does not give or take what it must.
         """
         try:
-            self._take_in()
+            self._take_in(tell_gone)
             for path in self._unsealed():
                 self._settle_one(path)
         except OSError as error:
             raise storage_error(error) from error
         return max((entry.end_us for entry in self._entries.values()), default=None)
 
-    def _take_in(self) -> None:
+    def _take_in(self, tell_gone: Callable[[Entry], None]) -> None:
         for path in sorted(self.directory.glob("*" + _ENTRY)):
             try:
                 entry = _FILE.validate_json(path.read_bytes())
@@ -108,6 +118,7 @@ class Shelf:
             elif entry.receipt is not None:
                 path.unlink()  # its removal was interrupted
             else:
+                tell_gone(entry)  # first: a start in between finds it again
                 self._put_aside(path, "its segment is gone, and the recorder never had it")
 
     def _unsealed(self) -> list[Path]:
@@ -219,6 +230,16 @@ class Shelf:
             waiting = (one for one in self._entries.values() if one.receipt is None and not one.refusal)
             return sorted(waiting, key=_oldest_first)
 
+    def due(self, now_us: int) -> list[Entry]:
+        """What is to be sent now, oldest first: what waits, and what may be tried again by now."""
+        with self._lock:
+            due = (
+                one
+                for one in self._entries.values()
+                if one.receipt is None and self._not_before_us.get(one.name, now_us) <= now_us
+            )
+            return sorted(due, key=_oldest_first)
+
     def is_whole(self, entry: Entry) -> bool:
         """Whether the disk still gives what was sealed."""
         try:
@@ -229,7 +250,7 @@ class Shelf:
             return False
 
     def refused(self) -> int:
-        """How many segments the recorder will not have."""
+        """How many segments the recorder does not get."""
         with self._lock:
             return sum(1 for one in self._entries.values() if one.refusal)
 
@@ -242,12 +263,20 @@ class Shelf:
         """
         receipt.check(entry.claim)
         with self._lock:
-            self._save(replace(entry, receipt=receipt, received_us=now_us))
+            self._not_before_us.pop(entry.name, None)
+            self._save(replace(entry, receipt=receipt, received_us=now_us, refusal=""))
 
-    def refuse(self, entry: Entry, why: str) -> None:
-        """The recorder will not have it: it is kept, until the next start tries again."""
+    def refuse(self, entry: Entry, why: str, again_us: int) -> None:
+        """The recorder does not get it: it is kept, and tried again at that monotonic time."""
         with self._lock:
             self._entries[entry.name] = replace(entry, refusal=why)
+            self._not_before_us[entry.name] = again_us
+
+    def put_off(self, entry: Entry, again_us: int) -> None:
+        """It waits until that monotonic time; others do not wait for it."""
+        with self._lock:
+            self._entries[entry.name] = replace(entry, refusal="")
+            self._not_before_us[entry.name] = again_us
 
     def sweep(self, before_us: int) -> None:
         """Remove what the recorder has had since before then."""

@@ -27,11 +27,11 @@ from capture.segment_writer import segment_path
 from kernel.chain import CHAIN_LOCK, chain_value
 from kernel.clock import SECOND_US, Clock
 from kernel.durable import fsync_directory, make_directory, storage_error
-from kernel.errors import FixityError, FootageConflict, FootageError, JianzhengError
+from kernel.errors import FixityError, FootageConflict, FootageError, FootageTooEarly, JianzhengError
 from kernel.ids import new_id
 from kernel.lock import one_at_a_time
 from kernel.log import logger
-from kernel.model.agent import ID, AgentGap, AgentReport, Known, Receipt, SegmentClaim
+from kernel.model.agent import ID, AgentGap, AgentReport, Known, Receipt, SegmentClaim, segment_of_gap
 from kernel.model.footage import EndReason, Gap, GapCause, Run, RunOrigin, Segment, SourceHealth, SourceState
 from kernel.model.source import RecordMode
 from kernel.segments.readable import Readable, read_segment
@@ -211,7 +211,12 @@ class AgentIntake:
             return self._add_row(found, claim, target)
 
     def _judge(self, source_id: str, claim: SegmentClaim, found: Readable) -> None:
-        """Raises: FootageError: the file is not what an agent of this source may send now."""
+        """See to it that it may be taken.
+
+        Raises:
+            FootageError: the file is not what an agent of this source may send.
+            FootageTooEarly: not now: this machine's clock may have been set back.
+        """
         label, wall = found.label, found.wall
         faults = {
             "bytes behind its last fragment": found.size != claim.size_bytes,
@@ -221,12 +226,13 @@ class AgentIntake:
             "a run's id that is none": not ID.match(label.run_id),
             "a place in its run that is none": not 0 <= label.sequence < _MOST_SEQUENCES,
             "a time before 2020": wall.start_us < _EARLIEST_US,
-            "a time that lies in the future": wall.end_us > self._clock.now_us() + _AHEAD_US,
             "more than an hour": wall.duration_us > _LONGEST_US,
         }
         wrong = [fault for fault, applies in faults.items() if applies]
         if wrong:
             raise FootageError(f"segment {claim.segment_id} has {', '.join(wrong)}.")
+        if wall.end_us > self._clock.now_us() + _AHEAD_US:
+            raise FootageTooEarly(f"segment {claim.segment_id} has a time that lies in the future.")
 
     def _refuse_run_of_another(self, source_id: str, found: Readable) -> None:
         run = self._rows.run(found.label.run_id)
@@ -291,7 +297,13 @@ class AgentIntake:
     def told_gap(self, source_id: str, gap_id: str, gap: AgentGap) -> None:
         """A gap, or how it went on. Raises: CatalogError: it is another source's, or cannot be recorded."""
         self._heard_of(source_id)
-        self._rows.put_gap(gap.of(source_id, gap_id))
+        told = gap.of(source_id, gap_id)
+        segment_id = segment_of_gap(gap_id)
+        there = self._rows.segments_by_id([segment_id] if segment_id else []).get(segment_id)
+        if there is not None and there.source_id == source_id and told.end_us is not None:
+            # Other content under the same id: a declared gap would hide from the cutter what is here.
+            told = replace(told, start_us=min(max(told.start_us, there.wall.end_us), told.end_us))
+        self._rows.put_gap(told)
 
     def heard(self, source_id: str, report: AgentReport) -> None:
         """How an agent is doing. Raises: CatalogError: it cannot be recorded."""
@@ -441,7 +453,8 @@ class IncomingSegment:
 
         Raises:
             FixityError: it is not what was claimed; sent again, it may be.
-            FootageError, FootageConflict: it will never be taken.
+            FootageError, FootageConflict: it will not be taken.
+            FootageTooEarly: not now.
             StorageError, CatalogError: not now.
         """
         if (self._size, self._hash.hexdigest()) != (self._claim.size_bytes, self._claim.sha256):

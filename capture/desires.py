@@ -7,14 +7,19 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from capture.disk import WriterThread
+from capture.footage_rows import FootageRows
+from capture.gap_ledger import NO_RECORDER
 from kernel.clock import SECOND_US, Clock
-from kernel.desired import ALWAYS, Around, RoomUse, Want, wanted
+from kernel.desired import ALWAYS, Around, RoomUse, Want, wanted, was_wanted
 from kernel.errors import JianzhengError
+from kernel.ids import new_id
 from kernel.log import logger
-from kernel.model.footage import Booking
+from kernel.model.footage import Booking, Gap, GapCause
 from kernel.model.source import RecordMode, Wish
 from kernel.settings import SourceSpec
-from kernel.timerange import TimeRange
+from kernel.timerange import TimeRange, subtract
+
+_LOOK_BACK_US = 31 * 24 * 3600 * SECOND_US
 
 _log = logger("capture")
 
@@ -98,3 +103,36 @@ class BookedSources:
         margin_us = self._around.before_us + self._around.after_us + 3600 * SECOND_US
         near = TimeRange(start_us=now_us - margin_us, end_us=now_us + margin_us)
         return self._rows.touching(near), self._rows.uses_since(now_us - self._around.after_us)
+
+
+def declare_missed(
+    wishes: Sequence[Wish], bookings: BookingRows, rows: FootageRows, around: Around, now_us: int
+) -> None:
+    """Declare the booked times that are over and that no recorder saw. Once, before recording begins.
+
+    Time of which footage was recorded later on, or that is declared already, is left as it is; further back
+    than a month nothing is looked for.
+    """
+    past = TimeRange(start_us=now_us - _LOOK_BACK_US, end_us=now_us)
+    booked, uses = bookings.touching(past), bookings.uses_since(past.start_us)
+    for wish in wishes:
+        for wall in was_wanted(wish, booked, uses, around, now_us):
+            since_us = max(wall.start_us, rows.live_until(wish.source_id) or wall.start_us)
+            left = TimeRange(start_us=min(since_us, wall.end_us), end_us=wall.end_us)
+            known = [
+                TimeRange(start_us=gap.start_us, end_us=max(gap.start_us, gap.end_us or left.end_us))
+                for gap in rows.gaps_of(wish.source_id, left)
+            ]
+            for missing in subtract(left, known):
+                rows.add_gap(_not_recorded(wish.source_id, missing))
+
+
+def _not_recorded(source_id: str, wall: TimeRange) -> Gap:
+    return Gap(
+        id=new_id("gap"),
+        source_id=source_id,
+        start_us=wall.start_us,
+        end_us=wall.end_us,
+        cause=GapCause.NOT_RECORDING,
+        detail=NO_RECORDER,
+    )

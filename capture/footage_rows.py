@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from kernel.model.footage import EndReason, Gap, GapCause, Run, Segment, SourceHealth
+from kernel.timerange import TimeRange
 
 
 class FootageRows(Protocol):
@@ -35,6 +36,9 @@ class FootageRows(Protocol):
     def run_recorded_until(self, run_id: str) -> int | None:
         """Wall time at which a run's last segment ends; None before its first."""
 
+    def live_until(self, source_id: str) -> int | None:
+        """The same of what was recorded live: files taken in and memories fetched end no outage."""
+
     def open_gap(self, gap: Gap) -> None:
         """A gap that lasts; a source has one at a time, the first one stays."""
 
@@ -46,6 +50,9 @@ class FootageRows(Protocol):
 
     def add_gap(self, gap: Gap) -> None:
         """A gap that is over."""
+
+    def gaps_of(self, source_id: str, wall: TimeRange) -> list[Gap]:
+        """Gaps of a source that touch a range."""
 
     def open_gaps(self) -> list[Gap]:
         """All gaps that last."""

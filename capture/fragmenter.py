@@ -120,7 +120,7 @@ class Fragmenter:
         self._unsettled: list[Picture] = []
         self._timed: list[_Timed] = []
         self._origin: int | None = None  # ticks of the first picture; media time 0 of the run
-        self._sound = SoundTimeline(audio) if audio else None
+        self._sound = SoundTimeline(audio, fragment_seconds=fragment_seconds) if audio else None
         self._started = False
         self._may_begin = False  # fragments may be made
         self._intervals: deque[int] = deque(maxlen=_INTERVALS)  # between pictures, ticks

@@ -40,7 +40,7 @@ class GapLedger:
             open_gap = None
         self._declared = open_gap is not None
         self._before_us = now_us
-        until_us = self._rows.recorded_until(self._source_id)
+        until_us = self._rows.live_until(self._source_id)
         known = [one for one in (until_us, since_us) if one is not None]
         self._missing_since_us = max(known, default=now_us)
         if known and self._missing_since_us < now_us:
@@ -83,18 +83,18 @@ class GapLedger:
         self._missing_since_us, self._declared, self._why = None, False, None
         self._declared_as = self._before_us = None
 
-    def lost(self, stretches: Sequence[TimeRange]) -> None:
-        """Stretches within a run in which frames are missing because packets were lost."""
-        for wall in stretches:
-            self._rows.add_gap(self._gap(wall.start_us, wall.end_us, GapCause.DISCONTINUITY, LOST_PACKETS))
+    def lost(self, stretches: Sequence[TimeRange]) -> list[Gap]:
+        """Stretches within a run in which frames are missing because packets were lost, to be declared."""
+        return [
+            self._gap(wall.start_us, wall.end_us, GapCause.DISCONTINUITY, LOST_PACKETS) for wall in stretches
+        ]
 
-    def silent(self, stretches: Sequence[TimeRange]) -> None:
-        """Stretches within a run in which the source sent no picture."""
-        for wall in stretches:
-            self._rows.add_gap(self._gap(wall.start_us, wall.end_us, GapCause.CAMERA_LOST, NO_PICTURE))
+    def silent(self, stretches: Sequence[TimeRange]) -> list[Gap]:
+        """Stretches within a run in which the source sent no picture, to be declared."""
+        return [self._gap(wall.start_us, wall.end_us, GapCause.CAMERA_LOST, NO_PICTURE) for wall in stretches]
 
-    def stopped(self, principal: str, now_us: int) -> None:
-        """Somebody stopped recording: an outage before it ends here, and another gap begins."""
+    def stopped(self, cause: GapCause, detail: str, now_us: int) -> None:
+        """Recording was ended: an outage before it ends here, and another gap begins."""
         start_us = now_us
         if self._declared:
             self._rows.close_gap(self._source_id, now_us)
@@ -102,7 +102,7 @@ class GapLedger:
             self._rows.add_gap(self._gap(self._missing_since_us, now_us, *self._why))
         elif self._missing_since_us is not None:
             start_us = self._missing_since_us
-        self._rows.open_gap(self._gap(start_us, None, GapCause.STOPPED, f"Stopped by {principal}."))
+        self._rows.open_gap(self._gap(start_us, None, cause, detail))
         self._declared = True
 
     def released(self, now_us: int) -> None:

@@ -15,6 +15,8 @@ from capture.patience import Backoff
 from kernel.clock import Clock
 from kernel.log import logger
 
+STOP = b"stop\n"
+"""Told to a child that is to end; one whose input closes without it has lost its keeper."""
 _SILENT_S = 30.0  # a loop goes round every second
 _PATIENCE_S = 30.0  # to seal and to declare
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
@@ -41,14 +43,16 @@ class Keeper:
         backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         while not stop.is_set():
             began_us = self._clock.monotonic_us()
-            status = await self.run_once(group, stop)
+            try:
+                why = f"ended with status {await self.run_once(group, stop)}"
+            except OSError as error:  # the system has no room for another process
+                why = f"could not be started ({error.strerror})"
             if stop.is_set():
                 return
             _log.error(
-                f"the recording process of group {group} ended; it is started again",
+                f"the recording process of group {group} {why}; it is started again",
                 action="group.died",
                 group=group,
-                status=status,
             )
             if self._clock.monotonic_us() - began_us > _LONGEST_PAUSE_S * 1_000_000:
                 backoff.reset()
@@ -84,6 +88,9 @@ class Keeper:
     async def _end(self, process: Process, watching: asyncio.Task[None]) -> None:
         """Let it seal what is open; its output is read on so that it never waits for us."""
         assert process.stdin is not None
+        with suppress(ConnectionError):
+            process.stdin.write(STOP)
+            await process.stdin.drain()
         process.stdin.close()
         try:
             async with asyncio.timeout(_PATIENCE_S):

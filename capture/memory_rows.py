@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from kernel.chain import GENESIS_CHAIN
-from kernel.model.footage import EndReason, Gap, GapCause, Run, Segment, SourceHealth
+from kernel.model.footage import EndReason, Gap, GapCause, Run, RunOrigin, Segment, SourceHealth
+from kernel.timerange import TimeRange
 
 
 class MemoryRows:
@@ -48,6 +49,11 @@ class MemoryRows:
     def run_recorded_until(self, run_id: str) -> int | None:
         return max((one.wall.end_us for one in self.segments if one.run_id == run_id), default=None)
 
+    def live_until(self, source_id: str) -> int | None:
+        live = {run.id for run in self.runs.values() if run.origin is RunOrigin.LIVE}
+        own = [one for one in self.segments if one.source_id == source_id and one.run_id in live]
+        return max((one.wall.end_us for one in own), default=None)
+
     def open_gap(self, gap: Gap) -> None:
         if self._open(gap.source_id) is None:
             self.gaps.append(gap)
@@ -69,6 +75,15 @@ class MemoryRows:
 
     def add_gap(self, gap: Gap) -> None:
         self.gaps.append(gap)
+
+    def gaps_of(self, source_id: str, wall: TimeRange) -> list[Gap]:
+        return [
+            gap
+            for gap in self.gaps
+            if gap.source_id == source_id
+            and gap.start_us < wall.end_us
+            and (gap.end_us is None or gap.end_us > wall.start_us)
+        ]
 
     def open_gaps(self) -> list[Gap]:
         return [gap for gap in self.gaps if gap.end_us is None]

@@ -7,7 +7,7 @@ is owed and tried again before the next connection; what is still owed at the en
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from kernel.errors import JianzhengError
 
@@ -29,6 +29,21 @@ class OwedRows:
         except JianzhengError:
             self._calls.append(call)
             raise
+
+    def write_all(self, calls: Iterable[Callable[[], None]]) -> None:
+        """Each of several, whatever becomes of the others.
+
+        Raises:
+            CatalogError: the catalogue fails; what it did not take is owed.
+        """
+        failed: JianzhengError | None = None
+        for call in calls:
+            try:
+                self.write(call)
+            except JianzhengError as error:
+                failed = error
+        if failed is not None:
+            raise failed
 
     def later(self, call: Callable[[], None]) -> None:
         """Write it when what is owed is written."""

@@ -13,6 +13,7 @@ from capture.health import HealthBoard
 from capture.recorder import Recorder
 from kernel.errors import JianzhengError
 from kernel.log import logger
+from kernel.model.footage import GapCause
 from kernel.settings import SourceSpec
 
 _TICK_S = 1.0
@@ -21,6 +22,10 @@ _log = logger("capture")
 
 Desired = Callable[[], Awaitable[Mapping[str, Desire]]]
 """What shall be recorded now, by source id; ``capture.desires`` has two."""
+
+
+Ending = Callable[[], tuple[GapCause, str]]
+"""Asked when recording ends: why, as the gaps that begin then say it."""
 
 
 class Reconciler:
@@ -34,7 +39,7 @@ class Reconciler:
         health: HealthBoard,
         rows: FootageRows,
         thread: WriterThread,
-        principal: str,
+        ending: Ending,
         on_tick: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._on_tick = on_tick  # whatever else is due, after each comparison
@@ -43,7 +48,7 @@ class Reconciler:
         self._health = health
         self._rows = rows
         self._thread = thread
-        self._principal = principal  # in whose name sources are stopped
+        self._ending = ending
         self._recorders: dict[str, tuple[SourceSpec, Recorder, asyncio.Task[None]]] = {}
         self._catalogue_fails = False
 
@@ -89,7 +94,7 @@ class Reconciler:
 
     async def _stop(self, source_ids: list[str]) -> None:
         for spec, recorder in await self._end(source_ids):
-            await self._declare(spec, recorder.stopped(self._principal))
+            await self._declare(spec, recorder.stopped(*self._ending()))
 
     async def _end(self, source_ids: list[str]) -> list[tuple[SourceSpec, Recorder]]:
         leaving = [self._recorders.pop(source_id) for source_id in source_ids]

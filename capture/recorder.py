@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from capture.disk import WriterThread, need_room
 from capture.figures import RecentFigures
@@ -13,6 +13,7 @@ from capture.footage_rows import FootageRows
 from capture.fragmenter import Fragment
 from capture.gap_ledger import GapLedger
 from capture.health import HealthBoard
+from capture.owed_rows import OwedRows
 from capture.packets import Delivery, PacketSource, TrackStarted
 from capture.patience import Backoff, Complaints
 from capture.run_clock import STEP_US
@@ -76,6 +77,9 @@ class Recorder:
         """``since_us``: from when on it is wanted; None: always."""
         self._spec = spec
         self._since_us = since_us
+        self._shared_owed = around.ring.owed
+        # Rows of its own: one that can never be written must not stop the others.
+        around = replace(around, ring=replace(around.ring, owed=OwedRows()))
         self._around = around
         self._ledger = GapLedger(spec.id, around.rows)
         self._figures = RecentFigures()
@@ -109,6 +113,7 @@ class Recorder:
         """
         around = self._around
         need_room(around.ring.root, around.ring.settings.reserve_bytes, around.ring.free)
+        await around.thread.call(self._shared_owed.settle)
         await around.thread.call(around.ring.owed.settle)
         source = await around.open_source(self._spec, around.settings, around.clock)
         session = _Session(self._spec, around, self._ledger, self._recording, self._figures)
@@ -166,16 +171,25 @@ class Recorder:
         else:
             _log.error(detail, **fields, ring=str(self._around.ring.root))
 
-    async def stopped(self, principal: str) -> None:
+    async def stopped(self, cause: GapCause, detail: str) -> None:
         """After ``run`` was cancelled: declare the gap that begins here."""
         around = self._around
-        around.health.say(self._spec.id, SourceState.STOPPED, f"Stopped by {principal}.")
-        await around.thread.call(self._ledger.stopped, principal, around.clock.now_us())
+        around.health.say(self._spec.id, SourceState.STOPPED, detail)
+        await self._pay()
+        await around.thread.call(self._ledger.stopped, cause, detail, around.clock.now_us())
+
+    async def _pay(self) -> None:
+        """What is owed is tried a last time; files without a row are settled by the next start."""
+        try:
+            await self._around.thread.call(self._around.ring.owed.settle)
+        except JianzhengError as error:
+            _log.error(str(error), action="rows.owed", source=self._spec.id)
 
     async def released(self) -> None:
         """After ``run`` was cancelled: nothing is expected of this source from now on."""
         around = self._around
         around.health.say(self._spec.id, SourceState.STOPPED)
+        await self._pay()
         await around.thread.call(self._ledger.released, around.clock.now_us())
 
 

@@ -284,8 +284,7 @@ def _end_run(rows: FootageRows, run: Run) -> None:
     if run.origin in (RunOrigin.BACKFILL, RunOrigin.INTAKE):  # no live footage ends with it
         rows.end_run(run.id, rows.run_recorded_until(run.id) or run.started_us, EndReason.CRASH)
         return
-    until_us = rows.recorded_until(run.source_id)
-    ended_us = max(until_us or run.started_us, run.started_us)
+    ended_us = max(rows.run_recorded_until(run.id) or run.started_us, run.started_us)
     rows.end_run(run.id, ended_us, EndReason.CRASH)
     rows.open_gap(
         Gap(

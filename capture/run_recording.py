@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -68,6 +69,7 @@ class RunRecording:
             ring=ring, rows=rows, run_id=self.id, source_id=source_id, video=video.info, audio=audio
         )
         self._under_way: asyncio.Future[None] | None = None
+        self._queue: deque[Fragment] = deque()  # to be written, in order
         self._begun = False  # on the writer thread: the run has a row
         self._end_us = 0
 
@@ -96,13 +98,14 @@ class RunRecording:
         self._fragmenter.add_audio(packet)
 
     async def write(self, fragments: Sequence[Fragment]) -> None:
-        """Hand fragments to the writer thread, once it has taken those before.
+        """Hand fragments to the writer thread; waits until it has taken those before.
 
         Raises:
             StorageError: those before could not be written; end this run.
         """
+        self._queue.extend(fragments)  # at once: a wait that is cancelled drops nothing
         await self._finish_under_way()
-        self._under_way = self._thread.submit(self._write, fragments)
+        self._under_way = self._thread.submit(self._drain)
         self._on_fragments(self, fragments)
 
     async def _finish_under_way(self) -> None:
@@ -111,15 +114,17 @@ class RunRecording:
             await asyncio.shield(self._under_way)
             self._under_way = None
 
-    def _write(self, fragments: Sequence[Fragment]) -> None:
-        """On the writer thread."""
-        for fragment in fragments:
+    def _drain(self) -> None:
+        """On the writer thread. What cannot be written stays first in the queue."""
+        while self._queue:
+            fragment = self._queue[0]
             if not self._begun:
                 self._begin(fragment.wall.start_us)
             self._writer.write(fragment)
+            self._queue.popleft()
             self._end_us = fragment.wall.end_us
-            self._ledger.lost(fragment.losses)
-            self._ledger.silent(fragment.silences)
+            gaps = (*self._ledger.lost(fragment.losses), *self._ledger.silent(fragment.silences))
+            self._owed.write_all(partial(self._rows.add_gap, gap) for gap in gaps)
 
     def _begin(self, start_us: int) -> None:
         self._rows.start_run(
@@ -134,23 +139,25 @@ class RunRecording:
         Raises:
             StorageError: what is left could not be written; what was written is sealed all the same.
         """
-        left: Sequence[Fragment] = ()
-        try:
-            await self._finish_under_way()
-            if reason is not EndReason.DISK_FULL:
-                left = self._fragmenter.flush()
-        finally:
-            await self._thread.call(self._finish, left, reason)
+        under_way, self._under_way = self._under_way, None
+        if reason is not EndReason.DISK_FULL:
+            self._queue.extend(self._fragmenter.flush())
+        finishing = self._thread.submit(self._finish, reason)  # behind what is under way
+        if under_way is not None:
+            await asyncio.gather(under_way, asyncio.shield(finishing), return_exceptions=True)
+            under_way.result()
+        await asyncio.shield(finishing)
 
     @property
     def begun(self) -> bool:
         """Whether anything was written; certain once it has ended."""
         return self._begun
 
-    def _finish(self, left: Sequence[Fragment], reason: EndReason) -> None:
+    def _finish(self, reason: EndReason) -> None:
         """On the writer thread."""
         try:
-            self._write(left)
+            if reason is not EndReason.DISK_FULL:
+                self._drain()
         except StorageError as error:
             reason = EndReason.DISK_FULL if isinstance(error, DiskFull) else EndReason.CRASH
             raise

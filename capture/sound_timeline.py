@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from capture.run_clock import Anchors
+from capture.run_clock import BELIEVED_US, Anchors
 from kernel.clock import SECOND_US
 from kernel.codec.sound import frame_ticks
 from kernel.isobmff.tracks import Sample, TrackRun
@@ -13,18 +13,24 @@ from kernel.model.footage import Packet, TrackInfo
 TRACK_ID = 2
 _TOLERANCE_US = 40_000  # a smaller change of the alignment is noise of the network, not drift
 _STEP_US = 10_000  # a larger one is followed by so much a fragment, so that no frame of sound has to go
+_PATIENCE_US = 30 * SECOND_US
+"""Longest wait for pictures of the same time, beyond two fragments: few and reordered pictures of a still
+screen come late, but not so late. What has waited longer lies where no picture will ever be."""
 
 
 class SoundTimeline:
     """Keeps sound until the pictures of the same time are written."""
 
-    def __init__(self, info: TrackInfo) -> None:
+    def __init__(self, info: TrackInfo, *, fragment_seconds: float = 1) -> None:
         self.info = info
+        self._patience_us = round(2 * fragment_seconds * SECOND_US) + _PATIENCE_US
+        self._taken_us: int | None = None  # arrival of the newest frame when the first were taken
         self._anchors = Anchors(info.timescale)
         self._waiting: deque[Packet] = deque()
         self._shift: int | None = None  # ticks to add to a packet's pts to get the file's media time
         self._last_tick = -1
         self.trimmed = 0  # frames before the first picture, which have no place in the file
+        self.dropped = 0  # frames for which no picture came
 
     @property
     def reported(self) -> bool:
@@ -54,26 +60,55 @@ class SoundTimeline:
                 continue
             self._last_tick = max(tick, self._last_tick + 1)
             ready.append((self._last_tick, packet))
+        self._drop_overdue()
         return self._run(ready) if ready else None
+
+    def _drop_overdue(self) -> None:
+        """What waits is bounded: stamps of the sound may jump to where no picture comes.
+
+        The time before the first frames were taken does not count: then all waited for reports. Frames that
+        come afterwards are aligned anew.
+        """
+        if not self._waiting:
+            return
+        newest_us = self._waiting[-1].arrival_us
+        if self._taken_us is None:
+            self._taken_us = newest_us
+        before_us = newest_us - self._patience_us
+        if before_us < self._taken_us or self._waiting[0].arrival_us >= before_us:
+            return
+        while self._waiting[0].arrival_us < before_us:
+            self._waiting.popleft()
+            self.dropped += 1
+        self._shift = None
 
     def _tick(self, packet: Packet) -> int:
         return packet.pts + (self._shift or 0)
 
     def _align(self, video: Anchors, origin_us: int) -> None:
-        """By the clock that both tracks share, or the source's reports, or the least delayed arrivals."""
-        own, other = self._anchors.source_us, video.source_us
-        if self.info.on_video_clock:
-            own = other = 0
-        elif own is None or other is None:
-            own, other = self._anchors.arrival_us, video.arrival_us
-        shift_us = own - other - origin_us
-        shift = round(shift_us * self.info.timescale / SECOND_US)
+        """Move towards where the sound belongs; at once the first time, later without a jump."""
+        shift = round((self._ahead_us(video) - origin_us) * self.info.timescale / SECOND_US)
         tolerance = _TOLERANCE_US * self.info.timescale // SECOND_US
         if self._shift is None:
             self._shift = shift
         elif abs(shift - self._shift) > tolerance:
             step = _STEP_US * self.info.timescale // SECOND_US
             self._shift += max(-step, min(step, shift - self._shift))
+
+    def _ahead_us(self, video: Anchors) -> int:
+        """The sound's anchor minus the picture's: 0 on one clock, else by the source's reports as far as they
+        can be believed, else by the least delayed arrivals.
+
+        Quirk: some cameras report another time for sound than for the picture, hours apart. What arrives
+        together was taken together, to within what is believed of any clock.
+        """
+        if self.info.on_video_clock:
+            return 0
+        arrived_us = self._anchors.arrival_us - video.arrival_us
+        own, other = self._anchors.source_us, video.source_us
+        if own is None or other is None or abs(own - other - arrived_us) > BELIEVED_US:
+            return arrived_us
+        return own - other
 
     def _run(self, ready: list[tuple[int, Packet]]) -> TrackRun:
         ticks = [tick for tick, _ in ready]

@@ -40,19 +40,20 @@ class Sweeps:
             now_us = self._clock.monotonic_us()
             if now_us >= self._due_us[sweep.name]:
                 self._due_us[sweep.name] = now_us + round(sweep.seconds * SECOND_US)
-                await self._do(sweep)
+                await self._run(sweep)
 
     async def finish(self) -> None:
         """The last time."""
         for sweep in self._sweeps:
             if sweep.at_end:
-                await self._do(sweep)
+                await self._run(sweep)
 
-    async def _do(self, sweep: Sweep) -> None:
+    async def _run(self, sweep: Sweep) -> None:
         try:
             await self._thread.call(sweep.run_once)
-        except JianzhengError as error:
-            if self._complaints[sweep.name].is_news(str(error)):
-                _log.error(str(error), action="sweep.failed", sweep=sweep.name)
+        except Exception as error:  # noqa: BLE001 - the one place: whatever it is, recording goes on
+            said = str(error) if isinstance(error, JianzhengError) else f"it failed ({type(error).__name__})"
+            if self._complaints[sweep.name].is_news(said):
+                _log.error(said, action="sweep.failed", sweep=sweep.name)
         else:
             self._complaints[sweep.name].over()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from capture.backfill.memory import backfiller
 from capture.backfill.rows import BackfillRows
-from capture.desires import BookedSources, BookingRows, EverySource
+from capture.desires import BookedSources, BookingRows, EverySource, declare_missed
 from capture.disk import WriterThread, free_bytes
 from capture.footage_rows import FootageRows
 from capture.health import HealthBoard
@@ -22,13 +23,19 @@ from capture.segment_writer import Ring
 from capture.sweeps import Sweep, Sweeps
 from kernel.clock import Clock
 from kernel.desired import Around
-from kernel.errors import DiskLost, SettingsError
+from kernel.errors import DiskLost, JianzhengError, SettingsError
 from kernel.lock import sole_user
 from kernel.log import logger
+from kernel.model.footage import GapCause
 from kernel.model.source import Wish
 from kernel.settings import Settings, SourceSpec
 
 _log = logger("capture")
+
+
+def source_lock(source_id: str) -> str:
+    """Name of the lock that whoever records a source holds, below ``locks_dir``."""
+    return f"recorder of {source_id}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,8 +59,8 @@ class Duties:
     memory: BackfillRows | None = None  # for fetching gaps from devices; None: it is not done
     sweeps: Sequence[Sweep] = ()
     share: Share = field(default_factory=Share)
+    orphaned: Callable[[], bool] = lambda: False  # whether it ends because its keeper is gone
     disk: RingDisk | None = None  # where it is not there, nothing is written or settled; None: not looked at
-    on_tick: Callable[[], None] = lambda: None  # called once a second: the loop goes round
 
 
 async def record(
@@ -82,8 +89,11 @@ async def record(
     if any(spec.id == QUARANTINE for spec in specs):
         raise SettingsError(f"a source cannot be called {QUARANTINE}: the ring keeps broken files there.")
     duties = duties or Duties()
+    _rest_the_collector()
     async with AsyncExitStack() as stack:
         stack.enter_context(sole_user(settings.data_dir, duties.share.lock))
+        for spec in specs:  # whoever else may have it, under whatever name: one source has one writer
+            stack.enter_context(sole_user(settings.locks_dir, source_lock(spec.id)))
         if duties.disk is None:
             settings.ring_dir.mkdir(parents=True, exist_ok=True)
         thread = WriterThread()
@@ -92,11 +102,22 @@ async def record(
             open_source = await stack.enter_async_context(openers(specs, settings.capture, clock))
         around = _surroundings(settings, footage, clock, thread, open_source, duties.disk)
         await thread.call(_settle_or_owe, around, settings, duties.share.mine)
+        await _declare_missed(specs, settings, around, duties)
         sweeps = Sweeps(duties.sweeps, clock, thread)
         reconciler = _reconciler(specs, settings, around, duties, sweeps, principal)
         await stack.enter_async_context(_backfilling(specs, settings, around, duties))
         await reconciler.run(stop)
         await sweeps.finish()
+
+
+def _rest_the_collector() -> None:
+    """Look for cycles seldom: packets and samples are none, and there are thousands alive at any moment.
+
+    Measured with 64 sources: a tenth of the processor time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)
 
 
 def _reconciler(
@@ -107,8 +128,12 @@ def _reconciler(
     sweeps: Sweeps,
     principal: str,
 ) -> Reconciler:
+    def ending() -> tuple[GapCause, str]:
+        if duties.orphaned():
+            return GapCause.CRASH, "The program that keeps the recorders was killed."
+        return GapCause.STOPPED, f"Stopped by {principal}."
+
     async def tick() -> None:
-        duties.on_tick()
         around.health.introduce(spec.id for spec in specs)
         await sweeps.tick()
 
@@ -118,7 +143,7 @@ def _reconciler(
         health=around.health,
         rows=around.rows,
         thread=around.thread,
-        principal=principal,
+        ending=ending,
         on_tick=tick,
     )
 
@@ -179,8 +204,27 @@ def _desired(
 ) -> Desired:
     if duties.bookings is None:
         return EverySource(specs)
-    rolls = Around.of(settings.cut.pre_roll_seconds, settings.cut.post_roll_seconds)
-    return BookedSources(specs, duties.wishes, duties.bookings, rolls, around.clock, around.thread)
+    return BookedSources(specs, duties.wishes, duties.bookings, _rolls(settings), around.clock, around.thread)
+
+
+async def _declare_missed(
+    specs: Sequence[SourceSpec], settings: Settings, around: Surroundings, duties: Duties
+) -> None:
+    """A catalogue that fails now is asked again by the next start: recording does not wait for it."""
+    if duties.bookings is None:
+        return
+    ours = {spec.id for spec in specs}
+    wishes = [wish for wish in duties.wishes if wish.source_id in ours]
+    try:
+        await around.thread.call(
+            declare_missed, wishes, duties.bookings, around.rows, _rolls(settings), around.clock.now_us()
+        )
+    except JianzhengError as error:
+        _log.error(str(error), action="bookings.unreadable")
+
+
+def _rolls(settings: Settings) -> Around:
+    return Around.of(settings.cut.pre_roll_seconds, settings.cut.post_roll_seconds)
 
 
 def _surroundings(

@@ -26,11 +26,11 @@ class Bookings:
             TimelineError: the room is unknown, or the booking has no length.
         """
         if booking.wall.empty:
-            raise TimelineError(f"booking {booking.id} ends when it starts.")
+            raise TimelineError(f"booking {booking.id} ends when it starts.", hint="Give a later end.")
         with writing(self._engine) as session:
             if session.get(RoomRow, booking.room_id) is None:
                 raise TimelineError(
-                    f"booking {booking.id} names room {booking.room_id}, which cameras.yaml lacks."
+                    f"cameras.yaml has no room {booking.room_id}.", hint="Name one of its rooms by its id."
                 )
             session.merge(
                 BookingRow(
@@ -48,7 +48,9 @@ class Bookings:
         with writing(self._engine) as session:
             row = session.get(BookingRow, booking_id)
             if row is None:
-                raise TimelineError(f"there is no booking {booking_id}.", hint="Run 'jianzheng bookings'.")
+                raise TimelineError(
+                    f"there is no booking {booking_id}.", hint="Run 'jianzheng booking list'."
+                )
             session.delete(row)
 
     def touching(self, wall: TimeRange) -> list[Booking]:

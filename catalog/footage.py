@@ -194,6 +194,17 @@ class Footage:
         with reading(self._engine) as session:
             return session.exec(newest).one()
 
+    def live_until(self, source_id: str) -> int | None:
+        """The same of what was recorded live: files taken in and memories fetched end no outage."""
+        newest = (
+            select(func.max(SegmentRow.wall_end_us))
+            .join(RunRow, col(RunRow.id) == col(SegmentRow.run_id))
+            .where(SegmentRow.source_id == source_id)
+            .where(RunRow.origin == RunOrigin.LIVE)
+        )
+        with reading(self._engine) as session:
+            return session.exec(newest).one()
+
     def open_gap(self, gap: Gap) -> None:
         """Declare a gap that has no end yet; a source with an open one keeps that one (its start counts)."""
         with writing(self._engine) as session:

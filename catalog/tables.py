@@ -138,7 +138,7 @@ class SegmentRow(Table, table=True):
     __tablename__ = "segment"
     __table_args__ = (
         # A ring holds millions: the end of a chain and a stretch of time are found without a scan.
-        Index(None, "source_id", "chain_number"),
+        Index(None, "source_id", "chain_number", unique=True),  # a chain cannot fork
         Index(None, "source_id", "wall_start_us"),
         Index(None, "state", "size_bytes"),
         Index(None, "state", "wall_start_us"),  # the oldest that is kept, past years of tombstones

@@ -86,7 +86,7 @@ class Children:
     ) -> subprocess.Popen[str]:
         code = "from cli.main import main; main()"
         return subprocess.Popen(
-            [sys.executable, "-c", code, name, *arguments],
+            [sys.executable, "-P", "-c", code, name, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -14,16 +14,16 @@ from capture.checkpoints import Signer
 from capture.disk import WriterThread
 from capture.eviction import EvictionRules, Evictor
 from capture.groups import Group, assign, recorded_by_us
-from capture.keeper import Command, Keeper
+from capture.keeper import STOP, Command, Keeper
 from capture.recover import Mine
 from capture.ring_disk import RingDisk, open_ring
 from capture.sweeps import Sweep, Sweeps
-from capture.worker import Duties, Share, record, settle
+from capture.worker import Duties, Share, record, settle, source_lock
 from catalog.catalogue import Catalogue
 from cli.wiring import open_catalogue
 from kernel.clock import Clock
-from kernel.errors import DiskLost, SettingsError
-from kernel.lock import sole_user
+from kernel.errors import DiskLost
+from kernel.lock import in_use, sole_user
 from kernel.log import logger
 from kernel.settings import CamerasFile, Settings, load_cameras
 
@@ -56,10 +56,8 @@ def run_capture(asked: Recording, group: str, clock: Clock) -> None:
     """Record until told to stop.
 
     Args:
-        group: the one to record, given by a keeper to its child; empty: everything.
-
-    Raises:
-        SettingsError: there is no such group.
+        group: the one to record, given by a keeper to its child as NAME=ID,ID,...: cameras.yaml may have
+            changed since, and the other children still have theirs. Empty: everything.
     """
     places = load_cameras(asked.settings.cameras)
     groups = assign(places.specs(), asked.settings.capture)
@@ -67,18 +65,18 @@ def run_capture(asked: Recording, group: str, clock: Clock) -> None:
         disk = open_ring(asked.settings.ring_dir, catalogue.ring_disks, clock, asked.principal)
         site = Site(places=places, catalogue=catalogue, disk=disk)
         if group:
-            asyncio.run(_record_group(asked, site, _named(groups, group), clock))
+            asyncio.run(_record_group(asked, site, _told(places, group), clock))
         elif len(groups) <= 1:
             asyncio.run(_record_all(asked, site, groups, clock))
         else:
             asyncio.run(_keep_groups(asked, site, groups, clock))
 
 
-def _named(groups: Sequence[Group], name: str) -> Group:
-    for group in groups:
-        if group.name == name:
-            return group
-    raise SettingsError(f"cameras.yaml makes no group {name}.", hint="Start 'jianzheng capture' without it.")
+def _told(places: CamerasFile, group: str) -> Group:
+    """The group as its keeper named it; a source that cameras.yaml no longer has is left out."""
+    name, _, ids = group.partition("=")
+    wanted = frozenset(ids.split(","))
+    return Group(name=name, specs=tuple(spec for spec in places.specs() if spec.id in wanted))
 
 
 def _stop_on_signal() -> asyncio.Event:
@@ -118,7 +116,8 @@ async def _record_all(asked: Recording, site: Site, groups: Sequence[Group], clo
 async def _record_group(asked: Recording, site: Site, group: Group, clock: Clock) -> None:
     ids = frozenset(spec.id for spec in group.specs)
     stop = _stop_on_signal()
-    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _stop_at_end_of_input, stop)
+    leash = _Leash(stop)
+    beating = asyncio.create_task(_tell_parent(clock))
     await record(
         group.specs,
         asked.settings,
@@ -132,22 +131,37 @@ async def _record_group(asked: Recording, site: Site, group: Group, clock: Clock
             memory=site.catalogue.footage,
             disk=site.disk,
             share=Share(group=group.name, mine=lambda source_id: source_id in ids),
-            on_tick=_tell_parent,
+            orphaned=lambda: leash.orphaned,
         ),
     )
+    beating.cancel()
 
 
-def _stop_at_end_of_input(stop: asyncio.Event) -> None:
-    """The pipe closes when the parent says so, or when it is gone."""
-    if not os.read(sys.stdin.fileno(), 64):
-        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
-        stop.set()
+class _Leash:
+    """The pipe from the keeper: it says when to stop, and closes when the keeper is gone."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+        self._told = b""
+        self.orphaned = False
+        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), self._read)
+
+    def _read(self) -> None:
+        piece = os.read(sys.stdin.fileno(), 64)
+        self._told += piece
+        if STOP in self._told or not piece:
+            self.orphaned = STOP not in self._told
+            asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+            self._stop.set()
 
 
-def _tell_parent() -> None:
-    with suppress(BrokenPipeError):
-        sys.stdout.write(".\n")
-        sys.stdout.flush()
+async def _tell_parent(clock: Clock) -> None:
+    """Once a second: the loop goes round, however long the writer thread takes."""
+    while True:
+        with suppress(BrokenPipeError):
+            sys.stdout.write(".\n")
+            sys.stdout.flush()
+        await clock.wait(_TICK_S)
 
 
 async def _keep_groups(asked: Recording, site: Site, groups: Sequence[Group], clock: Clock) -> None:
@@ -157,10 +171,14 @@ async def _keep_groups(asked: Recording, site: Site, groups: Sequence[Group], cl
     with sole_user(settings.data_dir, "recorder"):
         thread = WriterThread()
         try:
-            await thread.call(_settle_nobodys, settings, site, lambda source_id: source_id not in known)
+
+            def nobodys(source_id: str) -> bool:
+                return source_id not in known and not in_use(settings.locks_dir, source_lock(source_id))
+
+            await thread.call(_settle_nobodys, settings, site, nobodys)
             sweeps = Sweeps(_sweeps(asked, site, clock), clock, thread)
             sweeping = asyncio.create_task(_sweep(sweeps, stop))
-            await Keeper([group.name for group in groups], _command(asked), clock).run(stop)
+            await Keeper([_tell(group) for group in groups], _command(asked), clock).run(stop)
             await sweeping
             await sweeps.finish()
         finally:
@@ -202,9 +220,13 @@ def _sweeps(asked: Recording, site: Site, clock: Clock) -> list[Sweep]:
     ]
 
 
+def _tell(group: Group) -> str:
+    return f"{group.name}={','.join(spec.id for spec in group.specs)}"
+
+
 def _command(asked: Recording) -> Command:
     """The command line of a child: this program again."""
-    program = [sys.executable, "-c", "from cli.main import main; main()", "capture"]
+    program = [sys.executable, "-P", "-c", "from cli.main import main; main()", "capture"]
     given = ["--cameras", str(asked.settings.cameras), "--data-dir", str(asked.settings.data_dir)]
     given += ["--as", asked.principal, *(["--json-log"] if asked.json_log else [])]
     return lambda group: [*program, "--group", group, *given]

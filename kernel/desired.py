@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kernel.clock import SECOND_US
 from kernel.model.footage import Booking
 from kernel.model.source import RecordMode, Wish
+from kernel.timerange import TimeRange, merge
 
 _LEAD_US = 60 * SECOND_US
 """A booked source is connected so much before it is wanted: a camera may need that long to deliver."""
@@ -82,3 +83,22 @@ def _busy_rooms(
             since_us = use.start_us - around.before_us
             found.append((use.room_id, Want(why=f"session {use.session_id}", since_us=since_us)))
     return dict(sorted(found, key=lambda one: -(one[1].since_us or 0)))
+
+
+def was_wanted(
+    wish: Wish, bookings: Sequence[Booking], uses: Sequence[RoomUse], around: Around, now_us: int
+) -> list[TimeRange]:
+    """The times that are over in which a booked source should have been recorded; none for one of always."""
+    if wish.record is RecordMode.ALWAYS:
+        return []
+    walls = [one.wall for one in bookings if one.room_id == wish.room_id]
+    walls += [
+        TimeRange(start_us=one.start_us, end_us=one.end_us)
+        for one in uses
+        if one.room_id == wish.room_id and one.end_us is not None
+    ]
+    rolled = merge(
+        TimeRange(start_us=one.start_us - around.before_us, end_us=one.end_us + around.after_us)
+        for one in walls
+    )
+    return [one for one in rolled if one.end_us <= now_us]

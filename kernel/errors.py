@@ -15,6 +15,7 @@
     ├── FootageError             a file of footage is damaged or not what its row says
     │   ├── BoxError             bytes that are not the MP4 boxes they should be
     │   ├── FootageConflict      other footage has that id already
+    │   ├── FootageTooEarly      it is dated in the future of this clock               (retry helps)
     │   └── IntakeRefused        a file handed in cannot be taken into the ring
     ├── TimelineError            a project's timeline cannot be used as written
     ├── EncodeError              a clip could not be encoded                           (retry helps)
@@ -27,7 +28,8 @@
     ├── RecorderError            an agent's recorder does not take what it sends           (retry helps)
     │   ├── RecorderUnreachable  nothing answers there                             (retry helps)
     │   ├── RecorderRefuses      certificate or token are wrong
-    │   └── SegmentRefused       the recorder will never take this segment
+    │   ├── SegmentRefused       the recorder will not take this segment
+    │   └── SegmentNotYet        nor this one now, but perhaps later               (retry helps)
     ├── CatalogError             the catalogue cannot be used
     │   └── OverrideRefused      a check-up cannot be overridden so
     └── ServerError              the server cannot start as asked
@@ -141,6 +143,13 @@ class FootageConflict(FootageError):
     hint = "Nothing was overwritten; both are kept where they are. Compare them."
 
 
+class FootageTooEarly(FootageError):
+    """The footage is dated in the future."""
+
+    hint = "Try again later; if this goes on, set this machine's clock right."
+    retryable = True
+
+
 class IntakeRefused(FootageError):
     """The file cannot be taken in."""
 
@@ -223,6 +232,12 @@ class SegmentRefused(RecorderError):
 
     hint = "It is kept here; show this to whoever runs the recorder."
     retryable = False
+
+
+class SegmentNotYet(RecorderError):
+    """The recorder will not have a segment now."""
+
+    hint = "It is kept here and sent again later."
 
 
 class CatalogError(JianzhengError):

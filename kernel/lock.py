@@ -49,6 +49,15 @@ def sole_user(directory: Path, what: str) -> Iterator[None]:
         yield
 
 
+def in_use(directory: Path, what: str) -> bool:
+    """Whether a program of that kind holds it now."""
+    try:
+        with sole_user(directory, what):
+            return False
+    except StorageError:
+        return True
+
+
 @contextmanager
 def one_at_a_time(directory: Path, what: str) -> Iterator[None]:
     """Wait until nobody else is in the middle of the same short work, such as "chain".

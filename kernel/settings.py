@@ -180,6 +180,10 @@ class Settings(BaseSettings):
         return self.data_dir / "keys"
 
     @property
+    def locks_dir(self) -> Path:
+        return self.data_dir / "locks"
+
+    @property
     def store_dir(self) -> Path:
         return self.data_dir / "store"
 
@@ -396,6 +400,11 @@ class CamerasFile(Closed):
         for room in self._rooms():
             seats = {seat.id for seat in room.seats}
             for source in room.sources:
+                if source.scheme == "push+rtsp" and not (source.username and source.password):
+                    raise ValueError(
+                        f"source {source.id} is pushed to us and needs username and password: "
+                        "without them anybody could put footage in its place"
+                    )
                 if source.seat is not None and source.seat not in seats:
                     raise ValueError(
                         f"source {source.id} looks at seat {source.seat}, which room {room.id} lacks"

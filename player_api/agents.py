@@ -22,7 +22,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from kernel.clock import Clock
-from kernel.errors import DiskFull, FixityError, FootageConflict, FootageError, JianzhengError
+from kernel.errors import (
+    DiskFull,
+    FixityError,
+    FootageConflict,
+    FootageError,
+    FootageTooEarly,
+    JianzhengError,
+)
 from kernel.model.agent import (
     API,
     END_REASON_HEADER,
@@ -44,11 +51,14 @@ _PIECE_SECONDS = 30.0
 _SLOWEST_BYTES_PER_SECOND = 4096
 _HEADER_SECONDS = 15.0
 """Longest wait for a request's headers."""
+_LATER_SECONDS = 300
+"""What is dated in the future may be tried again after; it may be longer until it is taken."""
 
 _STATUS: tuple[tuple[type[JianzhengError], int], ...] = (
     (DiskFull, 507),
     (FixityError, 400),  # it was torn on the way: the same again may come whole
     (FootageConflict, 409),
+    (FootageTooEarly, 503),
     (FootageError, 422),
 )
 
@@ -99,7 +109,9 @@ def create_agent_app(
     @app.exception_handler(JianzhengError)
     async def say(_request: Request, error: JianzhengError) -> JSONResponse:
         status = next((status for kind, status in _STATUS if isinstance(error, kind)), 503)
-        return JSONResponse({"detail": str(error)}, status_code=status)
+        # Only this segment is to wait, while other errors of 503 speak of all that the agent has.
+        later = {"retry-after": str(_LATER_SECONDS)} if isinstance(error, FootageTooEarly) else {}
+        return JSONResponse({"detail": str(error)}, status_code=status, headers=later)
 
     @app.exception_handler(RequestValidationError)
     async def refuse(_request: Request, _error: RequestValidationError) -> JSONResponse:

@@ -106,18 +106,19 @@ class ReplayRun:
 
     def _declare(self, stretches: Sequence[TimeRange], cause: GapCause, detail: str) -> None:
         """What is missing inside the run: its segments span it, so a gap must say so (invariant 5)."""
-        for wall in stretches:
-            self._rows.add_gap(
-                Gap(
-                    id=new_id("gap"),
-                    source_id=self._source_id,
-                    start_us=wall.start_us,
-                    end_us=wall.end_us,
-                    cause=cause,
-                    detail=detail,
-                    backfill=Backfill.NOTHING,
-                )
+        gaps = [
+            Gap(
+                id=new_id("gap"),
+                source_id=self._source_id,
+                start_us=wall.start_us,
+                end_us=wall.end_us,
+                cause=cause,
+                detail=detail,
+                backfill=Backfill.NOTHING,
             )
+            for wall in stretches
+        ]
+        self._owed.write_all(partial(self._rows.add_gap, gap) for gap in gaps)
 
     def close(self, reason: EndReason) -> None:
         """Write what is left, seal, end the run's row."""

@@ -79,6 +79,10 @@ _MAY_BE_SILENT = Limit(value=None, reason="电脑不播放即无声 a computer i
 
 _DESKTOP: dict[Aspect, Limit] = {
     **_EVERY_KIND,
+    Aspect.KEY_FRAMES: Limit(
+        value=12.0,
+        reason="seconds; our agent sends one every 10: on a still desktop key frames are all that costs room",
+    ),
     Aspect.PICTURE_BLACK: Limit(
         value=0.995,
         reason="share of dark pixels; a screen saver leaves a little, a cable without signal nothing",

@@ -19,6 +19,7 @@ from xml.etree.ElementTree import Element
 import httpx
 
 from capture.onvif import quirks, soap
+from capture.onvif.bounded import BoundedTransport, UnboundedAnswerError
 from capture.onvif.device_clock import DeviceClock, read_device_time
 from kernel.clock import SECOND_US, Clock
 from kernel.errors import NetworkDown, SourceProtocolError, SourceRefused, SourceUnreachable
@@ -67,7 +68,7 @@ class OnvifClient:
             auth=httpx.DigestAuth(self._username, self._password) if self._username else None,
             timeout=settings.connect_seconds,
             trust_env=False,
-            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # http only: no authority is loaded, none trusted
+            transport=BoundedTransport(_plain_http(), soap.MAX_BYTES),
         )
 
     async def __aenter__(self) -> OnvifClient:
@@ -212,6 +213,8 @@ class OnvifClient:
         except (TimeoutError, httpx.TimeoutException):
             message = f"source {self.name}: nothing answers at {self._where} in {self._answer_seconds:g} s."
             raise SourceUnreachable(message) from None
+        except UnboundedAnswerError as error:
+            raise SourceProtocolError(f"source {self.name}: {self._where}: {error}.") from None
         except httpx.HTTPError as error:
             number = _errno(error)
             reason = os.strerror(number) if number else type(error).__name__
@@ -244,6 +247,11 @@ class OnvifClient:
         if abs(off_us) > SECOND_US:
             clock = f" Its clock is {off_us / SECOND_US:+.0f} s from ours; that was taken into account."
         return SourceRefused(f"source {self.name}: the device refuses user name and password.{clock}")
+
+
+def _plain_http() -> httpx.AsyncHTTPTransport:
+    """No https: no authority is loaded, none trusted."""
+    return httpx.AsyncHTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False)
 
 
 def _errno(error: BaseException | None) -> int | None:

@@ -32,7 +32,7 @@ _WSSE = f"{_OASIS}-wssecurity-secext-1.0.xsd"
 _WSU = f"{_OASIS}-wssecurity-utility-1.0.xsd"
 _DIGEST = f"{_OASIS}-username-token-profile-1.0#PasswordDigest"
 _BASE64 = f"{_OASIS}-soap-message-security-1.0#Base64Binary"
-_MAX_BYTES = 4 << 20
+MAX_BYTES = 4 << 20
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9]{0,47}")
 _REFUSALS = frozenset({"NotAuthorized", "FailedAuthentication", "InvalidSecurity", "SenderNotAuthorized"})
 _NOT_OFFERED = frozenset(
@@ -151,7 +151,7 @@ def parse_xml(data: bytes) -> Element:
     parser.EndElementHandler = lambda name: builder.end(name.rpartition(":")[2])
     parser.CharacterDataHandler = builder.data
     try:
-        parser.Parse(data[:_MAX_BYTES], True)
+        parser.Parse(data[:MAX_BYTES], True)
         return builder.close()
     except (expat.ExpatError, ValueError, LookupError, AssertionError):
         raise SourceProtocolError("the device does not answer in SOAP.") from None

@@ -15,9 +15,13 @@ from kernel.settings import CaptureSettings, SourceSpec
 
 _BACKLOG = 64
 _MOST_CALLERS = 256  # connections that have not begun to record; more are somebody's attack
+_MOST_OF_ONE = 8  # of them, from one address
 _ACCEPT_AGAIN_S = 1.0  # after the system had no room for another connection
 _SILENT_US = 2 * SECOND_US
 """A device that has sent nothing for so long may be replaced by one that calls on its path."""
+_LONG_WAITS = 12
+"""After a first wait in vain a device is waited for so many times as long: between two waits the recorder
+pauses, and who calls in a pause may be hung up on before it is over."""
 
 _log = logger("capture")
 
@@ -27,14 +31,19 @@ class _Desk:
     """What is known of a path."""
 
     spec: SourceSpec
-    wanted_us: int  # when the recorder last asked for it (monotonic)
+    wanted_us: int | None = None  # until when the recorder waits or waited (monotonic); None: never, released
+    in_vain: bool = False  # the last wait for it was
     news: asyncio.Event = field(default_factory=asyncio.Event)  # somebody called
     waiting: PushSession | None = None  # has called, for the recorder to take up
+    waiting_us: int = 0  # since when (monotonic)
     current: PushSession | None = None  # what is being recorded
     refusal: SourceError | None = None  # of what was announced last
 
-    def take_waiting(self) -> PushSession | None:
-        """Who has called and is still there.
+    async def take_waiting(self, since_us: int) -> PushSession | None:
+        """Who has called since then and is still there.
+
+        What waited longer, or ended meanwhile, is footage of another time: it lies in the system's buffers,
+        and would be dated by when it is read.
 
         Raises:
             SourceError: who called last announced what cannot be recorded.
@@ -43,7 +52,16 @@ class _Desk:
         if refusal is not None:
             raise refusal
         session, self.waiting = self.waiting, None
-        return session if session is not None and not session.closed else None
+        if session is not None and (session.closed or self.waiting_us < since_us):
+            await session.close()
+            return None
+        return session
+
+    async def hang_up(self) -> None:
+        """On whoever waits."""
+        session, self.waiting = self.waiting, None
+        if session is not None:
+            await session.close()
 
 
 class PushListener:
@@ -55,7 +73,8 @@ class PushListener:
         self._desks: dict[str, _Desk] = {}  # by path
         self._server: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
-        self._callers: set[asyncio.Task[None]] = set()
+        self._callers: dict[asyncio.Task[None], str] = {}  # with their addresses
+        self._parked: set[asyncio.Task[None]] = set()  # that hang up on who waits for too long
         self.port = 0
 
     async def start(self) -> None:
@@ -79,13 +98,12 @@ class PushListener:
 
     async def stop(self) -> None:
         """Hang up on everybody who is not being recorded, and listen no more."""
-        tasks = [task for task in (self._accepting, *self._callers) if task is not None]
+        tasks = [task for task in (self._accepting, *self._callers, *self._parked) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for desk in self._desks.values():
-            if desk.waiting is not None:
-                await desk.waiting.close()
+            await desk.hang_up()
         if self._server is not None:
             self._server.close()
 
@@ -93,22 +111,41 @@ class PushListener:
         """What the device of that source pushes, once it calls; an ``OpenSource``.
 
         Raises:
-            SourceUnreachable: it has not called for ``connect_seconds``; it may while nobody waits.
+            SourceUnreachable: it has not called for ``connect_seconds``, or several times that from the second
+                time on; it may while nobody waits.
             SourceError: it called and announced what cannot be recorded.
         """
-        desk = self._desks.setdefault(path_of(spec.uri), _Desk(spec=spec, wanted_us=0))
-        desk.spec, desk.wanted_us = spec, self._clock.monotonic_us()
+        desk = self._desks.setdefault(path_of(spec.uri), _Desk(spec=spec))
+        desk.spec, desk.current = spec, None
+        patience_s = settings.connect_seconds * (_LONG_WAITS if desk.in_vain else 1)
+        desk.wanted_us = self._clock.monotonic_us() + round(patience_s * SECOND_US)
         try:
-            async with asyncio.timeout(settings.connect_seconds):
-                while (session := desk.take_waiting()) is None:
-                    desk.news.clear()
-                    await desk.news.wait()
+            async with asyncio.timeout(patience_s):
+                session = await self._next_caller(desk)
         except TimeoutError:
+            desk.in_vain = True
             message = f"source {spec.id}: waiting for the device to call."
             hint = "Set the device to push by RTSP to this machine, to the path of the source's uri."
             raise SourceUnreachable(message, hint=hint) from None
-        desk.current = session
+        except asyncio.CancelledError:  # released
+            desk.wanted_us = None
+            await desk.hang_up()
+            raise
+        desk.current, desk.in_vain = session, False
         return session
+
+    async def _next_caller(self, desk: _Desk) -> PushSession:
+        while True:
+            desk.news.clear()
+            session = await desk.take_waiting(self._clock.monotonic_us() - self._parked_us)
+            if session is not None:
+                return session
+            await desk.news.wait()
+
+    @property
+    def _parked_us(self) -> int:
+        """How long a caller may wait for the recorder."""
+        return round(self._settings.silence_seconds * SECOND_US)
 
     async def _run(self, server: socket.socket) -> None:
         """Accept until cancelled."""
@@ -120,13 +157,17 @@ class PushListener:
                 _log.warning(f"a call could not be taken: {error.strerror}", action="push.refused")
                 await self._clock.wait(_ACCEPT_AGAIN_S)
                 continue
-            if len(self._callers) >= _MOST_CALLERS:
-                connected.close()
-                continue
-            connected.setblocking(False)
-            task = asyncio.create_task(self._greet(connected, str(address[0])))
-            self._callers.add(task)
-            task.add_done_callback(self._callers.discard)
+            self._receive(connected, str(address[0]))
+
+    def _receive(self, connected: socket.socket, peer: str) -> None:
+        callers = list(self._callers.values())
+        if len(callers) >= _MOST_CALLERS or callers.count(peer) >= _MOST_OF_ONE:
+            connected.close()
+            return
+        connected.setblocking(False)
+        task = asyncio.create_task(self._greet(connected, peer))
+        self._callers[task] = peer
+        task.add_done_callback(self._callers.pop)
 
     async def _greet(self, connected: socket.socket, peer: str) -> None:
         """A connection up to RECORD; then it is the recorder's."""
@@ -164,12 +205,15 @@ class PushListener:
         return desk.spec
 
     def _wanted(self, desk: _Desk) -> bool:
-        """Whether the recorder records it, or asked for it lately: it pauses between its tries."""
-        if desk.current is not None and not desk.current.closed:
+        """Whether the recorder records it or waits for it, or did lately: it pauses between its tries."""
+        current = desk.current
+        if current is not None and not current.closed:
             return True
-        settings = self._settings
-        patience_s = 2 * settings.retry_max_seconds + settings.connect_seconds
-        return self._clock.monotonic_us() - desk.wanted_us <= patience_s * SECOND_US
+        if desk.wanted_us is None or (current is not None and current.released):
+            return False
+        lately_us = max(desk.wanted_us, current.heard_us if current is not None else 0)
+        pause_us = round(2 * self._settings.retry_max_seconds * SECOND_US)
+        return self._clock.monotonic_us() - lately_us <= pause_us
 
     def _known(self, path: str) -> str:
         """The path of a source; a track's own may be longer."""
@@ -183,7 +227,16 @@ class PushListener:
         _log.info("a device pushes", action="push.begun", source=session.spec.id)
         if desk.current is not None and not desk.current.closed:
             desk.current.supersede()
-        if desk.waiting is not None:
-            await desk.waiting.close()
-        desk.waiting = session
+        await desk.hang_up()
+        desk.waiting, desk.waiting_us = session, self._clock.monotonic_us()
         desk.news.set()
+        task = asyncio.create_task(self._hang_up_later(desk, session))
+        self._parked.add(task)
+        task.add_done_callback(self._parked.discard)
+
+    async def _hang_up_later(self, desk: _Desk, session: PushSession) -> None:
+        """On who is not taken up meanwhile; the device calls again."""
+        await self._clock.wait(self._parked_us / SECOND_US)
+        if desk.waiting is session:
+            _log.info("a device pushed and nobody took it", action="push.hung_up", source=desk.spec.id)
+            await desk.hang_up()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from collections.abc import Callable, Sequence
@@ -12,7 +13,15 @@ from urllib.parse import unquote, urlsplit
 from capture.packets import Delivery
 from capture.push.guard import Guard
 from capture.rtsp.line import Line
-from capture.rtsp.message import Headers, Interleaved, Message, MessageParser, Request, encode_interleaved
+from capture.rtsp.message import (
+    EarlyData,
+    Headers,
+    Interleaved,
+    Message,
+    MessageParser,
+    Request,
+    encode_interleaved,
+)
 from capture.rtsp.sdp import control_uri, parse_sdp
 from capture.rtsp.stream import choose_tracks
 from capture.rtsp.track import RtpTrack
@@ -71,9 +80,10 @@ class PushSession:
         self._admit = admit
         self._guard = Guard()
         self._parser = MessageParser()
-        self._early: list[Interleaved] = []  # media that came right behind RECORD
+        self._early = EarlyData(f"calling from {peer}")  # media that came right behind RECORD
         self._session = secrets.token_hex(8)
         self._controls: dict[str, tuple[RtpTrack, bool] | None] = {}  # by URI; None: not to be recorded
+        self._set_up_uris: set[str] = set()
         self._tracks: Tracks | None = None
         self._ports: list[UdpPorts] = []
         self._first: list[Delivery] = []
@@ -81,6 +91,7 @@ class PushSession:
         self._over = ""  # why it ended
         self.spec: SourceSpec | None = None
         self.recording = False
+        self.released = False  # whoever recorded it was told to stop, and does not want it back
 
     async def greet(self) -> None:
         """Answer requests up to RECORD.
@@ -93,8 +104,14 @@ class PushSession:
                 if isinstance(message, Request):
                     self._answer(message)
                 elif isinstance(message, Interleaved):
-                    self._early.append(message)
+                    self._keep(message)
             self._go_on()
+
+    def _keep(self, media: Interleaved) -> None:
+        """Raises: SourceProtocolError: nothing was set up, for which a password may be needed."""
+        if not self._tracks:
+            raise SourceProtocolError(f"{self._name}: the device sends media that was not announced.")
+        self._early.add(media)
 
     async def read(self) -> Sequence[Delivery]:
         """See ``PacketSource``."""
@@ -107,9 +124,7 @@ class PushSession:
             raise SourceUnreachable(f"{self._name}: nothing was set up.")
         data = await (self._line.glance() if self._ports else self._line.gathered())
         tracks.look()
-        early, self._early = self._early, []
-        for channel, payload in early:
-            tracks.take(channel, payload)
+        self._early.hand_out(tracks)
         others: list[Message] = []
         self._parser.sort(data, tracks, others)
         now_us = self._clock.monotonic_us()
@@ -208,12 +223,15 @@ class PushSession:
             return Answer(status=455)
         if uri not in self._controls:
             return Answer(status=404)
+        if uri in self._set_up_uris:  # each may open ports
+            return Answer(status=455)
         track = self._controls[uri]
         free_channel = 2 * (len(self._controls) + len(self._ports))
         transport = self._transport(request.headers, free_channel)
         if transport is None:
             return Answer(status=461)
         channel, agreed = transport
+        self._set_up_uris.add(uri)
         if track is not None:
             tracks.add(channel, track[0], video=track[1])
         return Answer(fields=(("Transport", agreed), *self._session_field()))
@@ -265,6 +283,8 @@ class PushSession:
 
     async def close(self) -> None:
         """End the connection; never raises for what the other end does."""
+        task = asyncio.current_task()
+        self.released = task is not None and task.cancelling() > 0
         self._over = self._over or "it was closed"
         for ports in self._ports:
             ports.close()
@@ -272,7 +292,13 @@ class PushSession:
 
     @property
     def closed(self) -> bool:
-        return bool(self._over)
+        """Whether it is over, by us or by the device."""
+        return bool(self._over) or self._line.hung_up
+
+    @property
+    def heard_us(self) -> int:
+        """When something came last (monotonic)."""
+        return self._heard_us
 
 
 def path_of(uri: str) -> str:

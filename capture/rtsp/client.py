@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from capture.rtsp.auth import Credentials
 from capture.rtsp.line import Line, open_line, unreachable
 from capture.rtsp.message import (
+    EarlyData,
     Frames,
     Interleaved,
     Message,
@@ -57,7 +58,7 @@ class RtspClient:
         self._answer_seconds = answer_seconds
         self._parser = MessageParser()
         self._cseq = 0
-        self._early: list[Interleaved] = []  # data that came between the answers
+        self._early = EarlyData(name)
         self._unanswered: dict[str, tuple[str, str]] = {}  # CSeq -> method and URI of a keep-alive
         self.session = ""
 
@@ -189,9 +190,7 @@ class RtspClient:
         Raises:
             SourceError: what comes is not RTSP, or the device forgot the session.
         """
-        early, self._early = self._early, []
-        for channel, payload in early:
-            frames.take(channel, payload)
+        self._early.hand_out(frames)
         others: list[Message] = []
         self._parser.sort(data, frames, others)
         for response in self._responses(others):
@@ -202,7 +201,7 @@ class RtspClient:
         responses = []
         for message in messages:
             if isinstance(message, Interleaved):
-                self._early.append(message)
+                self._early.add(message)
             elif isinstance(message, Response):
                 responses.append(message)
             else:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import select
 import socket
 from contextlib import suppress
 
@@ -96,11 +97,13 @@ class Line:
         return [(wall_us + at_us, data) for at_us, data in found]
 
     async def next(self) -> bytes:
-        """What comes next; waits for it.
+        """What comes next; waits for it, and lets others go on even if it is there: who floods us while we wait
+        for an answer must stop neither them nor our time-outs.
 
         Raises:
             SourceUnreachable: the connection is over.
         """
+        await self._clock.wait(0)
         while not (data := self._take()):
             await self._clock.wait(ANSWER_BEAT_S)
         return data
@@ -160,6 +163,13 @@ class Line:
             return str(self._socket.getsockname()[0]), str(self._socket.getpeername()[0])
         except OSError as error:
             raise unreachable(error, f"source {self._name}: the connection broke") from None
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the other end closed the connection; what it sent before may not have been read yet."""
+        looking = select.poll()
+        looking.register(self._socket, select.POLLRDHUP)
+        return bool(looking.poll(0))  # errors and hang-ups are told without being asked for
 
     def close(self) -> None:
         self._socket.close()

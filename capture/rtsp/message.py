@@ -6,12 +6,15 @@ import struct
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from kernel.errors import SourceProtocolError
+from kernel.errors import SourceProtocolError, SourceSendsGarbage
 
 _DOLLAR = 0x24
 _FRAME_HEAD = struct.Struct(">BBH")  # dollar sign, channel, size
-_MAX_HEADER_BYTES = 64 * 1024
-_MAX_BODY_BYTES = 1024 * 1024
+_MAX_HEADER_BYTES = 16 * 1024
+_MAX_BODY_BYTES = 256 * 1024  # a description of many tracks has some kilobytes
+_MAX_EARLY_BYTES = 4 << 20  # about a second of the fastest camera
+_LONGEST_NUMBER = 9  # digits; Python refuses to read thousands of them
+_EARLY_OVERHEAD = 128  # bytes that each packet costs beside its payload
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,6 +124,29 @@ class MessageParser:
         self._rest = data[position:]
 
 
+class EarlyData:
+    """Packets that came between requests and answers, for as long as nobody takes them; bounded."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name  # of the source, for messages
+        self._packets: list[Interleaved] = []
+        self._size = 0
+
+    def add(self, packet: Interleaved) -> None:
+        """Raises: SourceSendsGarbage: it sends on and on where it should answer."""
+        self._size += len(packet.payload) + _EARLY_OVERHEAD
+        if self._size > _MAX_EARLY_BYTES:
+            raise SourceSendsGarbage(f"source {self._name}: the device sends data instead of answers.")
+        self._packets.append(packet)
+
+    def hand_out(self, frames: Frames) -> None:
+        """Give them away, in order."""
+        if self._packets:
+            packets, self._packets, self._size = self._packets, [], 0
+            for channel, payload in packets:
+                frames.take(channel, payload)
+
+
 class _Listed:
     """Packets among the messages, in order."""
 
@@ -139,8 +165,10 @@ def _text_message(data: bytes, start: int) -> tuple[Response | Request | None, i
     if data[start] in b"\r\n":  # a line end between messages means nothing
         return None, start + 1
     end = data.find(b"\r\n\r\n", start)
+    if (end if end >= 0 else len(data)) - start > _MAX_HEADER_BYTES:
+        raise SourceProtocolError("the device sends a message without end.")
     if end < 0:
-        if len(data) - start > _MAX_HEADER_BYTES or not data[start : start + 1].isalpha():
+        if not data[start : start + 1].isalpha():
             raise SourceProtocolError("the device sends bytes that are not RTSP.")
         return None
     first, *lines = data[start:end].decode("utf-8", "replace").split("\r\n")
@@ -159,14 +187,14 @@ def _headers(lines: list[str]) -> Headers:
 
 def _content_length(headers: Headers) -> int:
     text = headers.get("content-length", "0")
-    if not text.isdecimal() or int(text) > _MAX_BODY_BYTES:
+    if not text.isdecimal() or len(text) > _LONGEST_NUMBER or int(text) > _MAX_BODY_BYTES:
         raise SourceProtocolError("the device announces a message of impossible length.")
     return int(text)
 
 
 def _message(first: str, headers: Headers, body: bytes) -> Response | Request:
     words = first.split(" ", 2)
-    if words[0].startswith("RTSP/") and len(words) > 1 and words[1].isdecimal():
+    if words[0].startswith("RTSP/") and len(words) > 1 and words[1].isdecimal() and len(words[1]) == 3:
         return Response(status=int(words[1]), headers=headers, body=body)
     if len(words) == 3 and words[2].startswith("RTSP/"):
         return Request(method=words[0], uri=words[1], headers=headers, body=body)

@@ -23,6 +23,19 @@ _MOST_RUNS = 10_000
 _TOO_LARGE = 1 << 62  # for a catalogue; no time of ours is later
 
 
+_LOST = "lost-"
+
+
+def gap_of_segment(segment_id: str) -> str:
+    """Id of the gap for a segment that an agent has sealed and the recorder does not get."""
+    return _LOST + segment_id
+
+
+def segment_of_gap(gap_id: str) -> str:
+    """Which segment a gap stands for; empty: none, nothing was recorded of its time."""
+    return gap_id.removeprefix(_LOST) if gap_id.startswith(_LOST) else ""
+
+
 def _are_sensible(*numbers: int | None) -> bool:
     return all(number is None or abs(number) < _TOO_LARGE for number in numbers)
 

@@ -11,18 +11,22 @@ from kernel.timerange import TimeRange
 class Codec(StrEnum):
     """Codecs that a source may send into the ring."""
 
-    H264 = "h264"
-    H265 = "h265"
-    AAC = "aac"
-    G711A = "g711a"
-    G711U = "g711u"
-    G726 = "g726"
-    OPUS = "opus"
-    MJPEG = "mjpeg"
+    is_video: bool  # an attribute, not a property: it is asked for every frame
 
-    @property
-    def is_video(self) -> bool:
-        return self in (Codec.H264, Codec.H265, Codec.MJPEG)
+    H264 = "h264", True
+    H265 = "h265", True
+    AAC = "aac", False
+    G711A = "g711a", False
+    G711U = "g711u", False
+    G726 = "g726", False
+    OPUS = "opus", False
+    MJPEG = "mjpeg", True
+
+    def __new__(cls, value: str, is_video: bool) -> Codec:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.is_video = is_video
+        return member
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -179,7 +179,8 @@ def upgrade() -> None:
             ("state", "wall_start_us"),
         ):
             name = f"ix_segment_{first}_{second}"
-            batch_op.create_index(batch_op.f(name), [first, second], unique=False)
+            # A chain cannot fork: no two segments of a source have one number.
+            batch_op.create_index(batch_op.f(name), [first, second], unique=second == "chain_number")
 
     with op.batch_alter_table("source_health", schema=None) as batch_op:
         batch_op.add_column(

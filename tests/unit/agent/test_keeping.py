@@ -11,8 +11,9 @@ from agent.gaps import GapLedger
 from agent.settings import AgentSettings, load_agent_settings
 from agent.shelf import Entry
 from kernel.errors import FixityError, SettingsError, StorageError
-from kernel.model.agent import AgentGap, Receipt
+from kernel.model.agent import AgentGap, Receipt, gap_of_segment
 from kernel.model.footage import GapCause
+from kernel.timerange import TimeRange
 from tests.support.agent import Computer
 
 
@@ -74,11 +75,16 @@ def test_a_segment_that_vanished_before_it_was_sent_is_told_of(computer: Compute
     assert computer.shelf.waiting() == []
     reasons = [path.read_text() for path in (computer.home / "aside").glob("*.reason.txt")]
     assert reasons == ["its segment is gone, and the recorder never had it\n"]
+    gap_id = gap_of_segment(entry.claim.segment_id)
+    gap = dict(computer.ledger.untold())[gap_id]
+    assert (gap.start_us, gap.end_us, gap.cause) == (entry.start_us, entry.end_us, GapCause.CRASH)
+    computer.start()
+    assert [one for one, _ in computer.ledger.untold()].count(gap_id) == 1
 
 
 def test_a_refused_segment_is_kept_and_tried_again_at_the_next_start(computer: Computer) -> None:
     (entry,) = record(computer)
-    computer.shelf.refuse(entry, "the label of another source")
+    computer.shelf.refuse(entry, "the label of another source", again_us=1 << 62)
     assert (computer.shelf.waiting(), computer.shelf.refused()) == ([], 1)
     computer.start()
     assert computer.shelf.waiting() == [entry]
@@ -166,6 +172,24 @@ def test_a_lasting_gap_begins_behind_footage_that_was_recovered(tmp_path: Path) 
     gaps.recorded(150)  # at the next start
     ((again, moved),) = gaps.untold()
     assert (again, moved.start_us, moved.end_us) == (gap_id, 150, None)
+
+
+def test_a_lost_segment_stays_a_gap_until_it_arrives(tmp_path: Path) -> None:
+    """Invariant 5; over starts of the agent, and however often it is said."""
+    ledger(tmp_path).lost("seg-1", TimeRange(start_us=100, end_us=200), GapCause.GARBAGE, "refused")
+    ((gap_id, gap),) = ledger(tmp_path).untold()
+    assert gap == AgentGap(start_us=100, end_us=200, cause=GapCause.GARBAGE, detail="refused")
+    ledger(tmp_path).told(gap_id, gap)
+    gaps = ledger(tmp_path)
+    gaps.lost("seg-1", TimeRange(start_us=100, end_us=200), GapCause.GARBAGE, "refused")
+    gaps.arrived("seg-2")
+    assert gaps.untold() == []
+    gaps.arrived("seg-1")
+    ((again, taken_back),) = ledger(tmp_path).untold()
+    assert (again, taken_back.start_us, taken_back.end_us) == (gap_id, 100, 100)
+    gaps.told(again, taken_back)
+    gaps.arrived("seg-1")
+    assert ledger(tmp_path).untold() == []
 
 
 # --- settings

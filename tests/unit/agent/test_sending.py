@@ -13,8 +13,8 @@ from agent.sender import Sender
 from agent.shelf import Entry
 from agent.timekeeper import KeptOffset
 from kernel.clock import SECOND_US
-from kernel.errors import RecorderError, RecorderUnreachable, SegmentRefused
-from kernel.model.agent import AgentGap, AgentReport, Known, Receipt, SegmentClaim
+from kernel.errors import RecorderError, RecorderUnreachable, SegmentNotYet, SegmentRefused
+from kernel.model.agent import AgentGap, AgentReport, Known, Receipt, SegmentClaim, gap_of_segment
 from kernel.model.footage import GapCause
 from tests.support.agent import Computer
 
@@ -30,6 +30,8 @@ class Recorder:
     gaps: dict[str, AgentGap] = field(default_factory=dict)
     refuses: set[str] = field(default_factory=set)
     conflicts: set[str] = field(default_factory=set)
+    puts_off: set[str] = field(default_factory=set)
+    heard: list[str] = field(default_factory=list)  # of what it was told, in order
     answers: bool = True
     loses_receipts: bool = False
 
@@ -40,6 +42,7 @@ class Recorder:
 
     def report(self, report: AgentReport) -> None:
         self.reports.append(report)
+        self.heard.append("report")
 
     def known(self, claims: Sequence[SegmentClaim]) -> Known:
         ids = [claim.segment_id for claim in claims]
@@ -52,6 +55,8 @@ class Recorder:
     def send(self, claim: SegmentClaim, path: Path) -> Receipt:
         if claim.segment_id in self.refuses:
             raise SegmentRefused
+        if claim.segment_id in self.puts_off:
+            raise SegmentNotYet
         assert path.stat().st_size == claim.size_bytes
         self.sent.append(claim.segment_id)
         receipt = Receipt(
@@ -64,6 +69,7 @@ class Recorder:
 
     def tell_gap(self, gap_id: str, gap: AgentGap) -> None:
         self.gaps[gap_id] = gap
+        self.heard.append(gap_id)
 
 
 @pytest.fixture
@@ -129,6 +135,62 @@ def test_one_bad_segment_holds_up_no_other(computer: Computer) -> None:
     assert all(computer.shelf.path_of(one).exists() for one in (refused, conflicting, damaged))
     sender(computer, recorder).run_once()
     assert recorder.reports[-1].refused == 3
+
+
+def test_what_the_recorder_does_not_get_is_a_gap_before_its_run_is_over(computer: Computer) -> None:
+    """Invariant 5: refused, in conflict, damaged, gone."""
+    lost = refused, conflicting, damaged, gone = computer.shelf.waiting()[:4]
+    computer.shelf.path_of(damaged).write_bytes(b"\0" * damaged.claim.size_bytes)
+    computer.shelf.path_of(gone).unlink()
+    recorder = Recorder(
+        computer, refuses={refused.claim.segment_id}, conflicts={conflicting.claim.segment_id}
+    )
+    sender(computer, recorder).run_once()
+    assert recorder.reports[-1].unfinished_runs == (refused.run_id,)
+    recorder.heard.clear()
+    sender(computer, recorder).run_once()
+    told = [recorder.gaps[gap_of_segment(one.claim.segment_id)] for one in lost]
+    assert [(gap.start_us, gap.end_us) for gap in told] == [(one.start_us, one.end_us) for one in lost]
+    assert [gap.cause for gap in told] == [GapCause.GARBAGE] * 3 + [GapCause.CRASH]
+    assert recorder.reports[-1].unfinished_runs == ()
+    assert recorder.heard[-1] == "report"
+    assert len(recorder.heard) == 5
+
+
+def test_what_was_refused_is_tried_again_later_and_its_gap_taken_back(computer: Computer) -> None:
+    refused = computer.shelf.waiting()[0]
+    segment_id = refused.claim.segment_id
+    recorder = Recorder(computer, refuses={segment_id})
+    made = sender(computer, recorder)
+    made.run_once()
+    recorder.refuses.clear()
+    made.run_once()
+    assert segment_id not in recorder.sent
+    assert recorder.gaps[gap_of_segment(segment_id)].end_us == refused.end_us
+    computer.clock.advance(3601)
+    made.run_once()
+    assert segment_id in recorder.sent
+    assert computer.shelf.refused() == 0
+    made.run_once()
+    assert recorder.gaps[gap_of_segment(segment_id)].end_us == refused.start_us
+    assert computer.ledger.untold() == []
+
+
+def test_a_segment_that_is_put_off_holds_up_no_other_and_waits_for_its_turn(computer: Computer) -> None:
+    """The recorder's clock was set back: its run is not over, and nothing of it is lost."""
+    early, *good = computer.shelf.waiting()
+    recorder = Recorder(computer, puts_off={early.claim.segment_id})
+    made = sender(computer, recorder)
+    made.run_once()
+    assert recorder.sent == ids(good)
+    recorder.puts_off.clear()
+    made.run_once()
+    assert recorder.reports[-1].unfinished_runs == (early.run_id,)
+    assert (computer.shelf.waiting(), computer.shelf.refused()) == ([early], 0)
+    assert gap_of_segment(early.claim.segment_id) not in recorder.gaps
+    computer.clock.advance(301)
+    made.run_once()
+    assert computer.shelf.waiting() == []
 
 
 def test_runs_are_named_as_unfinished_until_all_of_them_is_sent(computer: Computer) -> None:

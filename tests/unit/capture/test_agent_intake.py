@@ -15,8 +15,16 @@ from capture.agent_intake import IncomingSegment
 from capture.recover import recover
 from cli.check import chain_faults
 from kernel.clock import SECOND_US, FakeClock
-from kernel.errors import CatalogError, DiskFull, DiskLost, FixityError, FootageConflict, FootageError
-from kernel.model.agent import AgentGap, AgentReport, SegmentClaim
+from kernel.errors import (
+    CatalogError,
+    DiskFull,
+    DiskLost,
+    FixityError,
+    FootageConflict,
+    FootageError,
+    SegmentNotYet,
+)
+from kernel.model.agent import AgentGap, AgentReport, SegmentClaim, gap_of_segment
 from kernel.model.footage import ClockBasis, EndReason, GapCause, Run, RunOrigin, SourceState
 from kernel.timerange import TimeRange
 from tests.support.agent import SOURCE, Computer
@@ -235,6 +243,16 @@ def test_a_time_that_cannot_be_is_refused(centre: Receiver, computer: Computer) 
     _refused(centre, entry.claim, data, "in the future")
 
 
+def test_what_lies_in_the_future_is_refused_for_now_only(centre: Receiver, computer: Computer) -> None:
+    """The recorder's clock was set back for a while; an agent must not take that for the last word."""
+    entry = computer.shelf.waiting()[0]
+    centre.clock.step_wall(-3600)
+    with pytest.raises(SegmentNotYet, match="in the future"):
+        centre.link().send(entry.claim, computer.shelf.path_of(entry))
+    centre.clock.step_wall(3600)
+    centre.link().send(entry.claim, computer.shelf.path_of(entry))
+
+
 def test_more_than_was_said_is_refused_while_it_comes(centre: Receiver, computer: Computer) -> None:
     entry = computer.shelf.waiting()[0]
     upload = begin(centre, computer, entry)
@@ -341,6 +359,19 @@ def test_a_gap_is_the_same_however_often_it_is_told(centre: Receiver) -> None:
         centre.intake.told_gap(OTHER, "gap-1", lasting)
     centre.intake.told_gap(SOURCE, "gap-1", replace(lasting, end_us=lasting.start_us))
     assert footage.gaps_of(SOURCE, EVER) == []
+
+
+def test_the_gap_of_a_segment_hides_nothing_that_is_here_under_its_id(
+    centre: Receiver, computer: Computer
+) -> None:
+    """A declared gap beats footage when clips are cut."""
+    entry, missing = computer.shelf.waiting()[:2]
+    send(centre, computer, entry)
+    for one in (entry, missing):
+        told = AgentGap(start_us=one.start_us, end_us=one.end_us, cause=GapCause.GARBAGE, detail="")
+        centre.intake.told_gap(SOURCE, gap_of_segment(one.claim.segment_id), told)
+    (gap,) = centre.catalogue.footage.gaps_of(SOURCE, EVER)
+    assert (gap.start_us, gap.end_us) == (missing.start_us, missing.end_us)
 
 
 def test_a_gap_that_the_agent_told_is_not_taken_back_when_it_is_heard(centre: Receiver) -> None:

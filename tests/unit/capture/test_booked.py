@@ -11,7 +11,17 @@ from capture.worker import Duties, record
 from kernel.clock import SECOND_US, FakeClock
 from kernel.desired import RoomUse
 from kernel.errors import CatalogError
-from kernel.model.footage import Booking, EndReason, Gap, GapCause, SourceState
+from kernel.model.footage import (
+    Booking,
+    ClockBasis,
+    EndReason,
+    Gap,
+    GapCause,
+    Run,
+    RunOrigin,
+    Segment,
+    SourceState,
+)
 from kernel.model.source import RecordMode, Wish
 from kernel.settings import CutSettings
 from kernel.timerange import TimeRange
@@ -173,3 +183,50 @@ def test_a_source_that_is_away_when_recording_begins_is_not_said_to_miss_a_recor
     ledger.outage(GapCause.CAMERA_LOST, "gone, too")
     ledger.resumed(12_000)
     assert gaps(rows) == [(1_000, 9_000, GapCause.STOPPED), (9_000, 12_000, GapCause.DISK_LOST)]
+
+
+async def test_a_booking_during_which_no_recorder_ran_is_declared_once(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    """Invariant 5: its room was booked, so the time was expected, pre-roll and post-roll included."""
+    rows, bookings = MemoryRows(), Bookings(START_US - 7200 * SECOND_US, START_US - 3600 * SECOND_US)
+    for _ in range(2):
+        ticks = iter(range(5))
+        await follow(
+            Script(clock), rows, tmp_path, clock, bookings, lambda ticks=ticks: next(ticks, None) is None
+        )
+    missed = (START_US - 7201 * SECOND_US, START_US - 3599 * SECOND_US, GapCause.NOT_RECORDING)
+    assert gaps(rows) == [missed]
+
+
+def test_footage_that_was_handed_in_ends_no_outage() -> None:
+    """A file of tomorrow must not hide what is missing today."""
+    rows = MemoryRows()
+    for run_id, origin, end_us in (("live", RunOrigin.LIVE, 5_000), ("file", RunOrigin.INTAKE, 90_000)):
+        rows.start_run(
+            Run(id=run_id, source_id="cam", started_us=0, ended_us=None, end_reason=None, origin=origin)
+        )
+        rows.add_segment(segment(run_id, end_us))
+    ledger = GapLedger("cam", rows)
+    ledger.expect(9_000, None)
+    assert gaps(rows) == [(5_000, None, GapCause.NOT_RECORDING)]
+
+
+def segment(run_id: str, end_us: int) -> Segment:
+    return Segment(
+        id=run_id,
+        run_id=run_id,
+        source_id="cam",
+        sequence=0,
+        wall=TimeRange(start_us=0, end_us=end_us),
+        media_start=0,
+        media_duration=1,
+        timescale=90_000,
+        clock_basis=ClockBasis.ARRIVAL,
+        clock_offset_us=0,
+        path=run_id,
+        size_bytes=1,
+        sha256="0" * 64,
+        chain="0" * 64,
+        end_reason=EndReason.STOPPED,
+    )

@@ -58,7 +58,7 @@ def test_an_outage_that_could_not_be_declared_keeps_its_first_cause_and_its_begi
     if then == "resumed":
         ledger.resumed(5_000)
     else:
-        ledger.stopped("tester", 5_000)
+        ledger.stopped(GapCause.STOPPED, "Stopped by tester.", 5_000)
     gap, *after = rows.gaps
     assert (gap.start_us, gap.end_us, gap.cause, gap.detail) == (
         1_000,

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from capture.figures import RecentFigures
 from capture.fragmenter import Fragment, Fragmenter
+from capture.gap_ledger import LOST_PACKETS
 from capture.memory_rows import MemoryRows
 from capture.packets import Delivery, PacketsLost, PacketSource
 from capture.patience import Backoff, Complaints
 from capture.run_clock import RunClock
-from capture.worker import record
+from capture.worker import Duties, Share, record, source_lock
 from kernel.clock import SECOND_US, FakeClock
-from kernel.errors import SettingsError, SourceRefused, SourceUnreachable, StorageError
+from kernel.errors import CatalogError, SettingsError, SourceRefused, SourceUnreachable, StorageError
+from kernel.isobmff.reader import read_fragments, read_init
 from kernel.lock import sole_user
-from kernel.model.footage import Codec, EndReason, GapCause, SourceState
+from kernel.model.footage import Codec, EndReason, Gap, GapCause, SourceState
 from kernel.settings import CaptureSettings, RingSettings, Settings, SourceSpec
 
 START_US = 1_772_420_400 * SECOND_US
@@ -336,3 +340,99 @@ def test_the_same_fault_is_news_once_a_period(clock) -> None:
     ]
     clock.advance(601)
     assert complaints.is_news("a")
+
+
+class SlowDisk:
+    """Takes nothing more after so many fragments, until it is let go."""
+
+    def __init__(self, fragments: int) -> None:
+        self._left = fragments
+        self.waits = threading.Event()
+        self.go_on = threading.Event()
+
+    def free(self, directory: Path) -> int:
+        self._left -= 1
+        if self._left < 0:
+            self.waits.set()
+            self.go_on.wait(30)
+        return 10**12
+
+
+async def test_what_waits_for_a_slow_disk_is_written_when_recording_is_stopped(
+    tmp_path, clock, video, monkeypatch
+) -> None:
+    """Invariant 5: no hole inside a sealed segment, whatever is in hand when the stop comes."""
+    disk = SlowDisk(2)
+    monkeypatch.setattr("capture.segment_writer.need_room", lambda root, *_: disk.free(root))
+    script = Script(clock, [[video.started], *batches(video.packets(), 1)])
+    rows, stop = MemoryRows(), asyncio.Event()
+    settings = settings_in(tmp_path, segment_seconds=60)
+    work = asyncio.create_task(record([spec()], settings, rows, clock, stop, open_source=script.open))
+    while not disk.waits.is_set():  # noqa: ASYNC110 - another thread sets it
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.3)  # the reader goes on until its next fragment waits, too
+    stop.set()
+    await asyncio.sleep(0.1)
+    disk.go_on.set()
+    await work
+    (sealed,) = rows.segments
+    times: list[int] = []
+    with (settings.ring_dir / sealed.path).open("rb") as file:
+        for fragment in read_fragments(file, read_init(file).size):
+            times += [sample.dts for sample in fragment.runs[1]]
+    assert len(times) >= 75
+    assert {after - before for before, after in pairwise(times)} == {3600}
+
+
+class Fussy(MemoryRows):
+    """Refuses the first gap of lost packets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused = 0
+
+    def add_gap(self, gap: Gap) -> None:
+        if gap.detail == LOST_PACKETS and not self.refused:
+            self.refused += 1
+            raise CatalogError
+        super().add_gap(gap)
+
+
+async def test_a_stretch_of_lost_pictures_that_the_catalogue_refused_is_declared_later(
+    tmp_path, clock, video
+) -> None:
+    packets = video.packets(200)
+    steps: list[Step] = [[video.started], *batches(packets[:60], 1)]
+    steps += [[PacketsLost(codec=Codec.H264, count=15)], *batches(packets[75:], 1)]
+    rows = Fussy()
+    await play(Script(clock, steps), rows, tmp_path, clock)
+    assert rows.refused == 1
+    assert [gap.detail for gap in rows.gaps].count(LOST_PACKETS) == 1
+
+
+async def test_two_recorders_never_have_the_same_source(tmp_path, clock) -> None:
+    """Under whatever name of a group: one chain has one writer."""
+    with sole_user(tmp_path / "locks", source_lock("seat-1")), pytest.raises(StorageError, match="seat-1"):
+        await record(
+            [spec()],
+            settings_in(tmp_path),
+            MemoryRows(),
+            clock,
+            asyncio.Event(),
+            duties=Duties(share=Share(group="rtsp-2")),
+        )
+
+
+async def test_a_recorder_that_lost_its_keeper_says_so_and_not_that_somebody_stopped_it(
+    tmp_path, clock, video
+) -> None:
+    rows, stop = MemoryRows(), asyncio.Event()
+    script = Script(clock, [[video.started], *batches(video.packets(60))])
+    duties = Duties(orphaned=lambda: True)
+    work = asyncio.create_task(
+        record([spec()], settings_in(tmp_path), rows, clock, stop, open_source=script.open, duties=duties)
+    )
+    await script.done.wait()
+    stop.set()
+    await work
+    assert [gap.cause for gap in rows.open_gaps()] == [GapCause.CRASH]
