@@ -1,6 +1,7 @@
 """The agent's own gaps: expected time that it did not record (invariant 5), kept until the recorder knows.
 
-What it recorded and the recorder does not get is a gap, too, until the recorder has it after all. All of it is one small file, rewritten whole. What the disk does not take now is written at the next change.
+What it recorded and the recorder does not get is a gap, too, until the recorder has it after all. All of it
+is one small file, rewritten whole. What the disk does not take now is written at the next change.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Sends what is sealed and keeps it until the receipt comes back; tells time, gaps and health on the way.
 
 One exchange: measure the time, tell gaps, report, ask which segments the recorder has, send what it lacks,
-oldest first. What the recorder does not get is a gap before its run is reported as over. Each step may be repeated: the recorder knows segments and gaps by their ids.
+oldest first. What the recorder does not get is a gap before its run is reported as over. Each step may be
+repeated: the recorder knows segments and gaps by their ids.
 """
 
 from __future__ import annotations

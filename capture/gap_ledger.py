@@ -15,6 +15,11 @@ NO_RECORDER = "No recorder was running."
 CONNECTING = "The recorder was connecting."
 
 
+_EARLIER = (GapCause.NOT_RECORDING, GapCause.DISK_LOST)
+"""Causes that say nothing new of the time since our start: on a disk that is away, earlier footage may lie
+that is settled when it is back, and the gap that lasts moves behind it (``recover.open_behind_footage``)."""
+
+
 class GapLedger:
     """Knows from when on a source is missing, and whether the catalogue knows it, too."""
 
@@ -59,7 +64,7 @@ class GapLedger:
         """
         if self._missing_since_us is None:
             return
-        if self._declared and self._before_us is not None and cause is not GapCause.NOT_RECORDING:
+        if self._declared and self._before_us is not None and cause not in _EARLIER:
             # That nobody was recording explains the time up to our start, and not what is missing since.
             self._rows.close_gap(self._source_id, self._before_us)
             self._missing_since_us = max(self._missing_since_us, self._before_us)

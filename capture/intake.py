@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -74,8 +74,8 @@ class IntakeRows(FootageRows, Protocol):
     def gaps_of(self, source_id: str, wall: TimeRange) -> list[Gap]:
         """Gaps of a source that touch a range, oldest first."""
 
-    def mark_backfill(self, gap_id: str, found: Backfill) -> None:
-        """Say of a gap what was filled afterwards; the gap stays."""
+    def start_intake(self, run: Run, holes: Iterable[Gap], filled: Mapping[str, Backfill]) -> None:
+        """Record the run, what it has nothing of, and which gaps it fills, all or nothing of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -282,6 +282,7 @@ class _Taking:
         if not self.rows.segments:
             raise IntakeRefused(f"file {path.name} holds no key frame: nothing in it can be decoded.")
         self._refuse_overlap(rows, self.wall)
+        self._refuse_unsettled(rows, self.wall)
 
     def let_go(self) -> None:
         """Close the file that was being written when the reading ended early."""
@@ -298,6 +299,31 @@ class _Taking:
                 f"({iso_utc(wall.start_us)} to {iso_utc(wall.end_us)}).",
                 hint="Check --start and --offset, or cut the file to the gap; nothing of it was taken.",
             )
+        self._refuse_open_run(rows, wall)
+
+    def _refuse_unsettled(self, rows: IntakeRows, wall: TimeRange) -> None:
+        """Files of the ring that wait for their rows, such as the rest of an intake that was interrupted."""
+        ring = self._aside.root.parent
+        files = {path.relative_to(ring).as_posix(): path for path in (ring / self.source_id).rglob("*.mp4*")}
+        known = rows.known_paths(files)
+        for path in (path for place, path in files.items() if place not in known):
+            there = _wall_of(path)
+            if there is not None and there.intersect(wall):
+                raise IntakeRefused(
+                    f"the ring holds {path.name}, which is not settled yet, and the file would lie over it.",
+                    hint="Nothing of it was taken. Start the recorder: it settles what a crash left.",
+                )
+
+    def _refuse_open_run(self, rows: IntakeRows, wall: TimeRange) -> None:
+        """What is being recorded, or waits for ``recover``, has no row yet and would come on top."""
+        for run in rows.unfinished_runs():
+            if run.source_id == self.source_id and run.started_us < wall.end_us:
+                raise IntakeRefused(
+                    f"source {self.source_id} has a run since {iso_utc(run.started_us)} that is not over, "
+                    f"and the file would lie over it ({iso_utc(wall.start_us)} to {iso_utc(wall.end_us)}).",
+                    hint="Nothing of it was taken. Take it in when that run is over: stop this source. If "
+                    "no recorder runs, start it: it settles what a crash left.",
+                )
 
     def _follow(self, demuxer: Demuxer, progress: Callable[[int], None]) -> None:
         for made in demuxer.deliveries():
@@ -411,20 +437,19 @@ class _Taking:
 
 
 def _store(taking: _Taking, root: Path, rows: IntakeRows, progress: Progress) -> None:
-    """Everything is read and sealed: move it into the ring, with its rows. The order of invariant 1."""
+    """Everything is read and sealed: move it into the ring, with its rows. The order of invariant 1.
+
+    The gaps come before the first segment, which would span a hole: what comes in between may be a crash.
+    """
     segments = taking.rows.segments
-    rows.start_run(taking.run)
+    holes = [_hole(taking.source_id, wall) for wall in taking.holes]
+    rows.start_intake(taking.run, holes, _filled(taking, rows))
     for number, segment in enumerate(segments):
         with one_at_a_time(root, CHAIN_LOCK):  # a recorder that starts must not settle a file in between
             _move(root / ASIDE / segment.path, root / segment.path, root)
             chain = chain_value(rows.last_chain(segment.source_id), bytes.fromhex(segment.sha256))
             rows.add_segment(replace(segment, chain=chain))
         progress("store", (number + 1) / len(segments))
-    filled = subtract(taking.wall, taking.holes)
-    for gap in rows.gaps_of(taking.source_id, taking.wall):
-        _mark(gap, filled, rows)
-    for wall in taking.holes:
-        rows.add_gap(_hole(taking.source_id, wall))
 
 
 def _move(aside: Path, final: Path, root: Path) -> None:
@@ -434,15 +459,22 @@ def _move(aside: Path, final: Path, root: Path) -> None:
         fsync_directory(final.parent)
 
 
-def _mark(gap: Gap, filled: list[TimeRange], rows: IntakeRows) -> None:
+def _filled(taking: _Taking, rows: IntakeRows) -> dict[str, Backfill]:
     """A declared gap beats what lies in it, unless it is marked as filled; it stays visible all the same."""
+    pictures = subtract(taking.wall, taking.holes)
+    marks = {gap.id: _mark(gap, pictures) for gap in rows.gaps_of(taking.source_id, taking.wall)}
+    return {gap_id: mark for gap_id, mark in marks.items() if mark is not None}
+
+
+def _mark(gap: Gap, pictures: list[TimeRange]) -> Backfill | None:
+    """What is to be said of a gap now; None: nothing else than before."""
     if gap.end_us is None:  # it lasts, so that this is a part of it
-        rows.mark_backfill(gap.id, Backfill.PART)
-        return
+        return Backfill.PART
     wall = TimeRange(start_us=gap.start_us, end_us=gap.end_us)
-    left = sum(part.duration_us for part in subtract(wall, filled))
-    if left < wall.duration_us and gap.backfill is not Backfill.WHOLE:
-        rows.mark_backfill(gap.id, Backfill.PART if left else Backfill.WHOLE)
+    left = sum(part.duration_us for part in subtract(wall, pictures))
+    if left == wall.duration_us or gap.backfill is Backfill.WHOLE:
+        return None
+    return Backfill.PART if left else Backfill.WHOLE
 
 
 def _hole(source_id: str, wall: TimeRange) -> Gap:
@@ -455,6 +487,16 @@ def _hole(source_id: str, wall: TimeRange) -> Gap:
         cause=GapCause.NOT_RECORDING,
         detail=_HOLE,
     )
+
+
+def _wall_of(path: Path) -> TimeRange | None:
+    """Of a file of the ring; None: nothing in it can be read, or it has just been sealed or removed."""
+    with _translated():
+        try:
+            found = read_segment(path)
+        except FileNotFoundError:
+            return None
+    return found.wall if found is not None else None
 
 
 def _keep_receipt(receipt: IntakeReceipt, directory: Path) -> None:

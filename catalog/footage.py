@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sqlalchemy import Engine, or_
 from sqlalchemy.dialects import postgresql, sqlite
@@ -44,16 +44,22 @@ class Footage:
         with writing(self._engine) as session:
             if session.get(RunRow, run.id) is not None:
                 return
-            session.add(
-                RunRow(
-                    id=run.id,
-                    source_id=run.source_id,
-                    started_us=run.started_us,
-                    ended_us=run.ended_us,
-                    end_reason=run.end_reason,
-                    origin=run.origin,
-                )
-            )
+            session.add(_run_row(run))
+
+    def start_intake(self, run: Run, holes: Iterable[Gap], filled: Mapping[str, Backfill]) -> None:
+        """Record a run that is handed in, before its footage; in one transaction.
+
+        Args:
+            holes: time of the run that nothing was recorded of.
+            filled: what the run fills of gaps that were declared before, by their ids; the gaps stay.
+        """
+        with writing(self._engine) as session:
+            session.add(_run_row(run))
+            session.add_all([_gap_row(gap) for gap in holes])
+            for gap_id, found in filled.items():
+                gap = session.get(GapRow, gap_id)
+                if gap is not None:  # else whoever declared it has taken it back meanwhile
+                    gap.backfill = found
 
     def end_run(self, run_id: str, ended_us: int, reason: EndReason) -> None:
         """Record that a connection ended, and why."""
@@ -317,6 +323,17 @@ def _newest_link(source_id: str) -> SelectOfScalar[SegmentRow]:
 def _open_gap(session: Session, source_id: str) -> GapRow | None:
     lasting = select(GapRow).where(GapRow.source_id == source_id).where(col(GapRow.wall_end_us).is_(None))
     return session.exec(lasting).first()
+
+
+def _run_row(run: Run) -> RunRow:
+    return RunRow(
+        id=run.id,
+        source_id=run.source_id,
+        started_us=run.started_us,
+        ended_us=run.ended_us,
+        end_reason=run.end_reason,
+        origin=run.origin,
+    )
 
 
 def _gap_row(gap: Gap) -> GapRow:

@@ -77,8 +77,7 @@ class RoomChecker:
         around = self._around
         specs = _sources_of(around.cameras, room_id)
         checkup_id, at_us = new_id("checkup"), around.clock.now_us()
-        with ThreadPoolExecutor(_DECODERS, thread_name_prefix="checkup") as decoders:
-            found = await asyncio.gather(*(self._check_source(one, checkup_id, decoders) for one in specs))
+        found = await self._check_all(specs, checkup_id)
         disk = judge_disk(await asyncio.to_thread(around.days_left))
         results = [result for one in found for result in one]
         checkup = Checkup(
@@ -92,6 +91,21 @@ class RoomChecker:
         verdict = "passed" if checkup.passed else "failed"
         _log.info(f"room {room_id} was checked and {verdict}", action="checkup.done", checkup=checkup.id)
         return checkup
+
+    async def _check_all(
+        self, specs: Sequence[SourceSpec], checkup_id: str
+    ) -> Sequence[Sequence[CheckResult]]:
+        """All sources at once; where one raises, or the check is cancelled, the others are let go of."""
+        decoders = ThreadPoolExecutor(_DECODERS, thread_name_prefix="checkup")
+        checks = [asyncio.ensure_future(self._check_source(one, checkup_id, decoders)) for one in specs]
+        try:
+            return await asyncio.gather(*checks)
+        finally:
+            for check in checks:
+                check.cancel()
+            # Not waited for: this is the loop that serves everybody. What is being decoded ends by itself.
+            decoders.shutdown(wait=False, cancel_futures=True)
+            await asyncio.gather(*checks, return_exceptions=True)
 
     async def _check_source(
         self, spec: SourceSpec, checkup_id: str, decoders: Executor

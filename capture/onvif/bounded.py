@@ -1,5 +1,5 @@
-"""HTTP whose answers are bounded: a device, or who answers in its place, may send without end or a few kilobytes
-that unpack to gigabytes. What is too much is refused while it comes, challenges for a password included.
+"""HTTP whose answers are bounded: a device, or who answers in its place, may send without end, or a few
+kilobytes that unpack to gigabytes. What is too much is refused while it comes, challenges for a password too.
 """
 
 from __future__ import annotations

@@ -111,8 +111,8 @@ class PushListener:
         """What the device of that source pushes, once it calls; an ``OpenSource``.
 
         Raises:
-            SourceUnreachable: it has not called for ``connect_seconds``, or several times that from the second
-                time on; it may while nobody waits.
+            SourceUnreachable: it has not called for ``connect_seconds``, or several times that from the
+                second try on; it may while nobody waits.
             SourceError: it called and announced what cannot be recorded.
         """
         desk = self._desks.setdefault(path_of(spec.uri), _Desk(spec=spec))

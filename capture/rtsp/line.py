@@ -97,8 +97,8 @@ class Line:
         return [(wall_us + at_us, data) for at_us, data in found]
 
     async def next(self) -> bytes:
-        """What comes next; waits for it, and lets others go on even if it is there: who floods us while we wait
-        for an answer must stop neither them nor our time-outs.
+        """What comes next; waits for it, and lets others go on even if it is there: who floods us while we
+        wait for an answer must stop neither them nor our time-outs.
 
         Raises:
             SourceUnreachable: the connection is over.

@@ -243,7 +243,7 @@ class Kept:
 
     def _read(self, look: Callable[[Catalogue], Any], nothing: Any) -> Any:
         # The recorder makes and migrates the catalogue before it takes its lock.
-        if not (self.ring / ".recorder.lock").exists():
+        if not (self.home / "data" / ".recorder.lock").exists():
             return nothing
         with closing(Catalogue.open(f"sqlite:///{self.home / 'data' / 'catalogue.sqlite'}")) as catalogue:
             return look(catalogue)

@@ -298,13 +298,17 @@ async def pushed(root: Path, command: Callable[[str], list[str]]) -> Recording:
     )
     process = None
     try:
-        began = asyncio.create_task(
-            asyncio.create_subprocess_exec(
+
+        async def begin() -> asyncio.subprocess.Process:
+            while not listener._desks:  # noqa: ASYNC110 - before, the path is not found, and programs give up
+                await asyncio.sleep(0.05)
+            return await asyncio.create_subprocess_exec(
                 *command(f"127.0.0.1:{listener.port}/hall/1"),
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
             )
-        )
+
+        began = asyncio.create_task(begin())
 
         def over(rows: MemoryRows) -> bool:
             health = rows.health.get("hall")

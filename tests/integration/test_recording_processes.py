@@ -117,6 +117,25 @@ def test_a_killed_process_costs_its_own_sources_a_declared_gap_and_no_frame_that
     catalogue.close()
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux: reads /proc")
+def test_a_killed_keeper_is_no_stop_by_somebody(recorder: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    """Its children seal what is open and end: gaps that nobody asked for may be fetched afterwards."""
+    database = tmp_path / CATALOGUE_FILE
+    wait_for(lambda: database.exists() and len(children(recorder)) == 2, recorder)
+    catalogue = Catalogue.open(f"sqlite:///{database}")
+    wait_for(lambda: len(catalogue.footage.unfinished_runs()) == len(SOURCES), recorder)
+    left = children(recorder).values()
+    recorder.kill()
+    recorder.wait()
+    deadline = time.monotonic() + PATIENCE_S
+    while any(Path(f"/proc/{pid}").exists() for pid in left):
+        assert time.monotonic() < deadline, "a child outlives its keeper"
+        time.sleep(0.1)
+    assert [gap.cause for gap in catalogue.footage.open_gaps()] == [GapCause.CRASH] * len(SOURCES)
+    assert catalogue.footage.unfinished_runs() == []
+    catalogue.close()
+
+
 def _gaps(catalogue: Catalogue):
     from kernel.timerange import TimeRange
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from capture.memory_rows import MemoryRows
 from capture.packets import Delivery, PacketsLost, PacketSource, TrackStarted
+from capture.rtsp import tls
 from capture.rtsp.replay import open_rtsp_replay
 from capture.rtsp.stream import RtspStream, open_rtsp
 from capture.worker import record
@@ -169,6 +171,7 @@ async def test_a_certificate_of_a_trusted_authority_needs_no_pin_but_the_right_n
         trusted = tmp_path / "authorities.pem"
         trusted.write_bytes(served.certificate.pem)
         monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+        monkeypatch.setattr(tls, "_context", tls._context.__wrapped__)  # read them at each connection
         stream = await open_rtsp(spec(served), PATIENT, CLOCK)
         await read_until(stream, at_least(1))
         await stream.close()
@@ -195,6 +198,38 @@ async def test_a_camera_without_tls_is_told_as_such() -> None:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(SourceProtocolError, match="does not speak TLS"):
             await open_rtsp(spec(served, uri=f"rtsps://127.0.0.1:{port}/cam"), PATIENT, CLOCK)
+
+
+async def test_a_camera_that_does_not_show_its_certificate_again_is_told_as_such() -> None:
+    """The second connection is to tell what to pin; the gap must not say that we crashed."""
+    made, calls = self_signed("127.0.0.1", CLOCK.now_us()), 0
+    over = asyncio.Event()
+
+    async def first_only(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            with suppress(ssl.SSLError):
+                await writer.start_tls(made.context)
+        else:
+            await reader.read(-1)
+            over.set()
+        writer.close()
+
+    async with await asyncio.start_server(first_only, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with centre() as served:
+            at = spec(served, uri=f"rtsps://127.0.0.1:{port}/cam")
+        with pytest.raises(SourceProtocolError, match="does not answer within"):
+            await open_rtsp(at, CaptureSettings(connect_seconds=0.5), CLOCK)
+        await over.wait()
+
+
+def test_authorities_are_read_once() -> None:
+    """It takes 25 ms, in which no other source is read."""
+    for trusting in (False, True):
+        assert tls._context(trusting=trusting) is tls._context(trusting=trusting)
+    assert tls._context(trusting=False).verify_mode is ssl.CERT_REQUIRED
 
 
 async def test_tls_never_comes_by_datagrams_in_the_clear() -> None:

@@ -179,10 +179,10 @@ def test_a_source_that_is_away_when_recording_begins_is_not_said_to_miss_a_recor
     )
     ledger = GapLedger("cam", rows)
     ledger.expect(9_000, None)
-    ledger.outage(GapCause.DISK_LOST, "no disk")
+    ledger.outage(GapCause.REFUSED, "wrong password")
     ledger.outage(GapCause.CAMERA_LOST, "gone, too")
     ledger.resumed(12_000)
-    assert gaps(rows) == [(1_000, 9_000, GapCause.STOPPED), (9_000, 12_000, GapCause.DISK_LOST)]
+    assert gaps(rows) == [(1_000, 9_000, GapCause.STOPPED), (9_000, 12_000, GapCause.REFUSED)]
 
 
 async def test_a_booking_during_which_no_recorder_ran_is_declared_once(

@@ -18,12 +18,13 @@ from capture.intake import ASIDE, Handed, IntakeReceipt, take_in
 from capture.libav.recording import ToldBy, own_start
 from capture.recover import recover
 from catalog.catalogue import Catalogue
+from catalog.footage import Footage
 from cli.check import chain_faults
 from kernel.clock import SECOND_US, FakeClock
 from kernel.errors import FixityError, IntakeRefused, JianzhengError
 from kernel.isobmff.reader import read_init
 from kernel.model.cut import CutRules
-from kernel.model.footage import Backfill, ClockBasis, EndReason, Gap, GapCause, RunOrigin, Segment
+from kernel.model.footage import Backfill, ClockBasis, EndReason, Gap, GapCause, Run, RunOrigin, Segment
 from kernel.model.timeline import SessionTimeline
 from kernel.settings import RingSettings, Settings
 from kernel.timerange import TimeRange
@@ -158,6 +159,31 @@ def test_progress_goes_from_nothing_to_all(desk: Desk, tmp_path: Path) -> None:
 
 
 # --- what is refused is refused whole
+
+
+@pytest.mark.parametrize("origin", [RunOrigin.LIVE, RunOrigin.AGENT])
+def test_a_file_is_not_laid_over_a_run_that_is_not_over(
+    desk: Desk, tmp_path: Path, origin: RunOrigin
+) -> None:
+    """Its newest footage has no row yet: after it is sealed, or a crash is settled, it would lie on top."""
+    path, footage = write(tmp_path / "a.mp4"), desk.catalogue.footage
+    began_us = START + 3 * SECOND_US
+    footage.start_run(
+        Run(id="r", source_id="cam", started_us=began_us, ended_us=None, end_reason=None, origin=origin)
+    )
+    with pytest.raises(IntakeRefused, match="not over") as told:
+        desk.take(path)
+    assert "start it" in str(told.value)
+    assert desk.nothing_is_left()
+    desk.take(path, began_us - 8 * SECOND_US)  # it was over before
+    footage.end_run("r", began_us, EndReason.CRASH)
+    desk.take(path)
+
+
+def test_a_run_of_another_source_is_in_nobodys_way(desk: Desk, tmp_path: Path) -> None:
+    run = Run(id="r", source_id="screen", started_us=START, ended_us=None, end_reason=None)
+    desk.catalogue.footage.start_run(run)
+    desk.take(write(tmp_path / "a.mp4"))
 
 
 def test_a_file_that_is_not_the_announced_one_is_refused(desk: Desk, tmp_path: Path) -> None:
@@ -340,20 +366,78 @@ def test_a_file_that_does_not_say_when_it_begins_says_nothing(tmp_path: Path) ->
     assert own_start(write(tmp_path / "a.mp4")) is None
 
 
-def test_a_crash_while_it_is_stored_loses_nothing_and_opens_no_gap(
-    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What has no row yet is settled like any other file; no live footage ended with it."""
-    footage = desk.catalogue.footage
+def fall_after(segments: int, footage: Footage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After so many rows of segments were added, the next one is the last thing that happens."""
     add, added = footage.add_segment, []
 
     def fall(segment: Segment) -> None:
-        if added:
+        if len(added) == segments:
             raise KeyboardInterrupt
         added.append(segment)
         add(segment)
 
     monkeypatch.setattr(footage, "add_segment", fall)
+
+
+@pytest.mark.parametrize("stored", [0, 1])
+def test_a_crash_while_it_is_stored_leaves_no_hole_without_a_gap(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stored: int
+) -> None:
+    """Invariant 5: what is recovered spans the hole; and gaps that the file fills are known as filled."""
+    footage = desk.catalogue.footage
+    gap = Gap(
+        id="gap",
+        source_id="cam",
+        start_us=START,
+        end_us=START + SECOND_US,
+        cause=GapCause.CAMERA_LOST,
+        detail="",
+    )
+    footage.add_gap(gap)
+    fall_after(stored, footage, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        desk.take(write(tmp_path / "a.mkv", pts=[*range(50), *range(300, 350)], sound=""))
+    monkeypatch.undo()
+    recover(desk.settings.ring_dir, footage)
+    assert footage.all_segments()[-1].wall.end_us == pytest.approx(START + 14 * SECOND_US, abs=1000)
+    filled, hole = footage.gaps_of("cam", EVER)
+    assert filled == replace(gap, backfill=Backfill.WHOLE)
+    assert (hole.start_us, hole.end_us) == (START + 2 * SECOND_US, START + 12 * SECOND_US)
+
+
+def test_the_rest_of_an_interrupted_intake_is_not_laid_over(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no rows before the recorder starts; the same file again would be there twice."""
+    path, footage = write(tmp_path / "a.mp4"), desk.catalogue.footage
+    fall_after(0, footage, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        desk.take(path)
+    monkeypatch.undo()
+    with pytest.raises(IntakeRefused, match="not settled"):
+        desk.take(path)
+    recover(desk.settings.ring_dir, footage)
+    assert [one.sequence for one in footage.all_segments()] == [0, 1, 2, 3]
+
+
+def test_what_a_crash_of_the_recorder_left_is_not_laid_over(desk: Desk, tmp_path: Path) -> None:
+    elsewhere = Desk(tmp_path / "elsewhere")
+    elsewhere.take(write(tmp_path / "c.mp4"), START + SECOND_US)
+    elsewhere.catalogue.close()
+    left = desk.settings.ring_dir / (elsewhere.ring()[0] + ".part")
+    left.parent.mkdir(parents=True)
+    (elsewhere.settings.ring_dir / elsewhere.ring()[0]).rename(left)
+    with pytest.raises(IntakeRefused, match="not settled"):
+        desk.take(write(tmp_path / "a.mp4"))
+    desk.take(write(tmp_path / "b.mp4"), START - 60 * SECOND_US)
+
+
+def test_a_crash_while_it_is_stored_loses_nothing_and_opens_no_gap(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has no row yet is settled like any other file; no live footage ended with it."""
+    footage = desk.catalogue.footage
+    fall_after(1, footage, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         desk.take(write(tmp_path / "a.mp4"))
     monkeypatch.undo()

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import gzip
 import hashlib
+from contextlib import suppress
 from xml.etree import ElementTree
 
 import pytest
 
 from capture.onvif import quirks, soap
+from capture.onvif.client import OnvifClient
 from capture.onvif.device_clock import DeviceClock, read_device_time
 from capture.onvif.discovery import Found, answering, local_addresses, merged, parse_matches
 from capture.onvif.events import DeviceEvent, EventKind, parse_messages
 from capture.onvif.profiles import Profile, choose, media2_profiles, media_profiles
 from capture.onvif.recordings import Recording, choose_recording, parse_recordings
-from kernel.clock import SECOND_US
+from kernel.clock import SECOND_US, SystemClock
 from kernel.errors import SettingsError, SourceHasNoVideo, SourceNotFound, SourceProtocolError
 from kernel.model.footage import Codec
+from kernel.settings import CaptureSettings, SourceSpec
 
 SOAP12 = "http://www.w3.org/2003/05/soap-envelope"
 SOAP11 = "http://schemas.xmlsoap.org/soap/envelope/"
@@ -288,3 +293,48 @@ def test_an_interface_that_is_not_there_names_those_that_are() -> None:
     with pytest.raises(SettingsError, match="no interface nope0"):
         local_addresses("nope0")
     assert local_addresses("127.0.0.1") == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("status", "fields", "why"),
+    [
+        ("200 OK", "Content-Encoding: gzip\r\n", "is packed"),
+        ("200 OK", "", "is too long"),
+        ("401 Unauthorized", 'WWW-Authenticate: Digest realm="a", nonce="b"\r\n', "is too long"),
+    ],
+)
+async def test_answers_are_bounded_while_they_come(status: str, fields: str, why: str) -> None:
+    """What unpacks to gigabytes, or does not end: of challenges, too."""
+    asked: list[bytes] = []
+    sent = 0
+    over = asyncio.Event()
+    piece = gzip.compress(bytes(1 << 20)) if "gzip" in fields else bytes(1 << 20)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(f"HTTP/1.1 {status}\r\n{fields}Content-Length: {1 << 30}\r\n\r\n".encode())
+        with suppress(ConnectionError):
+            while True:
+                writer.write(piece)
+                await writer.drain()
+                sent += len(piece)
+        writer.close()
+        over.set()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        spec = SourceSpec(
+            id="seat-1",
+            content_kind="room",
+            uri=f"onvif://127.0.0.1:{port}",
+            username="admin",
+            password="s3cret",
+            label_zh="x",
+        )
+        async with OnvifClient(spec, CaptureSettings(connect_seconds=30), SystemClock()) as device:
+            with pytest.raises(SourceProtocolError, match=why):
+                await device.exact_clock()
+        await over.wait()
+    assert b"accept-encoding: identity\r\n" in asked[0].lower()
+    assert sent < 100 << 20

@@ -7,6 +7,7 @@ import hashlib
 import socket
 import struct
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 
@@ -382,6 +383,132 @@ async def test_what_is_no_rtsp_ends_the_call_and_nothing_else(site: Site) -> Non
     client.writer.write(b"\x16\x03\x01nonsense\r\n\r\n")
     assert await asyncio.wait_for(client.reader.read(), 5) == b""
     await site.wanted()
+
+
+async def test_a_device_that_nobody_takes_is_hung_up_on() -> None:
+    site = Site()
+    site.settings = site.settings.model_copy(update={"silence_seconds": 0.1})
+    site.listener = PushListener(site.settings, site.clock)
+    await site.listener.start()
+    await site.wanted()
+    client, _ = await pushing(site)
+    assert await client.gone()
+    client.close()
+    await site.listener.stop()
+
+
+async def test_footage_of_another_time_is_not_taken_up(site: Site) -> None:
+    """It would be dated by when it is read (invariant 6)."""
+    await site.wanted()
+    old, _ = await pushing(site)
+    old.writer.write(rtp(0, 1, PICTURE))
+    site.clock.ahead_us = 3 * 3600 * SECOND_US
+    await site.wanted()
+    assert await old.gone()
+
+
+async def test_a_device_that_hung_up_while_it_waited_is_not_taken_up(site: Site) -> None:
+    await site.wanted()
+    client, _ = await pushing(site)
+    client.writer.write(rtp(0, 1, PICTURE))
+    client.close()
+    await client.writer.wait_closed()
+    await site.wanted()
+
+
+async def test_a_device_whose_source_was_released_is_hung_up_on_and_not_found(site: Site) -> None:
+    opening = asyncio.create_task(site.open())
+    await asyncio.sleep(0)
+    opening.cancel()
+    await asyncio.gather(opening, return_exceptions=True)
+    assert await announced(await site.call()) == 404
+
+
+async def test_a_source_released_in_mid_recording_is_not_found_until_it_is_asked_for(site: Site) -> None:
+    taken = asyncio.Event()
+
+    async def record() -> None:
+        session = await site.open()
+        taken.set()
+        try:
+            while True:
+                await session.read()
+        finally:
+            await session.close()
+
+    recording = asyncio.create_task(record())
+    await asyncio.sleep(0)
+    client, _ = await pushing(site)
+    await taken.wait()
+    recording.cancel()
+    await asyncio.gather(recording, return_exceptions=True)
+    assert await client.gone()
+    assert await announced(await site.call()) == 404
+    opening = asyncio.create_task(site.open())
+    await asyncio.sleep(0)
+    await pushing(site)
+    assert await opening
+
+
+async def test_a_device_lost_after_hours_may_call_back_before_it_is_asked_for(site: Site) -> None:
+    client, session, _ = await recorded(site)
+    site.clock.ahead_us = 3 * 3600 * SECOND_US
+    client.writer.write(rtp(0, 1, PICTURE))
+    while session.silent_us > 60 * SECOND_US:
+        with suppress(SourceUnreachable):  # no picture for hours, by this clock
+            await session.read()
+    await session.close()
+    assert await announced(await site.call()) == 200
+
+
+async def test_who_was_waited_for_in_vain_is_waited_for_longer(site: Site) -> None:
+    """So that few devices call in the pauses between, in which they are hung up on."""
+    hasty = site.settings.model_copy(update={"connect_seconds": 0.5})
+    with pytest.raises(SourceUnreachable):
+        await site.listener.open_source(site.spec(), hasty, site.clock)
+    opening = asyncio.create_task(site.listener.open_source(site.spec(), hasty, site.clock))
+    await asyncio.sleep(0.6)
+    await pushing(site)
+    site.opened.append(await opening)
+
+
+async def test_media_without_a_password_ends_the_call(site: Site) -> None:
+    await site.wanted(site.spec(username="cam"))
+    client = await site.call()
+    assert await announced(client) == 401
+    client.writer.write(rtp(0, 1, PICTURE))
+    assert await client.gone()
+
+
+async def test_media_before_record_is_kept_within_bounds(site: Site) -> None:
+    await site.wanted()
+    client = await site.call()
+    await announced(client)
+    await set_up(client)
+    with suppress(ConnectionError):
+        for sequence in range(100):
+            client.writer.write(rtp(0, sequence, bytes(60_000)))
+            await client.writer.drain()
+    assert await client.gone()
+
+
+async def test_a_track_is_set_up_once_so_that_ports_are_bounded(site: Site) -> None:
+    await site.wanted()
+    client = await site.call()
+    await announced(client)
+    offer = "RTP/AVP/UDP;unicast;client_port=40000-40001;mode=record"
+    assert (await client.ask("SETUP", "hall/1/streamid=0", Transport=offer))[0] == 200
+    assert (await client.ask("SETUP", "hall/1/streamid=0", Transport=offer))[0] == 455
+
+
+async def test_callers_of_one_address_that_do_not_record_are_few(site: Site) -> None:
+    callers = [await site.call() for _ in range(8)]
+    assert [(await one.ask("OPTIONS", "*"))[0] for one in callers] == [200] * 8
+    assert await (await site.call()).gone()
+    callers[0].close()
+    await callers[0].writer.wait_closed()
+    await asyncio.wait(set(site.listener._callers), return_when=asyncio.FIRST_COMPLETED)
+    assert (await (await site.call()).ask("OPTIONS", "*"))[0] == 200
 
 
 async def test_a_port_in_use_is_told() -> None:

@@ -6,8 +6,10 @@ import asyncio
 import errno
 import hashlib
 import re
+import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -16,7 +18,7 @@ from pydantic import SecretStr
 
 from capture.packets import TrackStarted
 from capture.rtsp.auth import Credentials, parse_challenges, strongest
-from capture.rtsp.line import unreachable
+from capture.rtsp.line import Line, unreachable
 from capture.rtsp.message import Headers, Interleaved, MessageParser, Request, Response
 from capture.rtsp.sdp import control_uri, parse_sdp
 from capture.rtsp.stream import open_rtsp
@@ -29,6 +31,7 @@ from kernel.errors import (
     SourceNotFound,
     SourceProtocolError,
     SourceRefused,
+    SourceSendsGarbage,
     SourceUnreachable,
 )
 from kernel.model.footage import Codec, Packet
@@ -56,6 +59,21 @@ def test_messages_are_found_however_the_bytes_come(cuts: list[int]) -> None:
     "data", [b"\x00\x01\x02\x03", b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 70_000, b"RTSP/1.0 huh\r\n\r\n"]
 )
 def test_other_bytes_are_an_error(data: bytes) -> None:
+    with pytest.raises(SourceProtocolError):
+        MessageParser().feed(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"OPTIONS * RTSP/1.0\r\nA: " + b"a" * 20_000,
+        b"OPTIONS * RTSP/1.0\r\nA: " + b"a" * 20_000 + b"\r\n\r\n",
+        b"OPTIONS * RTSP/1.0\r\nContent-Length: 300000\r\n\r\n",
+        b"OPTIONS * RTSP/1.0\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
+        b"RTSP/1.0 " + b"2" * 5000 + b" OK\r\n\r\n",
+    ],
+)
+def test_messages_are_bounded(data: bytes) -> None:
     with pytest.raises(SourceProtocolError):
         MessageParser().feed(data)
 
@@ -230,6 +248,50 @@ async def test_data_before_the_answer_to_play_is_kept(device: Device) -> None:
         packets += [one for one in await stream.read() if isinstance(one, Packet)]
     assert [one.pts for one in packets] == [0, 3600, 7200]
     await stream.close()
+
+
+async def test_a_device_that_floods_instead_of_answering_is_given_up(device: Device) -> None:
+    over = asyncio.Event()
+
+    async def flood(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while True:
+                writer.write(interleaved(0, bytes(65_535)))
+                await writer.drain()
+        writer.close()
+        over.set()
+
+    async with await asyncio.start_server(flood, "127.0.0.1", 0) as server:
+        device.port = server.sockets[0].getsockname()[1]
+        with pytest.raises(
+            SourceSendsGarbage, match="source seat-1: the device sends data instead of answers"
+        ):
+            await open_device(device, connect_seconds=60)
+        await over.wait()
+
+
+async def test_who_has_much_to_say_does_not_stop_the_others() -> None:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    line = Line(ours, name="seat-1", clock=SystemClock())
+    theirs.sendall(bytes(100))
+    gone_on: list[int] = []
+    other = asyncio.get_running_loop().call_soon(gone_on.append, 1)
+    assert await line.next() == bytes(100)
+    assert gone_on
+    other.cancel()
+    line.close()
+    theirs.close()
+
+
+def test_that_the_other_end_hung_up_is_seen_before_all_is_read() -> None:
+    ours, theirs = socket.socketpair()
+    line = Line(ours, name="seat-1", clock=SystemClock())
+    theirs.sendall(b"still unread")
+    assert not line.hung_up
+    theirs.close()
+    assert line.hung_up
+    line.close()
 
 
 async def test_goodbye_ends_the_stream(device: Device) -> None:

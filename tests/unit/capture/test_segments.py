@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 from dataclasses import replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from capture.fragmenter import Fragment, Fragmenter
 from capture.memory_rows import MemoryRows
 from capture.recover import QUARANTINE, recover
-from capture.run_clock import RunClock
+from capture.run_clock import Anchors, RunClock
 from capture.segment_writer import Ring, SegmentWriter
+from capture.sound_timeline import SoundTimeline
 from kernel.chain import GENESIS_CHAIN, chain_value
 from kernel.clock import FakeClock
 from kernel.codec import aac
@@ -185,6 +186,43 @@ def test_sound_whose_reports_come_late_loses_no_frame(ring: Ring, video) -> None
             for fragment in read_fragments(file, read_init(file).size):
                 kept += len(fragment.runs.get(2, ()))
     assert kept >= len(late) - 7  # those that belong behind the last picture are left
+
+
+@pytest.mark.parametrize("off_s", [30, -30, 86_400, -86_400])
+def test_sound_reported_by_a_clock_that_is_off_is_laid_by_arrival(video, off_s: int) -> None:
+    off = [replace(one, wall_us=one.wall_us + off_s * 1_000_000) for one in sound(10)]
+    made = fragments_of(video, video.packets(), audio=off)
+    kept = [one.data for each in made if each.audio for one in each.audio.samples]
+    assert kept == [one.data for one in off[: len(kept)]]
+    assert len(kept) >= len(off) - 7
+    assert made[0].audio.base_dts < SOUND.timescale // 10
+
+
+def test_sound_whose_stamps_jump_away_is_bounded_counted_and_laid_anew() -> None:
+    """No picture of tomorrow comes: what waits for it must not wait until the run ends."""
+    pictures = Anchors(90_000)
+    timeline = SoundTimeline(SOUND, fragment_seconds=1)
+    kept = 0
+    for second, frames in groupby(sound(90), key=lambda one: (one.arrival_us - START_US) // 1_000_000):
+        at_us = START_US + second * 1_000_000
+        pictures.add(
+            Packet(
+                codec=Codec.H264,
+                pts=second * 90_000,
+                data=b"",
+                key=True,
+                arrival_us=at_us + 30_000,
+                wall_us=None,
+            )
+        )
+        for one in frames:
+            jumped = one.pts + (86_400 * SOUND.timescale if second >= 10 else 0)
+            timeline.add(replace(one, pts=jumped, wall_us=None))
+        taken = timeline.take_until((second + 1) * 1_000_000, pictures, 0)
+        kept += len(taken.samples) if taken else 0
+    assert timeline.dropped > 0
+    assert kept + timeline.dropped + timeline.trimmed == len(sound(90))
+    assert kept > len(sound(90)) // 2
 
 
 def test_frames_before_the_first_key_frame_are_left_out(video) -> None:

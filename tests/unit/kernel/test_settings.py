@@ -224,6 +224,17 @@ def test_credentials_that_hide_in_a_mistyped_uri_are_refused_and_not_repeated(
     assert SECRET not in refused(tmp_path, cameras(uri=uri))
 
 
+@pytest.mark.parametrize("known", [{}, {"username": "cam"}, {"password": "s3cret"}])
+def test_a_pushed_source_without_username_and_password_is_refused(
+    tmp_path: Path, known: dict[str, str]
+) -> None:
+    """Anybody could put footage in its place."""
+    message = refused(tmp_path, cameras(uri="push+rtsp:///hall/1", **known))
+    assert "source cam is pushed to us and needs username and password" in message
+    assert "s3cret" not in message
+    load(tmp_path, cameras(uri="push+rtsp:///hall/1", username="cam", password="s3cret"))
+
+
 @pytest.mark.parametrize("kind", ["site", "room", "seat", "source"])
 def test_two_things_of_one_id_are_refused_and_the_id_is_named(tmp_path: Path, kind: str) -> None:
     content = cameras()

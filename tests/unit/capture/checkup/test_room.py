@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from capture.packets import Delivery, PacketsLost, PacketSource
 from capture.recorder import OpenSource
 from catalog.catalogue import Catalogue
 from kernel.clock import SECOND_US, Clock, FakeClock
-from kernel.errors import SettingsError, SourceRefused, SourceUnreachable
+from kernel.errors import DiskFull, SettingsError, SourceRefused, SourceUnreachable
 from kernel.model.checkup import Aspect, Verdict
 from kernel.model.footage import Codec, Packet, Segment, SourceHealth, SourceState
 from kernel.settings import CamerasFile, CaptureSettings, SourceSpec
@@ -41,6 +43,20 @@ class Played:
             raise self._error
         now, self._rest = self._rest[:10], self._rest[10:]
         return now
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class Silent:
+    """A source that is connected and sends nothing."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    async def read(self) -> Sequence[Delivery]:
+        await asyncio.Event().wait()
+        return []
 
     async def close(self) -> None:
         self.closed = True
@@ -186,6 +202,61 @@ async def test_an_unknown_room_is_refused_with_the_names_there_are(
 ) -> None:
     with pytest.raises(SettingsError, match="OH"):
         await checker(catalogue, tmp_path, clock, opener(clock, [])).check("X", "clerk")
+
+
+async def test_a_check_that_is_cancelled_holds_up_nobody_while_a_picture_is_decoded(
+    catalogue: Catalogue,
+    tmp_path: Path,
+    video: EncodedVideo,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It runs on the loop that serves all pages."""
+    loop, decoding, cancelled = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+    in_time: list[bool] = []
+    threads: set[threading.Thread] = set()
+
+    def decode(*_: object) -> None:
+        threads.add(threading.current_thread())
+        loop.call_soon_threadsafe(decoding.set)
+        in_time.append(cancelled.wait(5))
+
+    monkeypatch.setattr("capture.checkup.room._see", decode)
+    playing = opener(clock, [video.started, *video.packets()])
+    check = asyncio.ensure_future(checker(catalogue, tmp_path, clock, playing).check("OH", "clerk"))
+    await decoding.wait()
+    check.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await check
+    cancelled.set()
+    for thread in threads:
+        thread.join()
+    assert all(in_time)
+    assert in_time
+
+
+async def test_a_check_that_fails_lets_go_of_all_sources(
+    catalogue: Catalogue,
+    tmp_path: Path,
+    video: EncodedVideo,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    silent = Silent()
+
+    async def open_it(one: SourceSpec, settings: CaptureSettings, its: Clock) -> PacketSource:
+        if one.id == "screen":
+            return silent
+        return Played([video.started, *video.packets()], clock, None)
+
+    def full(*_: object) -> None:
+        raise DiskFull
+
+    monkeypatch.setattr("capture.checkup.room.keep_picture", full)
+    with pytest.raises(DiskFull):
+        await checker(catalogue, tmp_path, clock, open_it).check("OH", "clerk")
+    assert silent.closed
+    assert catalogue.checkups.of_room("OH") == []
 
 
 # --- sources that push have one connection, which the recorder has
