@@ -291,6 +291,11 @@ class _Taking:
                 self._writer.close(EndReason.STOPPED)
 
     def _refuse_overlap(self, rows: IntakeRows, wall: TimeRange) -> None:
+        if wall.end_us > self._clock.now_us():
+            raise IntakeRefused(
+                f"the file would lie in the future ({iso_utc(wall.start_us)} to {iso_utc(wall.end_us)}).",
+                hint="Correct --start and --offset; nothing of it was taken.",
+            )
         there = rows.segments_of(self.source_id, wall)
         if there:
             raise IntakeRefused(

@@ -333,7 +333,7 @@ def test_an_interrupted_intake_leaves_nothing(desk: Desk, tmp_path: Path) -> Non
         principal="clerk",
     )
     with pytest.raises(KeyboardInterrupt):
-        take_in(handed, desk.settings, desk.catalogue.footage, FakeClock(), stop)
+        take_in(handed, desk.settings, desk.catalogue.footage, FakeClock(START + 10**12), stop)
     assert desk.nothing_is_left()
     desk.take(path)
 
@@ -449,3 +449,10 @@ def test_a_crash_while_it_is_stored_loses_nothing_and_opens_no_gap(
     assert {one.clock_basis for one in segments} == {ClockBasis.DECLARED}
     assert footage.gaps_of("cam", EVER) == []
     assert list(chain_faults("cam", footage.chain_of("cam"))) == []
+
+
+def test_a_file_that_would_lie_in_the_future_is_refused(desk: Desk, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mp4")
+    with pytest.raises(IntakeRefused, match="in the future"):
+        desk.take(path, START + 10**12)
+    assert desk.nothing_is_left()
