@@ -454,9 +454,7 @@ def booking_list(data_dir: DataDir = None) -> None:
 
 
 @booking_app.command("cancel")
-def booking_cancel(
-    booking: Annotated[str, typer.Argument(help="Its id.")], data_dir: DataDir = None
-) -> None:
+def booking_cancel(booking: Annotated[str, typer.Argument(help="Its id.")], data_dir: DataDir = None) -> None:
     """Take a booking back; a session that runs is recorded all the same."""
     from cli.wiring import open_catalogue
 
@@ -593,7 +591,9 @@ def ring_checkpoint(
 
 @app.command()
 def probe(
-    source: Annotated[str, typer.Argument(help="Id of a source in cameras.yaml, or an address (rtsp://...).")],
+    source: Annotated[
+        str, typer.Argument(help="Id of a source in cameras.yaml, or an address (rtsp://...).")
+    ],
     seconds: Annotated[float, typer.Option(help="How long to watch it.", min=1, max=3600)] = 10,
     username: Annotated[
         str, typer.Option(help="User of the device.", envvar="SOURCE_USERNAME", show_envvar=True)

@@ -449,7 +449,6 @@ class CamerasFile(Closed):
             for source in room.sources
         ]
 
-
     def wishes(self) -> list[Wish]:
         """When each source asks to be recorded."""
         return [

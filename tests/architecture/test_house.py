@@ -18,7 +18,9 @@ MODULES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 MIGRATIONS = ROOT / "catalog" / "migrations"
 LONGEST_FUNCTION = 60
 
-AV_MAY_BE_IMPORTED_BY = re.compile(r"^(archiver/(encode|decode)|capture/libav/[a-z_]+|simulator/.+|agent/grab|cli/doctor)\.py$")
+AV_MAY_BE_IMPORTED_BY = re.compile(
+    r"^(archiver/(encode|decode)|capture/libav/[a-z_]+|simulator/.+|agent/grab|cli/doctor)\.py$"
+)
 CLOCKS = {
     "time.time",
     "time.time_ns",

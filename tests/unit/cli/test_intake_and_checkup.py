@@ -19,6 +19,7 @@ from tests.support.catalogue import open_catalogue
 from tests.support.recordings import write
 
 START = 1_772_420_400 * SECOND_US  # 2026-03-02 11:00 in Beijing
+LATER = START + 24 * 3600 * SECOND_US
 
 
 @pytest.fixture
@@ -48,9 +49,9 @@ def test_a_file_is_taken_in_by_path_or_uri_and_its_receipt_printed(
     settings: Settings, catalogue: Catalogue, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write(tmp_path / "a b.mp4")
-    run_intake(options(path), settings, catalogue, FakeClock())
+    run_intake(options(path), settings, catalogue, FakeClock(LATER))
     later = options(path.as_uri(), start="2026-03-02T12:00:00+08:00", offset_seconds=1.5)
-    run_intake(later, settings, catalogue, FakeClock())
+    run_intake(later, settings, catalogue, FakeClock(LATER))
     starts = [one.wall.start_us for one in catalogue.footage.all_segments()]
     assert starts == [START, START + 3600 * SECOND_US + 1_500_000]
     told = capsys.readouterr().out
@@ -64,11 +65,11 @@ def test_nothing_is_written_where_the_rings_disk_is_missing(
 ) -> None:
     """Invariant 8, and a mount that is gone."""
     path = write(tmp_path / "a.mp4")
-    run_intake(options(path), settings, catalogue, FakeClock())
+    run_intake(options(path), settings, catalogue, FakeClock(LATER))
     settings.ring_dir.rename(tmp_path / "unmounted")
     settings.ring_dir.mkdir()
     with pytest.raises(DiskLost):
-        run_intake(options(path, start="2026-03-02T12:00:00+08:00"), settings, catalogue, FakeClock())
+        run_intake(options(path, start="2026-03-02T12:00:00+08:00"), settings, catalogue, FakeClock(LATER))
     assert list(settings.ring_dir.iterdir()) == []
 
 
@@ -78,14 +79,14 @@ def test_a_start_without_a_zone_is_no_time(
 ) -> None:
     """Invariant 17."""
     with pytest.raises(SettingsError, match="zone"):
-        run_intake(options(write(tmp_path / "a.mp4"), start=start), settings, catalogue, FakeClock())
+        run_intake(options(write(tmp_path / "a.mp4"), start=start), settings, catalogue, FakeClock(LATER))
 
 
 def test_a_source_that_nobody_knows_is_refused(
     settings: Settings, catalogue: Catalogue, tmp_path: Path
 ) -> None:
     with pytest.raises(SettingsError, match="no source"):
-        run_intake(options(write(tmp_path / "a.mp4"), source_id="x"), settings, catalogue, FakeClock())
+        run_intake(options(write(tmp_path / "a.mp4"), source_id="x"), settings, catalogue, FakeClock(LATER))
 
 
 @pytest.mark.parametrize("made", ["", "2026-03-02T03:00:00Z"])
@@ -95,7 +96,7 @@ def test_a_time_of_making_is_not_taken_unasked(
     monkeypatch.setattr("sys.stdin.isatty", lambda: False)
     path = write(tmp_path / "a.mp4", **({"creation_time": made} if made else {}))
     with pytest.raises(IntakeRefused, match="--start"):
-        run_intake(options(path, start=None), settings, catalogue, FakeClock())
+        run_intake(options(path, start=None), settings, catalogue, FakeClock(LATER))
     assert catalogue.footage.all_segments() == []
 
 
@@ -105,7 +106,7 @@ def test_a_person_may_take_the_time_of_making(
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("typer.confirm", lambda question: "2026-03-02T03:00:00.000Z" in question)
     path = write(tmp_path / "a.mp4", creation_time="2026-03-02T03:00:00Z")
-    run_intake(options(path, start=None), settings, catalogue, FakeClock())
+    run_intake(options(path, start=None), settings, catalogue, FakeClock(LATER))
     assert catalogue.footage.all_segments()[0].wall.start_us == START
 
 
@@ -156,6 +157,6 @@ async def test_the_server_reads_cameras_yaml_when_it_is_asked(
     settings: Settings, catalogue: Catalogue, tmp_path: Path
 ) -> None:
     there = settings.model_copy(update={"cameras": tmp_path / "cameras.yaml"})
-    checker = CheckerOnDemand(there, catalogue, FakeClock())
+    checker = CheckerOnDemand(there, catalogue, FakeClock(LATER))
     with pytest.raises(SettingsError, match="does not exist"):
         await checker.check("OH", "clerk")
