@@ -24,7 +24,7 @@ from typing import BinaryIO, Protocol
 
 from capture.disk import free_bytes, need_room
 from capture.segment_writer import segment_path
-from kernel.chain import CHAIN_LOCK, chain_value
+from kernel.chain import CHAIN_LOCK
 from kernel.clock import SECOND_US, Clock
 from kernel.durable import fsync_directory, make_directory, storage_error
 from kernel.errors import FixityError, FootageConflict, FootageError, FootageTooEarly, JianzhengError
@@ -267,26 +267,13 @@ class AgentIntake:
                 origin=RunOrigin.AGENT,
             )
         )
-        segment = Segment(
-            id=label.segment_id,
-            run_id=label.run_id,
-            source_id=label.source_id,
-            sequence=label.sequence,
-            wall=found.wall,
-            media_start=found.media_start,
-            media_duration=found.media_end - found.media_start,
-            timescale=found.timescale,
-            clock_basis=found.basis,
-            clock_offset_us=label.clock_offset_us,
-            path=path,
-            size_bytes=claim.size_bytes,
-            sha256=claim.sha256,
-            chain="",
-            end_reason=claim.end_reason,
-        )
         with one_at_a_time(self._ring, CHAIN_LOCK):
-            chain = chain_value(rows.last_chain(label.source_id), bytes.fromhex(claim.sha256))
-            segment = replace(segment, chain=chain)
+            segment = found.segment(
+                path=path,
+                sha256=bytes.fromhex(claim.sha256),
+                previous=rows.last_chain(label.source_id),
+                end_reason=claim.end_reason,
+            )
             rows.add_segment(segment)
         if claim.end_reason is not EndReason.LENGTH:
             rows.end_run(label.run_id, found.wall.end_us, claim.end_reason)

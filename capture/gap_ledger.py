@@ -85,8 +85,7 @@ class GapLedger:
         elif since_us is not None and start_us > since_us:
             why = self._why or (GapCause.NOT_RECORDING, CONNECTING)
             self._rows.add_gap(self._gap(since_us, start_us, *why))
-        self._missing_since_us, self._declared, self._why = None, False, None
-        self._declared_as = self._before_us = None
+        self._forget()
 
     def lost(self, stretches: Sequence[TimeRange]) -> list[Gap]:
         """Stretches within a run in which frames are missing because packets were lost, to be declared."""
@@ -100,22 +99,28 @@ class GapLedger:
 
     def stopped(self, cause: GapCause, detail: str, now_us: int) -> None:
         """Recording was ended: an outage before it ends here, and another gap begins."""
-        start_us = now_us
-        if self._declared:
-            self._rows.close_gap(self._source_id, now_us)
-        elif self._missing_since_us is not None and self._why is not None:
-            self._rows.add_gap(self._gap(self._missing_since_us, now_us, *self._why))
-        elif self._missing_since_us is not None:
-            start_us = self._missing_since_us
+        unexplained_us = None if self._end_outage(now_us) else self._missing_since_us
+        start_us = now_us if unexplained_us is None else unexplained_us
         self._rows.open_gap(self._gap(start_us, None, cause, detail))
         self._declared = True
 
     def released(self, now_us: int) -> None:
         """It is no longer wanted: nothing is expected from now on, so that an outage ends here."""
+        self._end_outage(now_us)
+        self._forget()
+
+    def _end_outage(self, now_us: int) -> bool:
+        """End the gap of an outage, or declare it whole; whether there was one whose cause is known."""
         if self._declared:
             self._rows.close_gap(self._source_id, now_us)
         elif self._missing_since_us is not None and self._why is not None:
             self._rows.add_gap(self._gap(self._missing_since_us, now_us, *self._why))
+        else:
+            return False
+        return True
+
+    def _forget(self) -> None:
+        """Nothing is missing."""
         self._missing_since_us, self._declared, self._why = None, False, None
         self._declared_as = self._before_us = None
 

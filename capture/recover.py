@@ -19,13 +19,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from capture.footage_rows import FootageRows
-from kernel.chain import CHAIN_LOCK, chain_value
+from kernel.chain import CHAIN_LOCK
 from kernel.durable import fsync_directory, make_directory
 from kernel.errors import JianzhengError
 from kernel.ids import new_id
 from kernel.lock import one_at_a_time
 from kernel.log import logger
-from kernel.model.footage import EndReason, Gap, GapCause, Run, RunOrigin, Segment
+from kernel.model.footage import EndReason, Gap, GapCause, Run, RunOrigin
 from kernel.segments.readable import Readable, read_segment
 from kernel.segments.segment_file import PART_SUFFIX
 from kernel.timerange import TimeRange
@@ -244,21 +244,10 @@ def _seal(ring: Path, rows: FootageRows, path: Path, found: Readable, unfinished
     run = unfinished.get(label.run_id) or _lost_run(rows, found)
     with one_at_a_time(ring, CHAIN_LOCK):
         rows.add_segment(
-            Segment(
-                id=label.segment_id,
-                run_id=label.run_id,
-                source_id=label.source_id,
-                sequence=label.sequence,
-                wall=found.wall,
-                media_start=found.media_start,
-                media_duration=found.media_end - found.media_start,
-                timescale=found.timescale,
-                clock_basis=found.basis,
-                clock_offset_us=label.clock_offset_us,
+            found.segment(
                 path=final.relative_to(ring).as_posix(),
-                size_bytes=found.size,
-                sha256=sha256.hex(),
-                chain=chain_value(rows.last_chain(label.source_id), sha256),
+                sha256=sha256,
+                previous=rows.last_chain(label.source_id),
                 end_reason=EndReason.CRASH,
             )
         )

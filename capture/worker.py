@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -89,7 +88,6 @@ async def record(
     if any(spec.id == QUARANTINE for spec in specs):
         raise SettingsError(f"a source cannot be called {QUARANTINE}: the ring keeps broken files there.")
     duties = duties or Duties()
-    _rest_the_collector()
     async with AsyncExitStack() as stack:
         stack.enter_context(sole_user(settings.data_dir, duties.share.lock))
         for spec in specs:  # whoever else may have it, under whatever name: one source has one writer
@@ -108,16 +106,6 @@ async def record(
         await stack.enter_async_context(_backfilling(specs, settings, around, duties))
         await reconciler.run(stop)
         await sweeps.finish()
-
-
-def _rest_the_collector() -> None:
-    """Look for cycles seldom: packets and samples are none, and there are thousands alive at any moment.
-
-    Measured with 64 sources: a tenth of the processor time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 50)
 
 
 def _reconciler(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -59,6 +60,7 @@ def run_capture(asked: Recording, group: str, clock: Clock) -> None:
         group: the one to record, given by a keeper to its child as NAME=ID,ID,...: cameras.yaml may have
             changed since, and the other children still have theirs. Empty: everything.
     """
+    _rest_the_collector()
     places = load_cameras(asked.settings.cameras)
     groups = assign(places.specs(), asked.settings.capture)
     with open_catalogue(asked.settings, places) as catalogue:
@@ -70,6 +72,16 @@ def run_capture(asked: Recording, group: str, clock: Clock) -> None:
             asyncio.run(_record_all(asked, site, groups, clock))
         else:
             asyncio.run(_keep_groups(asked, site, groups, clock))
+
+
+def _rest_the_collector() -> None:
+    """Look for cycles seldom: packets and samples are none, and there are thousands alive at any moment.
+
+    Measured with 64 sources: a tenth of the processor time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)
 
 
 def _told(places: CamerasFile, group: str) -> Group:

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kernel.chain import chain_value
 from kernel.clock import SECOND_US
 from kernel.errors import BoxError
 from kernel.isobmff.reader import InitSegment, read_fragments, read_init
 from kernel.isobmff.tracks import FragmentRef, SampleRef, Track
-from kernel.model.footage import ClockBasis, RunOrigin
+from kernel.model.footage import ClockBasis, EndReason, RunOrigin, Segment
 from kernel.segments.label import SegmentLabel, read_label
 from kernel.timerange import TimeRange
 
@@ -28,6 +29,26 @@ class Readable:
     timescale: int
     basis: ClockBasis
     size: int  # bytes up to the end of the last whole fragment
+
+    def segment(self, *, path: str, sha256: bytes, previous: str, end_reason: EndReason) -> Segment:
+        """The row of the file once it is sealed; ``previous``: the source's chain value before it."""
+        return Segment(
+            id=self.label.segment_id,
+            run_id=self.label.run_id,
+            source_id=self.label.source_id,
+            sequence=self.label.sequence,
+            wall=self.wall,
+            media_start=self.media_start,
+            media_duration=self.media_end - self.media_start,
+            timescale=self.timescale,
+            clock_basis=self.basis,
+            clock_offset_us=self.label.clock_offset_us,
+            path=path,
+            size_bytes=self.size,
+            sha256=sha256.hex(),
+            chain=chain_value(previous, sha256),
+            end_reason=end_reason,
+        )
 
 
 def read_segment(path: Path) -> Readable | None:
