@@ -203,7 +203,7 @@ class SessionArchiver:
                 "end_us": session.end_us,
                 "seats": [{"seat": seat.seat_id, "member": seat.member} for seat in session.seats],
             },
-            "events": [fields_of(event) for event in self._tools.catalogue.projects.events_of(session.id)],
+            "events": [fields_of(event) for event in self._tools.catalogue.sessions.events_of(session.id)],
             "sources": [fields_of(sources[clip.source_id]) for clip in self._clips],
             "clips": [clip_json(clip, dict(self._segments)) for clip in self._clips],
             "segments": [

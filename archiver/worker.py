@@ -27,7 +27,7 @@ class Archiver:
     def due(self) -> list[Session]:
         """Sessions that wait to be archived and did not fail a moment ago."""
         now_us = self._tools.clock.now_us()
-        waiting = self._tools.catalogue.projects.sessions_in(SessionState.CUT)
+        waiting = self._tools.catalogue.sessions.in_state(SessionState.CUT)
         return [session for session in waiting if self._not_before_us.get(session.id, 0) <= now_us]
 
     def run_once(self) -> Archive | None:

@@ -11,12 +11,14 @@ from catalog.tables import (
     ArchiveObjectRow,
     ArchiveRow,
     ClipRow,
+    FileSetArchiveRow,
+    FileSetRow,
     ProgressRow,
     RenditionRow,
     SessionRow,
 )
 from kernel.errors import TimelineError
-from kernel.model.archive import Archive, ArchiveObject, Progress, Rendition
+from kernel.model.archive import Archive, ArchiveObject, FileSet, Progress, Rendition
 from kernel.model.timeline import SessionState
 from kernel.timerange import TimeRange
 from kernel.values import fields_of
@@ -61,6 +63,14 @@ class Archives:
             for rendition in renditions:
                 session.add(_rendition_row(rendition, archive.id))
             row.state = SessionState.ARCHIVED
+            _seal_file_set(session, row.project_id, archive.verified_us)
+
+    def file_sets_of(self, project_id: str) -> list[FileSet]:
+        """The versions of a project's file, the oldest first."""
+        query = select(FileSetRow).where(FileSetRow.project_id == project_id)
+        with reading(self._engine) as session:
+            rows = session.exec(query.order_by(col(FileSetRow.version))).all()
+            return [_file_set(session, row) for row in rows]
 
     def newest(self, session_id: str) -> Archive | None:
         """The newest archive of a session."""
@@ -101,6 +111,51 @@ class Archives:
         with reading(self._engine) as session:
             row = session.get(ProgressRow, session_id)
             return Progress(**row.model_dump()) if row else None
+
+
+_BEFORE_ARCHIVED = (SessionState.PLANNED, SessionState.RUNNING, SessionState.ENDED, SessionState.CUT)
+
+
+def _seal_file_set(session: Transaction, project_id: str, at_us: int) -> None:
+    """A version of the project's file, when none of its sessions is still to come or on its way.
+
+    A session that is added or corrected later ends in another version; the older ones stay (invariant 9).
+    """
+    session.flush()
+    of_project = select(SessionRow.id).where(SessionRow.project_id == project_id)
+    if session.exec(of_project.where(col(SessionRow.state).in_(_BEFORE_ARCHIVED)).limit(1)).first():
+        return
+    newest = (
+        select(ArchiveRow.session_id, func.max(ArchiveRow.version).label("version"))
+        .where(col(ArchiveRow.session_id).in_(of_project))
+        .group_by(col(ArchiveRow.session_id))
+        .subquery()
+    )
+    ids = session.exec(
+        select(ArchiveRow.id).join(
+            newest,
+            (col(ArchiveRow.session_id) == newest.c.session_id)
+            & (col(ArchiveRow.version) == newest.c.version),
+        )
+    ).all()
+    last = select(func.max(FileSetRow.version)).where(FileSetRow.project_id == project_id)
+    version = int(session.exec(last).one() or 0) + 1
+    session.add(FileSetRow(project_id=project_id, version=version, sealed_us=at_us))
+    session.flush()
+    for archive_id in ids:
+        session.add(FileSetArchiveRow(project_id=project_id, version=version, archive_id=archive_id))
+
+
+def _file_set(session: Transaction, row: FileSetRow) -> FileSet:
+    held = select(FileSetArchiveRow.archive_id).where(
+        FileSetArchiveRow.project_id == row.project_id, FileSetArchiveRow.version == row.version
+    )
+    return FileSet(
+        project_id=row.project_id,
+        version=row.version,
+        sealed_us=row.sealed_us,
+        archive_ids=tuple(sorted(session.exec(held).all())),
+    )
 
 
 def _object(row: ArchiveObjectRow) -> ArchiveObject:

@@ -9,7 +9,7 @@ from catalog.database import reading, writing
 from catalog.tables import BookingRow, RoomRow, SessionRow
 from kernel.desired import RoomUse
 from kernel.errors import TimelineError
-from kernel.model.footage import Booking
+from kernel.model.footage import Booking, BookingStatus
 from kernel.timerange import TimeRange
 
 
@@ -40,6 +40,8 @@ class Bookings:
                     wall_end_us=booking.wall.end_us,
                     title=booking.title,
                     principal=booking.principal,
+                    status=booking.status,
+                    project_id=booking.project_id,
                 )
             )
 
@@ -54,15 +56,23 @@ class Bookings:
             session.delete(row)
 
     def touching(self, wall: TimeRange) -> list[Booking]:
-        """Bookings that touch a range, the earliest first."""
+        """Bookings that stand and touch a range, the earliest first."""
         query = (
             select(BookingRow)
+            .where(BookingRow.status == BookingStatus.CONFIRMED)
             .where(BookingRow.wall_start_us < wall.end_us)
             .where(BookingRow.wall_end_us > wall.start_us)
             .order_by(col(BookingRow.wall_start_us), col(BookingRow.id))
         )
         with reading(self._engine) as session:
             return [_booking(row) for row in session.exec(query).all()]
+
+    def of_project(self, project_id: str) -> list[Booking]:
+        """All bookings of a project, those that were moved or released included, the earliest first."""
+        query = select(BookingRow).where(BookingRow.project_id == project_id)
+        with reading(self._engine) as session:
+            rows = session.exec(query.order_by(col(BookingRow.wall_start_us), col(BookingRow.id))).all()
+            return [_booking(row) for row in rows]
 
     def uses_since(self, since_us: int) -> list[RoomUse]:
         """Sessions that run, and those that ended after that moment."""
@@ -86,4 +96,6 @@ def _booking(row: BookingRow) -> Booking:
         wall=TimeRange(start_us=row.wall_start_us, end_us=row.wall_end_us),
         title=row.title,
         principal=row.principal,
+        status=BookingStatus(row.status),
+        project_id=row.project_id,
     )

@@ -17,8 +17,10 @@ from catalog.projects import Projects
 from catalog.removal import Removal
 from catalog.ring_disks import RingDisks
 from catalog.ring_use import RingUses
+from catalog.sessions import Sessions
 from catalog.source_status import SourceStatus
 from catalog.summaries import Summaries
+from catalog.tags import Tags
 
 
 class Catalogue:
@@ -35,7 +37,9 @@ class Catalogue:
         self.checkpoints = Checkpoints(engine)
         self.checkups = Checkups(engine)
         self.projects = Projects(engine)
+        self.sessions = Sessions(engine)
         self.bookings = Bookings(engine)
+        self.tags = Tags(engine)
         self.clips = Clips(engine)
         self.archives = Archives(engine)
         self.summaries = Summaries(engine)

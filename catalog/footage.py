@@ -10,7 +10,7 @@ from sqlmodel import Session, col, func, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from catalog.database import reading, writing
-from catalog.tables import GapRow, RunRow, SegmentRow, SourceHealthRow, SourceRow
+from catalog.tables import IS_LONG, LONG_SEGMENT_US, GapRow, RunRow, SegmentRow, SourceHealthRow, SourceRow
 from kernel.chain import GENESIS_CHAIN
 from kernel.errors import CatalogError
 from kernel.model.footage import (
@@ -183,10 +183,13 @@ class Footage:
             .where(SegmentRow.state == SegmentState.SEALED)
             .where(SegmentRow.wall_start_us < wall.end_us)
             .where(SegmentRow.wall_end_us > wall.start_us)
-            .order_by(col(SegmentRow.wall_start_us))
         )
+        early_us = wall.start_us - LONG_SEGMENT_US  # a ring of millions is not scanned from its beginning
+        usual = overlapping.where(SegmentRow.wall_start_us >= early_us)
+        long = overlapping.where(SegmentRow.wall_start_us < early_us).where(IS_LONG)
         with reading(self._engine) as session:
-            return [segment_of(row) for row in session.exec(overlapping).all()]
+            found = [*session.exec(long).all(), *session.exec(usual).all()]
+            return [segment_of(row) for row in sorted(found, key=lambda row: row.wall_start_us)]
 
     def recorded_until(self, source_id: str) -> int | None:
         """Wall time at which a source's newest segment ends, removed or not; None before the first."""

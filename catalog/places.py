@@ -11,13 +11,20 @@ from sqlalchemy import Engine
 from sqlmodel import Session, select
 
 from catalog.database import reading, writing
-from catalog.tables import IndustryRow, RegionRow, RoomRow, SeatRow, SiteRow, SourceRow
+from catalog.tables import IndustryRow, RegionAliasRow, RegionRow, RoomRow, SeatRow, SiteRow, SourceRow
 from kernel.errors import CatalogError
 from kernel.model.source import ContentKind, Room, RoomKind, Seat, Site, Source
 from kernel.settings import CamerasFile
 from kernel.values import fields_of
 
 _DATA = Path(__file__).parent / "data"
+HALL_INDUSTRY = "H"  # records of shared halls belong to no industry of their own
+_NEEDED = frozenset({HALL_INDUSTRY})
+_CODE_TABLES: tuple[tuple[type[Any], str, str], ...] = (
+    (RegionRow, "code", "regions.yaml"),
+    (RegionAliasRow, "old_code", "region_aliases.yaml"),
+    (IndustryRow, "code", "industries.yaml"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,13 +45,23 @@ class Places:
         self._engine = engine
 
     def load_code_tables(self) -> None:
-        """Fill the tables of regions and industries where they are empty."""
+        """Fill the tables of regions, their former codes and industries where they are empty.
+
+        What the product itself refers to is added even where a deployment has made the table its own.
+        """
         with writing(self._engine) as session:
-            for table, file in ((RegionRow, "regions.yaml"), (IndustryRow, "industries.yaml")):
-                if session.exec(select(table).limit(1)).first() is None:
-                    for row in yaml.safe_load((_DATA / file).read_text(encoding="utf-8")):
+            for table, key, file in _CODE_TABLES:
+                empty = session.exec(select(table).limit(1)).first() is None
+                for row in yaml.safe_load((_DATA / file).read_text(encoding="utf-8")):
+                    if (empty or row[key] in _NEEDED) and session.get(table, row[key]) is None:
                         session.add(table(**row))
                         session.flush()  # parents come first in the file, and children refer to them
+
+    def former_codes(self, code: str) -> list[str]:
+        """Codes that a division had before: archives of that time keep them."""
+        query = select(RegionAliasRow.old_code).where(RegionAliasRow.code == code)
+        with reading(self._engine) as session:
+            return sorted(session.exec(query).all())
 
     def register(self, cameras: CamerasFile) -> None:
         """Take in the sites, rooms, seats and sources of ``cameras.yaml``.
@@ -79,7 +96,8 @@ class Places:
         """All industries, by code."""
         with reading(self._engine) as session:
             rows = session.exec(select(IndustryRow).order_by(IndustryRow.code)).all()
-            return [Division(**row.model_dump()) for row in rows]
+            kept = {"code", "name_zh", "name_en", "parent_code"}
+            return [Division(**row.model_dump(include=kept)) for row in rows]
 
     def sites(self) -> dict[str, Site]:
         with reading(self._engine) as session:

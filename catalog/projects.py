@@ -1,36 +1,28 @@
-"""Projects, their sessions and timeline events."""
+"""Projects with their sections and venues, and the versions of their files."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 from sqlmodel import Session as Transaction
 from sqlmodel import col, select
 
 from catalog.database import reading, writing
+from catalog.sessions import add_session
 from catalog.tables import (
+    HallProjectRow,
     IndustryRow,
     ProjectRow,
     RegionRow,
-    RoomRow,
-    SeatRow,
+    SectionRow,
     SessionRow,
-    SessionSeatRow,
-    TimelineEventRow,
+    SiteRow,
+    VenueRow,
 )
 from kernel.errors import TimelineError
-from kernel.model.timeline import (
-    END_EVENTS,
-    SESSION_TRANSITIONS,
-    START_EVENTS,
-    Phase,
-    Project,
-    SeatOccupation,
-    Session,
-    SessionState,
-    TimelineEvent,
-)
+from kernel.model.timeline import Project, ProjectKind, Section, Session, Venue, VenueRole
 from kernel.timerange import TimeRange
 from kernel.values import fields_of
 
@@ -42,68 +34,48 @@ class ProjectFilter:
     region_codes: frozenset[str] | None = None  # of the project or of its trade place
     industry_codes: frozenset[str] | None = None
     sessions_within: TimeRange | None = None  # some session started in it
+    kind: ProjectKind | None = None
 
 
 class Projects:
-    """The catalogue's projects, sessions and events."""
+    """The catalogue's projects."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def add_project(self, project: Project, sessions: list[Session]) -> None:
-        """Take in a project with its planned sessions; one that is known already stays as it is.
+    def add_project(
+        self,
+        project: Project,
+        sessions: Sequence[Session],
+        *,
+        sections: Sequence[Section] = (),
+        venues: Sequence[Venue] = (),
+        principal: str = "",
+        at_us: int = 0,
+    ) -> None:
+        """Take in a project with its sections, venues and planned sessions.
+
+        One that is known already is brought up to date, its sections and venues with it; its sessions stay as
+        they are, and new ones are added: events move sessions, not plans.
 
         Raises:
-            TimelineError: its region, industry or a room is unknown, or its code belongs to another project.
+            TimelineError: it names what the catalogue lacks, or its code belongs to another project.
         """
         with writing(self._engine) as session:
-            if session.get(ProjectRow, project.id) is not None:
-                return
             _check_project(session, project)
-            fields = fields_of(project)
-            session.add(ProjectRow(**fields))
+            session.merge(ProjectRow(**fields_of(project)))
             session.flush()
+            for section in sections:
+                _check_section(session, section)
+                session.merge(SectionRow(**fields_of(section)))
+            _set_venues(session, project.id, venues)
             for planned in sessions:
-                _add_session(session, planned)
-
-    def record_event(self, event: TimelineEvent) -> None:
-        """Take in an event and move its session on; an event id that is known already changes nothing.
-
-        Raises:
-            TimelineError: the session is unknown, or it cannot start or end now.
-        """
-        with writing(self._engine) as session:
-            if session.get(TimelineEventRow, event.id) is not None:
-                return
-            row = session.get(SessionRow, event.session_id)
-            if row is None:
-                raise TimelineError(
-                    f"event {event.type} names session {event.session_id}, which does not exist."
-                )
-            fields = fields_of(event)
-            session.add(TimelineEventRow(**fields))
-            if event.type in START_EVENTS:
-                _move(row, SessionState.RUNNING)
-                row.start_us = event.at_us
-            elif event.type in END_EVENTS:
-                if row.start_us is None or event.at_us <= row.start_us:
-                    raise TimelineError(f"session {row.id} cannot end before it starts.")
-                _move(row, SessionState.ENDED)
-                row.end_us = event.at_us
-
-    def advance(self, session_id: str, state: SessionState) -> None:
-        """Move a session to its next state.
-
-        Raises:
-            TimelineError: ``SESSION_TRANSITIONS`` does not allow it.
-        """
-        with writing(self._engine) as session:
-            _move(session.get_one(SessionRow, session_id), state)
+                add_session(session, planned, principal=principal, at_us=at_us)
 
     def project(self, project_id: str) -> Project | None:
         with reading(self._engine) as session:
             row = session.get(ProjectRow, project_id)
-            return Project(**row.model_dump()) if row else None
+            return _project(row) if row else None
 
     def projects(self, narrowed: ProjectFilter | None = None) -> list[Project]:
         """Projects that pass a filter, by code."""
@@ -114,6 +86,8 @@ class Projects:
             query = query.where(own | col(ProjectRow.trade_place).in_(by.region_codes))
         if by.industry_codes is not None:
             query = query.where(col(ProjectRow.industry_code).in_(by.industry_codes))
+        if by.kind is not None:
+            query = query.where(ProjectRow.kind == by.kind)
         if by.sessions_within is not None:
             started = (
                 select(SessionRow.project_id)
@@ -122,39 +96,44 @@ class Projects:
             )
             query = query.where(col(ProjectRow.id).in_(started))
         with reading(self._engine) as session:
-            return [Project(**row.model_dump()) for row in session.exec(query).all()]
+            return [_project(row) for row in session.exec(query).all()]
 
-    def session(self, session_id: str) -> Session | None:
+    def sections_of(self, project_id: str) -> list[Section]:
+        """Sections of a project, by number."""
+        query = select(SectionRow).where(SectionRow.project_id == project_id).order_by(col(SectionRow.number))
         with reading(self._engine) as session:
-            row = session.get(SessionRow, session_id)
-            return _session(session, row) if row else None
+            return [Section(**row.model_dump()) for row in session.exec(query).all()]
 
-    def sessions_of(self, project_id: str) -> list[Session]:
-        """Sessions of a project in the order they started; those to come last, in the order of phases."""
-        query = select(SessionRow).where(SessionRow.project_id == project_id)
+    def venues_of(self, project_id: str) -> list[Venue]:
+        """Venues of a project: the main one first."""
+        query = select(VenueRow).where(VenueRow.project_id == project_id)
         with reading(self._engine) as session:
-            found = [_session(session, row) for row in session.exec(query).all()]
-        phases = list(Phase)
-        return sorted(
-            found,
-            key=lambda one: (one.start_us is None, one.start_us or 0, phases.index(one.phase), one.id),
-        )
+            rows = session.exec(query).all()
+            found = [Venue(**{**row.model_dump(), "role": VenueRole(row.role)}) for row in rows]
+        order = list(VenueRole)
+        return sorted(found, key=lambda venue: (order.index(venue.role), venue.site_id))
 
-    def sessions_in(self, *states: SessionState) -> list[Session]:
-        """Sessions in one of these states, those that ended first at the front."""
-        query = select(SessionRow).where(col(SessionRow.state).in_(states)).order_by(col(SessionRow.end_us))
-        with reading(self._engine) as session:
-            return [_session(session, row) for row in session.exec(query).all()]
+    def show_in_hall(self, hall_id: str, project_ids: Sequence[str]) -> None:
+        """Say that the record of a hall's day shows these projects: it opens when all may (invariant 15)."""
+        with writing(self._engine) as session:
+            for project_id in project_ids:
+                session.merge(HallProjectRow(hall_id=hall_id, project_id=project_id))
 
-    def events_of(self, session_id: str) -> list[TimelineEvent]:
-        """Events of a session in the order they happened."""
-        query = (
-            select(TimelineEventRow)
-            .where(TimelineEventRow.session_id == session_id)
-            .order_by(col(TimelineEventRow.at_us), col(TimelineEventRow.recorded_us))
-        )
+    def seen_in_hall(self, hall_id: str) -> list[str]:
+        """Projects that the record of a hall's day shows."""
+        query = select(HallProjectRow.project_id).where(HallProjectRow.hall_id == hall_id)
         with reading(self._engine) as session:
-            return [TimelineEvent(**row.model_dump()) for row in session.exec(query).all()]
+            return sorted(session.exec(query).all())
+
+    def halls_of(self, project_id: str) -> list[str]:
+        """Records of shared halls that show a project."""
+        query = select(HallProjectRow.hall_id).where(HallProjectRow.project_id == project_id)
+        with reading(self._engine) as session:
+            return sorted(session.exec(query).all())
+
+
+def _project(row: ProjectRow) -> Project:
+    return Project(**{**row.model_dump(), "kind": ProjectKind(row.kind)})
 
 
 def _check_project(session: Transaction, project: Project) -> None:
@@ -166,55 +145,23 @@ def _check_project(session: Transaction, project: Project) -> None:
     if session.get(IndustryRow, project.industry_code) is None:
         raise TimelineError(f"project {project.id} names industry {project.industry_code}, which is unknown.")
     twin = session.exec(select(ProjectRow).where(ProjectRow.project_code == project.project_code)).first()
-    if twin is not None:
+    if twin is not None and twin.id != project.id:
         raise TimelineError(f"project code {project.project_code} belongs to project {twin.id} already.")
 
 
-def _add_session(session: Transaction, planned: Session) -> None:
-    if session.get(RoomRow, planned.room_id) is None:
-        raise TimelineError(f"session {planned.id} names room {planned.room_id}, which cameras.yaml lacks.")
-    if session.get(SessionRow, planned.id) is not None:
-        raise TimelineError(f"session id {planned.id} belongs to another project already.")
-    for occupation in planned.seats:
-        if session.get(SeatRow, occupation.seat_id) is None:
-            raise TimelineError(
-                f"session {planned.id} names seat {occupation.seat_id}, which cameras.yaml lacks."
-            )
-    session.add(
-        SessionRow(
-            id=planned.id,
-            project_id=planned.project_id,
-            phase=planned.phase,
-            room_id=planned.room_id,
-            state=planned.state,
-            start_us=planned.start_us,
-            end_us=planned.end_us,
-        )
-    )
-    session.flush()
-    for occupation in planned.seats:
-        session.add(
-            SessionSeatRow(session_id=planned.id, seat_id=occupation.seat_id, member=occupation.member)
+def _check_section(session: Transaction, section: Section) -> None:
+    twin = session.exec(select(SectionRow).where(SectionRow.section_code == section.section_code)).first()
+    if twin is not None and (twin.project_id, twin.number) != (section.project_id, section.number):
+        raise TimelineError(
+            f"section code {section.section_code} belongs to project {twin.project_id} already."
         )
 
 
-def _move(row: SessionRow, state: SessionState) -> None:
-    if state not in SESSION_TRANSITIONS[SessionState(row.state)]:
-        raise TimelineError(f"session {row.id} is {row.state} and cannot become {state}.")
-    row.state = state
-
-
-def _session(session: Transaction, row: SessionRow) -> Session:
-    seats = session.exec(
-        select(SessionSeatRow).where(SessionSeatRow.session_id == row.id).order_by(SessionSeatRow.seat_id)
-    ).all()
-    return Session(
-        id=row.id,
-        project_id=row.project_id,
-        phase=Phase(row.phase),
-        room_id=row.room_id,
-        state=SessionState(row.state),
-        start_us=row.start_us,
-        end_us=row.end_us,
-        seats=tuple(SeatOccupation(seat_id=seat.seat_id, member=seat.member) for seat in seats),
-    )
+def _set_venues(session: Transaction, project_id: str, venues: Sequence[Venue]) -> None:
+    for venue in venues:
+        if session.get(SiteRow, venue.site_id) is None:
+            raise TimelineError(f"project {project_id} names site {venue.site_id}, which cameras.yaml lacks.")
+    if venues:
+        session.connection().execute(delete(VenueRow).where(col(VenueRow.project_id) == project_id))
+        for venue in venues:
+            session.add(VenueRow(**fields_of(venue)))

@@ -15,7 +15,17 @@ from sqlmodel import Session, col, select
 
 from catalog.database import reading, writing
 from catalog.footage import segment_of
-from catalog.tables import ArchiveRow, ClipRow, ClipSliceRow, HoldRow, SegmentRow, SessionRow, SourceRow
+from catalog.tables import (
+    ArchiveRow,
+    ClipRow,
+    ClipSliceRow,
+    HoldRow,
+    SegmentRow,
+    SessionRoomRow,
+    SessionRow,
+    SessionSourceRow,
+    SourceRow,
+)
 from kernel.model.cut import CutRules
 from kernel.model.footage import SegmentState, Tombstone
 from kernel.model.timeline import SessionState
@@ -166,9 +176,20 @@ def _held() -> ColumnElement[bool]:
 
 def _claimed(rules: CutRules) -> ColumnElement[bool]:
     """A session that is not archived may use it, with pre-roll and post-roll, or one of its clips does."""
+    in_extra_room = exists().where(
+        col(SessionRoomRow.session_id) == col(SessionRow.id),
+        col(SessionRoomRow.room_id) == col(SourceRow.room_id),
+    )
+    handed_over = exists().where(
+        col(SessionSourceRow.session_id) == col(SessionRow.id),
+        col(SessionSourceRow.source_id) == col(SourceRow.id),
+    )
     by_session = exists(
         select(SessionRow.id)
-        .join(SourceRow, col(SourceRow.room_id) == col(SessionRow.room_id))
+        .join(
+            SourceRow,
+            or_(col(SourceRow.room_id) == col(SessionRow.room_id), in_extra_room, handed_over),
+        )
         .where(
             col(SourceRow.id) == col(SegmentRow.source_id),
             col(SessionRow.state).in_(_OPEN_SESSIONS),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index, MetaData
+from sqlalchemy import JSON, BigInteger, ForeignKeyConstraint, Index, MetaData, text
 from sqlmodel import Field, SQLModel
 
 METADATA = MetaData(
@@ -18,6 +18,10 @@ METADATA = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+LONG_SEGMENT_US = 3_600_000_000  # an hour; a source that sends no key frames makes longer ones
+IS_LONG = text(f"wall_end_us - wall_start_us > {LONG_SEGMENT_US}")
 
 
 class Table(SQLModel):
@@ -54,6 +58,16 @@ class RegionRow(Table, table=True):
     )
 
 
+class RegionAliasRow(Table, table=True):
+    __tablename__ = "region_alias"
+    __table_args__ = {"comment": "Codes that a division had before; old archives keep theirs"}
+    old_code: str = _column("Six digits, as it was", primary_key=True)
+    code: str = _column("Division that it is today", foreign_key="region.code", index=True)
+    old_name_zh: str = _column("Chinese name, as it was")
+    until: str = _column("Day on which the code ended, ISO 8601; empty where it is not known", default="")
+    note: str = _column("Why it changed, for people", default="")
+
+
 class IndustryRow(Table, table=True):
     __tablename__ = "industry"
     __table_args__ = {"comment": "Industries; a deployment edits them"}
@@ -63,6 +77,8 @@ class IndustryRow(Table, table=True):
     parent_code: str | None = _column(
         "Industry that this one refines", foreign_key="industry.code", index=True
     )
+    deal_classify: str = _column("Class of the national deal platform, opaque", default="", default_sql="")
+    supervising: str = _column("Which authorities supervise it, for people", default="", default_sql="")
 
 
 class SiteRow(Table, table=True):
@@ -142,6 +158,8 @@ class SegmentRow(Table, table=True):
         Index(None, "source_id", "wall_start_us"),
         Index(None, "state", "size_bytes"),
         Index(None, "state", "wall_start_us"),  # the oldest that is kept, past years of tombstones
+        # The few that last long: all others that touch a time begin less than LONG_SEGMENT_US before it.
+        Index("ix_segment_long", "source_id", sqlite_where=IS_LONG, postgresql_where=IS_LONG),
         {"comment": "Sealed files of the ring: a row here has its file (invariant 1)"},
     )
     id: str = _column("Unique over all sites", primary_key=True)
@@ -191,6 +209,10 @@ class BookingRow(Table, table=True):
     wall_end_us: int = _micros("End", index=True)
     title: str = _column("What it is for, for people")
     principal: str = _column("Who booked")
+    status: str = _column("BookingStatus", default="confirmed", default_sql="confirmed")
+    project_id: str | None = _column(
+        "Project it is for, where that is known", foreign_key="project.id", index=True, default=None
+    )
 
 
 class RecorderKeyRow(Table, table=True):
@@ -257,6 +279,43 @@ class ProjectRow(Table, table=True):
     region_code: str = _column("Division of the project", foreign_key="region.code", index=True)
     trade_place: str = _column("Division where it is traded", foreign_key="region.code", index=True)
     industry_code: str = _column("Industry", foreign_key="industry.code", index=True)
+    kind: str = _column("ProjectKind", default="tender", default_sql="tender")
+    tender_project_code: str = _column("Code of the tender project, opaque", default="", default_sql="")
+    method: str = _column("How it is tendered, as the trading system says", default="", default_sql="")
+    evaluation_mode: str = _column("local, remote, scattered or none", default="", default_sql="")
+    committee_size: int = _column("Members of the committee", default=0, default_sql="0")
+    agency: str = _column("Tendering agency, as the trading system says", default="", default_sql="")
+    supervising_account: str = _column("Account assigned to supervise it", default="", default_sql="")
+    outcome: str = _column("How it came out; empty while it is open", default="", default_sql="")
+    result_published_us: int | None = _micros("When its result was made public", default=None)
+    retention_class: str = _column("Code of its retention class", default="", default_sql="")
+
+
+class HallProjectRow(Table, table=True):
+    __tablename__ = "hall_project"
+    __table_args__ = {"comment": "Projects that the record of a shared hall's day shows"}
+    hall_id: str = _column(
+        "Record of the hall, a project of kind hall", primary_key=True, foreign_key="project.id"
+    )
+    project_id: str = _column("Project seen in it", primary_key=True, foreign_key="project.id", index=True)
+
+
+class SectionRow(Table, table=True):
+    __tablename__ = "section"
+    __table_args__ = {"comment": "Sections (lots) of projects"}
+    project_id: str = _column("Project", primary_key=True, foreign_key="project.id")
+    number: int = _column("From 1", primary_key=True)
+    section_code: str = _column("Code of the section, opaque", unique=True)
+    name_zh: str = _column("Chinese name")
+    unified_deal_code: str = _column("Unified deal code, opaque", index=True)
+
+
+class VenueRow(Table, table=True):
+    __tablename__ = "venue"
+    __table_args__ = {"comment": "Sites that a project is held at"}
+    project_id: str = _column("Project", primary_key=True, foreign_key="project.id")
+    site_id: str = _column("Site", primary_key=True, foreign_key="site.id", index=True)
+    role: str = _column("VenueRole")
 
 
 class SessionRow(Table, table=True):
@@ -268,15 +327,53 @@ class SessionRow(Table, table=True):
     room_id: str = _column("Room", foreign_key="room.id")
     state: str = _column("SessionState", index=True)
     start_us: int | None = _micros("Time of its start event", default=None, index=True)
-    end_us: int | None = _micros("Time of its end event", default=None)
+    end_us: int | None = _micros("Time of its end event", default=None, index=True)
+    venue_role: str = _column("VenueRole of its site", default="main", default_sql="main")
+    cut_number: int = _column("How often it was cut", default=0, default_sql="0")
 
 
-class SessionSeatRow(Table, table=True):
-    __tablename__ = "session_seat"
-    __table_args__ = {"comment": "Who sits where in a session, by ordinal, never by name"}
+class SessionSectionRow(Table, table=True):
+    __tablename__ = "session_section"
+    __table_args__ = {"comment": "Sections that a session deals with; none: all of its project"}
     session_id: str = _column("Session", primary_key=True, foreign_key="session.id")
-    seat_id: str = _column("Seat", primary_key=True, foreign_key="seat.id")
+    number: int = _column("Section of the session's project", primary_key=True)
+
+
+class SessionRoomRow(Table, table=True):
+    __tablename__ = "session_room"
+    __table_args__ = {"comment": "Rooms that are recorded with a session beside its own: a corridor"}
+    session_id: str = _column("Session", primary_key=True, foreign_key="session.id")
+    room_id: str = _column("Room", primary_key=True, foreign_key="room.id", index=True)
+
+
+class SessionSourceRow(Table, table=True):
+    __tablename__ = "session_source"
+    __table_args__ = {
+        "comment": "Sources of a session whose footage was handed over; none: those of its rooms"
+    }
+    session_id: str = _column("Session", primary_key=True, foreign_key="session.id")
+    source_id: str = _column("Source", primary_key=True, foreign_key="source.id")
+
+
+class SeatingRow(Table, table=True):
+    __tablename__ = "seating"
+    __table_args__ = {"comment": "Who sits where in a session, by ordinal and opaque key, never by name"}
+    id: str = _column("Unique over all sites", primary_key=True)
+    session_id: str = _column("Session", foreign_key="session.id", index=True)
+    seat_id: str = _column("Seat", foreign_key="seat.id", index=True)
     member: str = _column("O1, E2, ...: owner's representative or expert by ordinal")
+    expert_key: str = _column(
+        "Opaque key of the expert, made by the trading system with its own secret",
+        default="",
+        default_sql="",
+        index=True,
+    )
+    from_us: int | None = _micros("Since when; empty: the session's start", default=None)
+    to_us: int | None = _micros("Until when; empty: the session's end", default=None)
+    principal: str = _column("Who said so", default="", default_sql="")
+    reason: str = _column("Why it was put right; empty for what was planned", default="", default_sql="")
+    recorded_us: int = _micros("When we learnt of it", default=0, default_sql="0")
+    replaced_us: int | None = _micros("When it was put right; empty while it holds", default=None)
 
 
 class TimelineEventRow(Table, table=True):
@@ -285,10 +382,53 @@ class TimelineEventRow(Table, table=True):
     id: str = _column("Unique over all sites", primary_key=True)
     session_id: str = _column("Session", foreign_key="session.id", index=True)
     at_us: int = _micros("When it happened, by the clock of whoever reports it")
-    type: str = _column("EventType or another mark of the trading system")
+    type: str = _column(
+        "A kind that kernel/data/event_kinds.yaml knows, or another mark of the trading system"
+    )
     reason: str = _column("Why, in words; may be empty")
     principal: str = _column("Who reported it")
     recorded_us: int = _micros("When we learnt of it")
+    details: dict[str, Any] = _column(
+        "What else the reporter said, as it came", default_factory=dict, default_sql="{}", sa_type=JSON
+    )
+    replaces: str | None = _column(
+        "Event that this one puts right; both stay",
+        foreign_key="timeline_event.id",
+        unique=True,
+        default=None,
+    )
+    withdrawn: bool = _column(
+        "Only takes back what it replaces: nothing of the kind happened", default=False, default_sql="false"
+    )
+
+
+class TagRow(Table, table=True):
+    __tablename__ = "tag"
+    __table_args__ = (
+        Index(None, "project_id", "at_us"),
+        {"comment": "Moments that somebody marked; never changed, only added to"},
+    )
+    id: str = _column("Unique over all sites", primary_key=True)
+    project_id: str = _column("Project", foreign_key="project.id")
+    session_id: str | None = _column("Session", foreign_key="session.id", index=True, default=None)
+    source_id: str | None = _column("Source that showed it", foreign_key="source.id", default=None)
+    at_us: int = _micros("The moment, by the time of the frame on the screen")
+    kind: str = _column("note, irregular, fault, quality, or the kind of an event")
+    severity: str = _column("minor or major; empty for a note", default="")
+    text: str = _column("In words, without names of people")
+    principal: str = _column("Who marked it")
+    recorded_us: int = _micros("When it was marked")
+
+
+class TradingSystemRow(Table, table=True):
+    __tablename__ = "trading_system"
+    __table_args__ = {"comment": "Electronic trading systems that may report projects and events"}
+    id: str = _column("Short name; its reports bear it as their principal", primary_key=True)
+    name_zh: str = _column("Chinese name")
+    key_sha256: str = _column("SHA-256 of its key, lower-case hex; the key itself is nowhere", unique=True)
+    made_us: int = _micros("When the key was made")
+    principal: str = _column("Who made it")
+    revoked_us: int | None = _micros("When the key was revoked; empty while it holds", default=None)
 
 
 class ClipRow(Table, table=True):
@@ -300,6 +440,27 @@ class ClipRow(Table, table=True):
     part: int = _column("Session part, from 1")
     wall_start_us: int = _micros("Start of its expected time")
     wall_end_us: int = _micros("End of its expected time")
+    revision: int = _column("From 1; a changed timeline makes a new one", default=1, default_sql="1")
+    retired_us: int | None = _micros("When a later cut left it behind; empty while it holds", default=None)
+
+
+class FileSetRow(Table, table=True):
+    __tablename__ = "file_set"
+    __table_args__ = {"comment": "A project's file (one project, one file): versions of it as a whole"}
+    project_id: str = _column("Project", primary_key=True, foreign_key="project.id")
+    version: int = _column("From 1; older versions stay (invariant 9)", primary_key=True)
+    sealed_us: int = _micros("When the last of its sessions was archived")
+
+
+class FileSetArchiveRow(Table, table=True):
+    __tablename__ = "file_set_archive"
+    project_id: str = _column("Project", primary_key=True)
+    version: int = _column("Version of its file", primary_key=True)
+    archive_id: str = _column("Archive of one of its sessions", primary_key=True, foreign_key="archive.id")
+    __table_args__ = (
+        ForeignKeyConstraint(["project_id", "version"], ["file_set.project_id", "file_set.version"]),
+        {"comment": "Which archives make up a version of a project's file"},
+    )
 
 
 class ClipSliceRow(Table, table=True):

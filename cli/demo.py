@@ -197,14 +197,14 @@ class Stage:
 
     def _happen(self, at_us: int, what: TimelineEvent | FaultPart) -> None:
         if isinstance(what, TimelineEvent):
-            self._catalogue.projects.record_event(what)
+            self._catalogue.sessions.record_event(what)
             self._said.append(f"{iso_utc(at_us)[11:19]}  {what.session_id}  {what.type}  {what.reason}")
         elif self._simulator is not None:
             self._simulator.tell(f"{what.action} {what.source}")
             self._said.append(f"{iso_utc(at_us)[11:19]}  {what.source}  {what.action}")
 
     def _archived(self, day: Rehearsal) -> bool:
-        sessions = self._catalogue.projects.sessions_of(day.project.id)
+        sessions = self._catalogue.sessions.of_project(day.project.id)
         return all(session.state is SessionState.ARCHIVED for session in sessions)
 
     def _picture(self, day: Rehearsal) -> RenderableType:
@@ -215,7 +215,7 @@ class Stage:
         table = Table(title=f"{day.project.name_zh}  {day.project.id}", title_justify="left", box=None)
         for heading in ("场次 session", "环节 phase", "状态 state", "归档 archive", ""):
             table.add_column(heading)
-        for session in self._catalogue.projects.sessions_of(day.project.id):
+        for session in self._catalogue.sessions.of_project(day.project.id):
             progress = self._catalogue.archives.progress(session.id)
             bar = ProgressBar(total=1, completed=progress.fraction if progress else 0, width=24)
             said = f"{progress.step} {progress.detail}" if progress else ""
@@ -249,7 +249,7 @@ def print_report(catalogue: Catalogue, report: ProjectReport, seconds: float) ->
     for name, value in rows.items():
         table.add_row(name, value)
     _out.print(table)
-    for session in catalogue.projects.sessions_of(report.project):
+    for session in catalogue.sessions.of_project(report.project):
         for clip in catalogue.clips.of_session(session.id):
             for gap in clip.gaps:
                 start, end = iso_utc(gap.wall.start_us)[11:23], iso_utc(gap.wall.end_us)[11:23]

@@ -38,7 +38,7 @@ class ProjectReport:
 def project_report(catalogue: Catalogue, store: ObjectStore, project_id: str) -> ProjectReport:
     """Read everything of a project back and add it up."""
     summary = catalogue.summaries.of([project_id])[project_id]
-    sessions = catalogue.projects.sessions_of(project_id)
+    sessions = catalogue.sessions.of_project(project_id)
     clips = [clip for session in sessions for clip in catalogue.clips.of_session(session.id)]
     archives = [catalogue.archives.newest(session.id) for session in sessions]
     renditions = [

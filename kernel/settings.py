@@ -31,6 +31,7 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as UnreadableSource
 
 from kernel.errors import SettingsError
+from kernel.model.cut import PauseRule
 from kernel.model.source import ContentKind, RecordMode, Room, RoomKind, Seat, Site, Source, Wish
 
 ENV_PREFIX = "JIANZHENG_"
@@ -122,6 +123,17 @@ class CutSettings(Closed):
     )
     give_up_seconds: float = Field(
         default=6 * 3600, ge=0, description="Longest wait for footage that a fallen recorder did not seal."
+    )
+    pauses: PauseRule = Field(
+        default=PauseRule.KEEP, description="keep: pauses stay in clips, as marks; omit: they are cut out."
+    )
+    night_stops: tuple[ContentKind, ...] = Field(
+        default=(ContentKind.SEAT_FACE, ContentKind.SEAT_DESKTOP),
+        description="Content kinds that stop while a room is sealed for the night.",
+    )
+    shared_rooms: tuple[RoomKind, ...] = Field(
+        default=(RoomKind.SCATTERED_HALL,),
+        description="Kinds of rooms that projects share; sources at no seat belong to the hall's own record.",
     )
 
 

@@ -179,7 +179,7 @@ def _projects(catalogue: Catalogue) -> APIRouter:
     @router.get("/sessions/{session_id}")
     def session(session_id: str) -> SessionPublic:
         """A session with its clips."""
-        found = catalogue.projects.session(session_id)
+        found = catalogue.sessions.get(session_id)
         if found is None:
             raise HTTPException(404, "没有这个场次。No such session.")
         return session_public(catalogue, found)

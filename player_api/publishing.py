@@ -53,7 +53,7 @@ def project_public(project: Project, summary: ProjectSummary) -> ProjectPublic:
 def project_detail(catalogue: Catalogue, project: Project) -> ProjectDetail:
     """A project with its sessions and the sources of their rooms."""
     plain = project_public(project, catalogue.summaries.of([project.id])[project.id])
-    sessions = [session_public(catalogue, session) for session in catalogue.projects.sessions_of(project.id)]
+    sessions = [session_public(catalogue, session) for session in catalogue.sessions.of_project(project.id)]
     rooms = {session.room_id for session in sessions}
     sources = [source for source in sources_public(catalogue).values() if source.room_id in rooms]
     return ProjectDetail(**plain.model_dump(), sessions=sessions, sources=sources)
@@ -76,7 +76,7 @@ def session_public(catalogue: Catalogue, session: Session) -> SessionPublic:
         end_us=session.end_us,
         events=[
             EventPublic(at_us=event.at_us, type=event.type, reason=event.reason)
-            for event in catalogue.projects.events_of(session.id)
+            for event in catalogue.sessions.events_of(session.id)
         ],
         clips=_clips(catalogue, session, archive),
         archive=_archive_public(archive) if archive else None,

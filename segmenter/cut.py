@@ -5,28 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from kernel.clock import iso_utc
-from kernel.model.cut import Clip, ClipGap, CutList, CutRules, SegmentSlice
+from kernel.model.cut import Clip, ClipGap, CutList, SegmentSlice
 from kernel.model.footage import Backfill, ClockBasis, Gap, GapCause, Segment, Tombstone
-from kernel.model.timeline import SessionTimeline
+from kernel.model.timeline import ExpectedPart, SessionTimeline
 from kernel.timerange import TimeRange, merge, subtract
 
 _EVER_US = 1 << 62  # the end of a gap that lasts
 _FETCHED = (Backfill.WHOLE, Backfill.PART)
 
 
-def expected_range(timeline: SessionTimeline, rules: CutRules) -> TimeRange:
-    """The time of which every source of a session is expected to have footage: pauses stay in."""
-    return TimeRange(
-        start_us=timeline.wall.start_us - rules.pre_roll_us,
-        end_us=timeline.wall.end_us + rules.post_roll_us,
-    )
-
-
 def cut(
-    timeline: SessionTimeline,
-    segments: Mapping[str, Sequence[Segment]],
-    gaps: Mapping[str, Sequence[Gap]],
-    rules: CutRules,
+    timeline: SessionTimeline, segments: Mapping[str, Sequence[Segment]], gaps: Mapping[str, Sequence[Gap]]
 ) -> CutList:
     """The clips of a session.
 
@@ -34,15 +23,13 @@ def cut(
         timeline: the session, ended.
         segments: sealed segments by source id; those outside the session do not matter.
         gaps: declared gaps by source id; they name the causes of what is missing.
-        rules: how much is kept around the session.
 
     Slices and gaps of a clip never overlap and fill its wall time exactly, whatever comes in (invariant 5).
     The same input gives the same clips with the same ids.
     """
-    wall = expected_range(timeline, rules)
     clips = (
-        _clip(timeline.session_id, source, wall, segments.get(source, ()), gaps.get(source, ()))
-        for source in timeline.source_ids
+        _clip(timeline.session_id, part, segments.get(part.source_id, ()), gaps.get(part.source_id, ()))
+        for part in timeline.expected
     )
     return CutList(session_id=timeline.session_id, clips=tuple(clips))
 
@@ -76,18 +63,15 @@ def removed_gaps(
     return found
 
 
-def _clip(
-    session_id: str, source_id: str, wall: TimeRange, segments: Sequence[Segment], gaps: Sequence[Gap]
-) -> Clip:
-    part = 1
-    slices = _slices(wall, segments, gaps)
-    missing = subtract(wall, (used.wall for used in slices))
+def _clip(session_id: str, part: ExpectedPart, segments: Sequence[Segment], gaps: Sequence[Gap]) -> Clip:
+    slices = _slices(part.wall, segments, gaps)
+    missing = subtract(part.wall, (used.wall for used in slices))
     return Clip(
-        id=f"{session_id}.{source_id}.{part}",
+        id=f"{session_id}.{part.source_id}.{part.part}",
         session_id=session_id,
-        source_id=source_id,
-        part=part,
-        wall=wall,
+        source_id=part.source_id,
+        part=part.part,
+        wall=part.wall,
         slices=tuple(slices),
         gaps=tuple(named for hole in missing for named in _name_causes(hole, gaps)),
         backfilled=tuple(_backfilled(slices, segments, gaps)),

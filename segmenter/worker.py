@@ -1,6 +1,8 @@
-"""Watches for sessions that have ended and cuts each as soon as its footage is in the ring."""
+"""Watches for sessions that have ended: shows their clips at once, fixes them when their footage is there."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 from catalog.catalogue import Catalogue
 from kernel.clock import SECOND_US, Clock
@@ -8,14 +10,18 @@ from kernel.errors import JianzhengError
 from kernel.log import logger
 from kernel.model.archive import Progress
 from kernel.model.cut import CutList, CutRules
+from kernel.model.footage import Gap, GapCause, Segment
+from kernel.model.source import RoomKind
 from kernel.model.timeline import Session, SessionState, SessionTimeline
 from kernel.settings import CutSettings
 from kernel.timerange import TimeRange
-from segmenter.cut import cut, expected_range, removed_gaps
-from segmenter.timeline import session_timeline
+from segmenter.cut import cut, removed_gaps
+from segmenter.hall import HallRecords
+from segmenter.timeline import neighbour_uses, session_timeline
 
 _log = logger("segmenter")
 _HOLD_BACK_US = 10 * SECOND_US
+_CUT = (SessionState.CUT, SessionState.ARCHIVED)
 
 
 def cut_rules(settings: CutSettings) -> CutRules:
@@ -23,6 +29,9 @@ def cut_rules(settings: CutSettings) -> CutRules:
     return CutRules(
         pre_roll_us=round(settings.pre_roll_seconds * SECOND_US),
         post_roll_us=round(settings.post_roll_seconds * SECOND_US),
+        pauses=settings.pauses,
+        night_stops=frozenset(settings.night_stops),
+        shared_rooms=frozenset(settings.shared_rooms),
     )
 
 
@@ -32,8 +41,10 @@ class Segmenter:
     def __init__(self, catalogue: Catalogue, settings: CutSettings, clock: Clock) -> None:
         self._catalogue = catalogue
         self._rules = cut_rules(settings)
+        self._halls = HallRecords(catalogue, self._rules, clock)
         self._settle_us = round(settings.settle_seconds * SECOND_US)
         self._give_up_us = round(settings.give_up_seconds * SECOND_US)
+        self._previewed: set[str] = set()  # sessions whose clips are shown already
         self._warned: set[str] = set()  # sessions whose waiting was told
         self._clock = clock
 
@@ -45,8 +56,9 @@ class Segmenter:
         """
         done: list[CutList] = []
         failed: JianzhengError | None = None
-        for session in self._catalogue.projects.sessions_in(SessionState.ENDED):
+        for session in self._catalogue.sessions.in_state(SessionState.ENDED):
             try:
+                self._halls.follow(session)
                 done += self._cut_if_due(session)
             except JianzhengError as error:
                 failed = error
@@ -54,31 +66,63 @@ class Segmenter:
             raise failed
         return done
 
+    def timeline_of(self, session: Session) -> SessionTimeline:
+        """The timeline of a session that has ended, with all that stands around it in the catalogue.
+
+        Raises:
+            TimelineError: it has not ended.
+        """
+        kinds = {room.id: room.kind for room in self._catalogue.places.rooms().values()}
+        return self._timeline(session, kinds)
+
+    def _timeline(self, session: Session, kinds: Mapping[str, RoomKind]) -> SessionTimeline:
+        catalogue = self._catalogue
+        near = [] if kinds.get(session.room_id) in self._rules.no_rolls else self._neighbours(session)
+        uses = [
+            use
+            for other in near
+            for use in neighbour_uses(other, catalogue.sessions.events_of(other.id), self._clock.now_us())
+        ]
+        return session_timeline(
+            session,
+            catalogue.sessions.events_of(session.id),
+            catalogue.places.sources().values(),
+            self._rules,
+            room_kinds=kinds,
+            neighbours=uses,
+        )
+
+    def _neighbours(self, session: Session) -> list[Session]:
+        """Other projects' sessions so shortly before or after in the room that a roll may reach them."""
+        around = self._rules.pre_roll_us + self._rules.post_roll_us
+        start_us, end_us = session.start_us or 0, session.end_us or 0
+        near = TimeRange(start_us=start_us - around, end_us=max(start_us, end_us) + around)
+        return self._catalogue.sessions.in_room(session.room_id, near, not_of=session.project_id)
+
     def _cut_if_due(self, session: Session) -> list[CutList]:
-        timeline = self._timeline(session)
-        wall = expected_range(timeline, self._rules)
-        return [self._cut(timeline, wall)] if self._due(timeline, wall) else []
+        timeline = self.timeline_of(session)
+        if self._due(timeline):
+            cut_list = self._cut(timeline)
+            self._look_at_neighbours(session)
+            return [cut_list]
+        if session.id not in self._previewed:
+            self._preview(timeline)
+            self._previewed.add(session.id)
+        return []
 
-    def _timeline(self, session: Session) -> SessionTimeline:
-        events = self._catalogue.projects.events_of(session.id)
-        return session_timeline(session, events, self._catalogue.places.sources().values())
-
-    def _due(self, timeline: SessionTimeline, wall: TimeRange) -> bool:
+    def _due(self, timeline: SessionTimeline) -> bool:
         """Whether all footage is in the ring, or waiting longer would not bring it."""
-        late_us = self._clock.now_us() - wall.end_us
+        late_us = self._clock.now_us() - timeline.needed.end_us
         if late_us < 0:
             return False
-        unsealed = {
-            run.source_id for run in self._catalogue.footage.unfinished_runs() if run.started_us < wall.end_us
-        }
-        waiting = [one for one in timeline.source_ids if not self._settled(one, wall, one in unsealed)]
+        waiting, unsealed = self._waiting(timeline)
         if not waiting or late_us >= self._give_up_us:
             return True
         if late_us < self._settle_us:
             return False
         # A run without an end has footage that is not sealed: of a recorder at work, or of one that fell and
         # settles it when it starts again. Cut now, that footage would be missing for ever.
-        held_up = sorted(unsealed & set(waiting))
+        held_up = sorted(unsealed & waiting)
         if held_up and timeline.session_id not in self._warned:
             self._warned.add(timeline.session_id)
             _log.error(
@@ -87,6 +131,20 @@ class Segmenter:
                 action="session.waits",
             )
         return not held_up
+
+    def _waiting(self, timeline: SessionTimeline) -> tuple[set[str], set[str]]:
+        """Sources whose footage is still to come, and those that have a run without an end."""
+        needed = timeline.needed
+        unsealed = {
+            run.source_id
+            for run in self._catalogue.footage.unfinished_runs()
+            if run.started_us < needed.end_us
+        }
+        last = {part.source_id: part.wall for part in timeline.expected}  # the last part of each
+        waiting = {
+            source for source, wall in last.items() if not self._settled(source, wall, source in unsealed)
+        }
+        return waiting, unsealed
 
     def _settled(self, source_id: str, wall: TimeRange, unsealed: bool) -> bool:
         # Footage of the end itself: a clock that was set back may have left some that is dated later.
@@ -101,15 +159,33 @@ class Segmenter:
         gaps = self._catalogue.footage.gaps_of(source_id, wall)
         return any(quiet if gap.end_us is None else gap.end_us >= wall.end_us for gap in gaps)
 
-    def _cut(self, timeline: SessionTimeline, wall: TimeRange) -> CutList:
+    def _footage(
+        self, timeline: SessionTimeline
+    ) -> tuple[dict[str, Sequence[Segment]], dict[str, list[Gap]]]:
+        """Segments and gaps of a session's sources, with what was recorded and removed since."""
         footage, removal = self._catalogue.footage, self._catalogue.removal
-        segments = {source: footage.segments_of(source, wall) for source in timeline.source_ids}
-        gaps = {source: footage.gaps_of(source, wall) for source in timeline.source_ids}
-        for source in timeline.source_ids:
+        segments: dict[str, Sequence[Segment]] = {}
+        gaps: dict[str, list[Gap]] = {}
+        for source, wall in _walls(timeline).items():
+            segments[source] = footage.segments_of(source, wall)
+            gaps[source] = footage.gaps_of(source, wall)
             gone = removal.tombstones_of(source, wall)
             gaps[source] += removed_gaps(gone, segments[source], gaps[source])
-        cut_list = cut(timeline, segments, gaps, self._rules)
-        self._catalogue.clips.record(cut_list)
+        return segments, gaps
+
+    def _preview(self, timeline: SessionTimeline) -> None:
+        """Show the clips of a session that has just ended; what is still to come is said to be pending."""
+        segments, gaps = self._footage(timeline)
+        waiting, _ = self._waiting(timeline)
+        for source, wall in _walls(timeline).items():
+            if source in waiting:
+                until_us = max((one.wall.end_us for one in segments[source]), default=wall.start_us)
+                gaps[source].append(_pending(source, until_us))
+        self._catalogue.clips.preview(cut(timeline, segments, gaps))
+
+    def _cut(self, timeline: SessionTimeline) -> CutList:
+        cut_list = cut(timeline, *self._footage(timeline))
+        changed = self._catalogue.clips.record(cut_list, self._clock.now_us())
         holes = sum(len(clip.gaps) for clip in cut_list.clips)
         detail = f"{len(cut_list.clips)} clips, {holes} gaps"
         self._catalogue.archives.report_progress(
@@ -121,5 +197,45 @@ class Segmenter:
                 updated_us=self._clock.now_us(),
             )
         )
-        _log.info(f"Cut session {timeline.session_id}: {detail}.", action="session.cut")
+        self._previewed.discard(timeline.session_id)
+        _log.info(
+            f"Cut session {timeline.session_id}: {detail}, {len(changed)} of them new or changed.",
+            action="session.cut",
+        )
         return cut_list
+
+    def _look_at_neighbours(self, session: Session) -> None:
+        """Open those again whose clips would now end elsewhere, because this session took their seats."""
+        for other in self._neighbours(session):
+            if other.state not in _CUT:
+                continue
+            wanted = {(part.source_id, part.part): part.wall for part in self.timeline_of(other).expected}
+            clips = self._catalogue.clips.of_session(other.id)
+            if wanted != {(clip.source_id, clip.part): clip.wall for clip in clips}:
+                self._catalogue.sessions.advance(other.id, SessionState.ENDED)
+                _log.warning(
+                    f"Session {other.id} is cut again: {session.id} used its room or seats next to it.",
+                    action="session.recut",
+                )
+
+
+def _walls(timeline: SessionTimeline) -> dict[str, TimeRange]:
+    """From the first to the last expected moment of each source."""
+    walls: dict[str, TimeRange] = {}
+    for part in timeline.expected:
+        first = walls.get(part.source_id, part.wall)
+        walls[part.source_id] = TimeRange(
+            start_us=min(first.start_us, part.wall.start_us), end_us=max(first.end_us, part.wall.end_us)
+        )
+    return walls
+
+
+def _pending(source_id: str, since_us: int) -> Gap:
+    return Gap(
+        id=f"pending.{source_id}",
+        source_id=source_id,
+        start_us=since_us,
+        end_us=None,
+        cause=GapCause.PENDING,
+        detail="",
+    )

@@ -12,9 +12,9 @@ from kernel.isobmff.tracks import ProducerTime, Track, TrackRun
 NTP_UNIX_EPOCH_S = 2_208_988_800
 """Seconds from the NTP epoch (1900) to the Unix epoch (1970), RFC 5905."""
 
-_MATRIX = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+MATRIX = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 _LARGEST_32_BITS = (1 << 32) - 1
-_LANGUAGE_UND = 0x55C4
+LANGUAGE_UND = 0x55C4
 _SYNC_SAMPLE = 0x02000000  # sample_depends_on = 2: on no other
 _NON_SYNC_SAMPLE = 0x01010000  # sample_depends_on = 1, sample_is_non_sync_sample
 _MOOF_BYTES = 8 + 16  # moof and mfhd
@@ -37,7 +37,7 @@ def _moov(tracks: Sequence[Track]) -> bytes:
         0,
         struct.pack(">IIII", 0, 0, 1000, 0),
         struct.pack(">IH10x", 0x10000, 0x100),
-        _MATRIX,
+        MATRIX,
         bytes(24),
         struct.pack(">I", max((track.id for track in tracks), default=0) + 1),
     )
@@ -52,18 +52,20 @@ def _trak(track: Track) -> bytes:
         0,
         3,  # enabled, in movie
         struct.pack(">IIIII8xHHHH", 0, 0, track.id, 0, 0, 0, 0, volume, 0),
-        _MATRIX,
+        MATRIX,
         struct.pack(">II", track.width << 16, track.height << 16),
     )
-    mdhd = full_box("mdhd", 0, 0, struct.pack(">IIIIHH", 0, 0, track.timescale, 0, _LANGUAGE_UND, 0))
+    mdhd = full_box("mdhd", 0, 0, struct.pack(">IIIIHH", 0, 0, track.timescale, 0, LANGUAGE_UND, 0))
+    return box("trak", tkhd, box("mdia", mdhd, handler_box(track), _minf(track)))
+
+
+def handler_box(track: Track) -> bytes:
+    """``hdlr``: picture or sound."""
     handler = (b"vide", b"VideoHandler\0") if track.is_video else (b"soun", b"SoundHandler\0")
-    hdlr = full_box("hdlr", 0, 0, bytes(4), handler[0], bytes(12), handler[1])
-    return box("trak", tkhd, box("mdia", mdhd, hdlr, _minf(track)))
+    return full_box("hdlr", 0, 0, bytes(4), handler[0], bytes(12), handler[1])
 
 
 def _minf(track: Track) -> bytes:
-    media_header = full_box("vmhd", 0, 1, bytes(8)) if track.is_video else full_box("smhd", 0, 0, bytes(4))
-    data_reference = full_box("dref", 0, 0, struct.pack(">I", 1), full_box("url ", 0, 1))
     tables = box(
         "stbl",
         full_box("stsd", 0, 0, struct.pack(">I", 1), track.sample_entry),
@@ -72,6 +74,13 @@ def _minf(track: Track) -> bytes:
         full_box("stsz", 0, 0, bytes(8)),
         full_box("stco", 0, 0, bytes(4)),
     )
+    return media_information(track, tables)
+
+
+def media_information(track: Track, tables: bytes) -> bytes:
+    """``minf`` around a track's sample tables; all data is in the file itself."""
+    media_header = full_box("vmhd", 0, 1, bytes(8)) if track.is_video else full_box("smhd", 0, 0, bytes(4))
+    data_reference = full_box("dref", 0, 0, struct.pack(">I", 1), full_box("url ", 0, 1))
     return box("minf", media_header, box("dinf", data_reference), tables)
 
 

@@ -62,3 +62,13 @@ class Progress:
     fraction: float  # 0..1 of the whole session's work
     detail: str
     updated_us: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileSet:
+    """一项一档: a version of a project's file, the archives of all its sessions at one time."""
+
+    project_id: str
+    version: int  # from 1; older versions stay
+    sealed_us: int  # when the last of them was verified
+    archive_ids: tuple[str, ...]

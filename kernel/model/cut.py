@@ -1,19 +1,37 @@
-"""Clips, slices and gaps: what cutting makes."""
+"""Clips, slices and gaps: what cutting makes, and the rules that it follows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from kernel.model.footage import GapCause
+from kernel.model.source import ContentKind, RoomKind
 from kernel.timerange import TimeRange
+
+
+class PauseRule(StrEnum):
+    """What becomes of a pause."""
+
+    KEEP = "keep"
+    """It stays inside the clip, as a mark."""
+    OMIT = "omit"
+    """It is cut out: a session part ends where it begins and another begins where it ends."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CutRules:
-    """How much is kept around a session."""
+    """How sessions become clips. All of it is settings."""
 
     pre_roll_us: int
     post_roll_us: int
+    pauses: PauseRule = PauseRule.KEEP
+    night_stops: frozenset[ContentKind] = frozenset({ContentKind.SEAT_FACE, ContentKind.SEAT_DESKTOP})
+    """Sources that stop while a room is sealed for the night; all others record through it."""
+    shared_rooms: frozenset[RoomKind] = frozenset({RoomKind.SCATTERED_HALL})
+    """Rooms that several projects share: sources that look at no seat belong to the hall's own record."""
+    no_rolls: frozenset[RoomKind] = frozenset({RoomKind.EXTERNAL_VENUE})
+    """Rooms whose footage is handed over from start to end, without pre-roll and post-roll."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +63,7 @@ class Clip:
     slices: tuple[SegmentSlice, ...]
     gaps: tuple[ClipGap, ...]  # what is missing
     backfilled: tuple[ClipGap, ...] = ()  # was missing; slices cover it from the device's own memory
+    revision: int = 1  # counts up each time that a changed timeline changes this clip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -136,6 +136,8 @@ class GapCause(StrEnum):
     """It was recorded, and removed by rule before anything needed it; only gaps of clips are called so."""
     NOT_RECORDING = "not_recording"
     """No recorder was running, or nothing more is known."""
+    PENDING = "pending"
+    """Not in the ring yet; only gaps of clips are called so, while their session is ended and not cut."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -236,15 +238,28 @@ class Hold:
     release_reason: str = ""
 
 
+class BookingStatus(StrEnum):
+    """Whether a booking stands."""
+
+    CONFIRMED = "confirmed"
+    MOVED = "moved"
+    RELEASED = "released"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Booking:
-    """预约: a room is to be recorded from then to then, longer if a session overruns."""
+    """预约: a room is to be recorded from then to then, longer if a session overruns.
+
+    One that was moved or released stays, and nothing is recorded for it.
+    """
 
     id: str
     room_id: str
     wall: TimeRange
     title: str  # for people
     principal: str
+    status: BookingStatus = BookingStatus.CONFIRMED
+    project_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

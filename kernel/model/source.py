@@ -30,6 +30,16 @@ class RoomKind(StrEnum):
     EXTRACTION_ROOM = "extraction_room"
     EVALUATION_ROOM = "evaluation_room"
     SUPERVISION_ROOM = "supervision_room"
+    REMOTE_EVALUATION_ROOM = "remote_evaluation_room"
+    SCATTERED_HALL = "scattered_hall"
+    """分散卡位: seats of several projects, side by side, at the same time."""
+    CLARIFICATION_ROOM = "clarification_room"
+    AUCTION_HALL = "auction_hall"
+    CORRIDOR = "corridor"
+    WITNESS_ROOM = "witness_room"
+    REGULATION_CENTRE = "regulation_centre"
+    EXTERNAL_VENUE = "external_venue"
+    """Outside the system: what it recorded comes as files."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,8 +1,9 @@
-"""A project's timeline: sessions, their events and seats."""
+"""A project's timeline: its sections, venues and sessions, what happened in them, and who sat where."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kernel.timerange import TimeRange
@@ -14,6 +15,18 @@ class Phase(StrEnum):
     OPENING = "opening"
     EXTRACTION = "extraction"
     EVALUATION = "evaluation"
+    RE_EVALUATION = "re_evaluation"
+    """复评: the committee meets again, days later, after an objection."""
+    NEGOTIATION = "negotiation"
+    """磋商, 谈判: an evaluation with rounds of quotes."""
+    CLARIFICATION = "clarification"
+    """澄清: bidders answer the committee in a room of their own."""
+    AUCTION = "auction"
+    """拍卖, 挂牌, 竞价."""
+    SUPERVISION = "supervision"
+    """监督行为: a supervisor's visit to the supervision room."""
+    HALL = "hall"
+    """A day of a shared hall: what belongs to no single project."""
 
 
 class SessionState(StrEnum):
@@ -27,54 +40,124 @@ class SessionState(StrEnum):
     """Its clips are fixed."""
     ARCHIVED = "archived"
     """Its package is stored, read back and recorded."""
+    CANCELLED = "cancelled"
+    """It was planned and will not take place."""
 
 
 SESSION_TRANSITIONS: dict[SessionState, frozenset[SessionState]] = {
-    SessionState.PLANNED: frozenset({SessionState.RUNNING}),
-    SessionState.RUNNING: frozenset({SessionState.ENDED}),
-    SessionState.ENDED: frozenset({SessionState.CUT}),
-    SessionState.CUT: frozenset({SessionState.ARCHIVED}),
-    SessionState.ARCHIVED: frozenset(),
+    SessionState.PLANNED: frozenset({SessionState.RUNNING, SessionState.ENDED, SessionState.CANCELLED}),
+    SessionState.RUNNING: frozenset({SessionState.ENDED, SessionState.PLANNED}),
+    SessionState.ENDED: frozenset({SessionState.CUT, SessionState.RUNNING, SessionState.PLANNED}),
+    SessionState.CUT: frozenset({SessionState.ARCHIVED, SessionState.ENDED, SessionState.RUNNING}),
+    SessionState.ARCHIVED: frozenset({SessionState.ENDED, SessionState.RUNNING}),
+    SessionState.CANCELLED: frozenset({SessionState.PLANNED, SessionState.RUNNING, SessionState.ENDED}),
 }
-"""Which state may follow which; drawn in ``docs/design/flow.md``."""
+"""Which state may follow which; drawn in ``docs/design/flow.md``. The ways back are corrections: an event
+that comes late or is put right opens a session again, and what was archived gets a new version."""
 
 
-class EventType(StrEnum):
-    """Timeline events that move a session or mark it. Marks of other names are kept as they come."""
+class Effect(StrEnum):
+    """What a kind of event does to a timeline; which kind does what is data (``kernel.events``)."""
 
-    OPENING_START = "opening.start"
-    OPENING_END = "opening.end"
-    EXTRACTION_START = "extraction.start"
-    EXTRACTION_END = "extraction.end"
-    EVALUATION_START = "eval.start"
-    EVALUATION_PAUSE = "eval.pause"
-    EVALUATION_RESUME = "eval.resume"
-    EVALUATION_END = "eval.end"
+    SESSION_START = "session_start"
+    SESSION_END = "session_end"
+    SESSION_CANCELLED = "session_cancelled"
+    PAUSE = "pause"
+    RESUME = "resume"
+    NIGHT_START = "night_start"
+    """封存: the room is sealed for the night."""
+    NIGHT_END = "night_end"
+    SEATS_ENTERED = "seats_entered"
+    """From here on the seats show this session's members, not the ones before them."""
+    SEATS_CLEARED = "seats_cleared"
+    """From here on the seats may show somebody else's members."""
+    SECTION = "section"
+    """The section named in its details is dealt with from here on."""
+    FAULT_START = "fault_start"
+    FAULT_END = "fault_end"
+    MARK = "mark"
+    """Something worth knowing that moves nothing."""
 
 
-START_EVENTS = frozenset({EventType.OPENING_START, EventType.EXTRACTION_START, EventType.EVALUATION_START})
-END_EVENTS = frozenset({EventType.OPENING_END, EventType.EXTRACTION_END, EventType.EVALUATION_END})
+CUTTING_EFFECTS = frozenset(Effect) - {Effect.SECTION, Effect.FAULT_START, Effect.FAULT_END, Effect.MARK}
+"""Effects after which a session that was cut must be looked at again."""
+
+
+class ProjectKind(StrEnum):
+    """Whose file a project's archive is."""
+
+    TENDER = "tender"
+    HALL = "hall"
+    """A day of a shared hall: panoramas that show several projects belong to none of their files."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Project:
-    """项目: one tender project."""
+    """项目: one tender project, or a day of a shared hall."""
 
     id: str
-    project_code: str
+    project_code: str  # opaque
     name_zh: str
     name_en: str
     region_code: str  # the project's own region, GB/T 2260
     trade_place: str  # region where it is traded, GB/T 2260
     industry_code: str
+    kind: ProjectKind = ProjectKind.TENDER
+    tender_project_code: str = ""  # 招标项目编号, opaque
+    method: str = ""  # 公开招标, 竞争性磋商, ...: as the trading system says
+    evaluation_mode: str = ""  # local, remote, scattered or none
+    committee_size: int = 0  # people
+    agency: str = ""  # 代理机构, as the trading system says
+    supervising_account: str = ""  # who is assigned to supervise it
+    outcome: str = ""  # result, failed_bid, ...; empty while open
+    result_published_us: int | None = None  # when the result was made public
+    retention_class: str = ""  # code of the retention table
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Section:
+    """标段(包) of a project."""
+
+    project_id: str
+    number: int  # from 1
+    section_code: str  # opaque
+    name_zh: str
+    unified_deal_code: str  # 统一交易标识码, opaque
+
+
+class VenueRole(StrEnum):
+    """What a site is to a project."""
+
+    MAIN = "main"
+    SECONDARY = "secondary"
+    EXTERNAL = "external"
+    """A secondary venue outside the system: its recordings come as files."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Venue:
+    """主场, 副场: a site that a project is held at."""
+
+    project_id: str
+    site_id: str
+    role: VenueRole
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SeatOccupation:
-    """Who sits where in a session: a member by ordinal, never by name."""
+    """Who sits where in a session and when: a member by ordinal and opaque key, never by name."""
 
     seat_id: str
-    member: str  # O1, E2, ...: owner's representative or expert by ordinal
+    member: str  # O1, E2, ...: owner's representative or expert by ordinal in this committee
+    expert_key: str = ""  # made by the trading system with its own secret: the same expert has the same key
+    from_us: int | None = None  # None: from the session's start
+    to_us: int | None = None  # None: to the session's end
+
+    def within(self, wall: TimeRange) -> TimeRange:
+        """The time of this occupation in a session that lasted that long."""
+        start_us = wall.start_us if self.from_us is None else max(wall.start_us, self.from_us)
+        end_us = wall.end_us if self.to_us is None else min(wall.end_us, self.to_us)
+        return TimeRange(start_us=start_us, end_us=max(start_us, end_us))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,10 +167,13 @@ class TimelineEvent:
     id: str
     session_id: str
     at_us: int
-    type: str  # an ``EventType`` or another mark of the trading system
+    type: str  # a kind of ``kernel.events`` or another mark of the trading system
     reason: str
     principal: str  # who reported it
     recorded_us: int  # when we learnt of it
+    details: Mapping[str, object] = field(default_factory=dict)  # what else the reporter said, as it came
+    replaces: str | None = None  # the event that this one puts right; both stay
+    withdrawn: bool = False  # only takes back what it replaces: nothing of the kind happened
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,13 +188,82 @@ class Session:
     start_us: int | None
     end_us: int | None
     seats: tuple[SeatOccupation, ...]
+    venue_role: VenueRole = VenueRole.MAIN
+    section_numbers: tuple[int, ...] = ()  # sections dealt with; empty: all of the project
+    extra_room_ids: tuple[str, ...] = ()  # recorded with it: a corridor, a dining room
+    source_ids: tuple[str, ...] = ()  # only these: files that an external venue handed over
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tag:
+    """标签: a moment that somebody marked, at the frame that was on the screen."""
+
+    id: str
+    project_id: str
+    at_us: int
+    kind: str  # note, irregular, fault, quality, or the kind of an event
+    text: str
+    principal: str
+    recorded_us: int
+    session_id: str | None = None
+    source_id: str | None = None
+    severity: str = ""  # minor or major; empty for a note
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SectionSpan:
+    """When a section was dealt with in a session."""
+
+    number: int
+    wall: TimeRange
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExpectedPart:
+    """What one source is expected to have recorded of one session part."""
+
+    source_id: str
+    part: int  # session part, from 1
+    wall: TimeRange  # with pre-roll and post-roll
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SessionTimeline:
-    """What the cutter needs to know of one session that has ended."""
+    """What the cutter needs to know of one session that has ended, and what people see of it."""
 
     session_id: str
     wall: TimeRange  # from its start event to its end event
-    source_ids: tuple[str, ...]  # whose footage belongs to it
-    pauses: tuple[TimeRange, ...]
+    expected: tuple[ExpectedPart, ...]  # one clip each, by source and part
+    pauses: tuple[TimeRange, ...] = ()
+    nights: tuple[TimeRange, ...] = ()  # sealed
+    sections: tuple[SectionSpan, ...] = ()
+
+    @property
+    def source_ids(self) -> tuple[str, ...]:
+        """Whose footage belongs to it, in order."""
+        return tuple(dict.fromkeys(part.source_id for part in self.expected))
+
+    @property
+    def needed(self) -> TimeRange:
+        """From the first to the last moment that any of its sources is expected to have recorded."""
+        return TimeRange(
+            start_us=min((part.wall.start_us for part in self.expected), default=self.wall.start_us),
+            end_us=max((part.wall.end_us for part in self.expected), default=self.wall.end_us),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SeatTurn:
+    """When the members of a session took their seats and had left them; None where nobody said."""
+
+    entered_us: int | None = None
+    cleared_us: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NeighbourUse:
+    """Another project in the same room or on the same seat: what no pre-roll or post-roll may reach into."""
+
+    seat_id: str | None  # None: the room as a whole
+    wall: TimeRange
+    turn: SeatTurn

@@ -94,7 +94,7 @@ def test_a_session_that_ended_becomes_a_verified_bag_within_its_budget(
     assert archive.overrun_reason == ""
     bag = bagit.Bag(str(tmp_path / "store" / archive.key_prefix))
     bag.validate()
-    session = catalogue.projects.session("P-O")
+    session = catalogue.sessions.get("P-O")
     assert session is not None
     assert session.state is SessionState.ARCHIVED
     for rendition in catalogue.archives.renditions_of(archive.id):
@@ -118,7 +118,7 @@ def test_footage_that_is_not_what_its_row_says_is_not_archived(
     with pytest.raises(FixityError, match=damaged.name):
         Archiver(tools).run_once()
 
-    session = catalogue.projects.session("P-O")
+    session = catalogue.sessions.get("P-O")
     assert session is not None
     assert session.state is SessionState.CUT
     progress = catalogue.archives.progress("P-O")

@@ -70,7 +70,7 @@ def add_session(catalogue: Catalogue, start_us: int, end_us: int) -> Session:
     )
     catalogue.projects.add_project(PROJECT, [session])
     for kind, at_us in (("opening.start", start_us), ("opening.end", end_us)):
-        catalogue.projects.record_event(
+        catalogue.sessions.record_event(
             TimelineEvent(
                 id=kind,
                 session_id="P-O",

@@ -101,7 +101,7 @@ def cut_session(catalogue: Catalogue) -> None:
 
 
 def state(catalogue: Catalogue) -> SessionState:
-    session = catalogue.projects.session("P-O")
+    session = catalogue.sessions.get("P-O")
     assert session is not None
     return session.state
 
@@ -225,7 +225,7 @@ def two_sessions(catalogue: Catalogue) -> None:
     add_segments(catalogue, [segment()])
     for name, start in (("P-1", START + 500), ("P-2", START)):
         for kind, at_us in (("opening.start", start), ("opening.end", END)):
-            catalogue.projects.record_event(
+            catalogue.sessions.record_event(
                 TimelineEvent(
                     id=f"{name} {kind}",
                     session_id=name,

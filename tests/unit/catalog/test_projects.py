@@ -52,7 +52,7 @@ def event(kind: str, at_us: int, *, name: str = "", session: str = "P-O") -> Tim
 
 
 def state(catalogue: Catalogue, session: str = "P-O") -> tuple[SessionState, int | None, int | None]:
-    found = catalogue.projects.session(session)
+    found = catalogue.sessions.get(session)
     assert found is not None
     return found.state, found.start_us, found.end_us
 
@@ -72,16 +72,16 @@ def test_a_project_comes_back_as_it_was_put_in(catalogue: Catalogue) -> None:
     catalogue.projects.add_project(PROJECT, [planned(seats=seats)])
     assert catalogue.projects.project("P") == PROJECT
     assert catalogue.projects.projects() == [PROJECT]
-    assert catalogue.projects.sessions_of("P") == [planned(seats=seats)]
+    assert catalogue.sessions.of_project("P") == [planned(seats=seats)]
     assert catalogue.projects.project("Q") is None
-    assert catalogue.projects.session("Q-O") is None
+    assert catalogue.sessions.get("Q-O") is None
 
 
 def test_a_project_told_twice_stays_as_it_was(catalogue: Catalogue) -> None:
     catalogue.projects.add_project(PROJECT, [planned()])
     catalogue.projects.add_project(replace(PROJECT, name_zh="另一个"), [planned("P-2")])
     assert catalogue.projects.projects() == [PROJECT]
-    assert catalogue.projects.sessions_of("P") == [planned()]
+    assert catalogue.sessions.of_project("P") == [planned()]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_an_unknown_room_is_named_and_nothing_is_taken_in(catalogue: Catalogue) 
     with pytest.raises(TimelineError, match="room NONE"):
         catalogue.projects.add_project(PROJECT, [planned(), replace(planned("P-2"), room_id="NONE")])
     assert catalogue.projects.projects() == []
-    assert catalogue.projects.session("P-O") is None
+    assert catalogue.sessions.get("P-O") is None
 
 
 def test_an_unknown_seat_is_named_and_nothing_is_taken_in(catalogue: Catalogue) -> None:
@@ -132,23 +132,23 @@ def test_events_move_a_session_and_are_kept_in_the_order_they_happened(catalogue
     catalogue.projects.add_project(PROJECT, [planned()])
     told = [event("opening.start", 100), event("opening.read_prices", 150), event("opening.end", 200)]
     for one in (told[0], told[2], told[1]):
-        catalogue.projects.record_event(one)
+        catalogue.sessions.record_event(one)
     assert state(catalogue) == (SessionState.ENDED, 100, 200)
-    assert catalogue.projects.events_of("P-O") == told
+    assert catalogue.sessions.events_of("P-O") == told
 
 
 def test_an_event_told_twice_changes_nothing_the_second_time(catalogue: Catalogue) -> None:
     catalogue.projects.add_project(PROJECT, [planned()])
     for _ in range(2):
-        catalogue.projects.record_event(event("opening.start", 100, name="e1"))
-    catalogue.projects.record_event(event("opening.end", 300, name="e1"))
+        catalogue.sessions.record_event(event("opening.start", 100, name="e1"))
+    catalogue.sessions.record_event(event("opening.end", 300, name="e1"))
     assert state(catalogue) == (SessionState.RUNNING, 100, None)
-    assert catalogue.projects.events_of("P-O") == [event("opening.start", 100, name="e1")]
+    assert catalogue.sessions.events_of("P-O") == [event("opening.start", 100, name="e1")]
 
 
 def test_an_event_of_an_unknown_session_is_named(catalogue: Catalogue) -> None:
     with pytest.raises(TimelineError, match="session P-O, which does not exist"):
-        catalogue.projects.record_event(event("opening.start", 100))
+        catalogue.sessions.record_event(event("opening.start", 100))
 
 
 @pytest.mark.parametrize(
@@ -175,19 +175,19 @@ def test_an_event_that_a_session_cannot_take_is_refused_and_leaves_no_trace(
 ) -> None:
     catalogue.projects.add_project(PROJECT, [planned()])
     for one in before:
-        catalogue.projects.record_event(one)
+        catalogue.sessions.record_event(one)
     was = state(catalogue)
     with pytest.raises(TimelineError, match="P-O"):
-        catalogue.projects.record_event(refused)
+        catalogue.sessions.record_event(refused)
     assert state(catalogue) == was
-    assert catalogue.projects.events_of("P-O") == before
+    assert catalogue.sessions.events_of("P-O") == before
 
 
 @pytest.mark.parametrize("to", [SessionState.PLANNED, SessionState.RUNNING, SessionState.ARCHIVED])
 def test_a_session_does_not_skip_or_go_back(catalogue: Catalogue, to: SessionState) -> None:
     add_session(catalogue, 100, 200)
     with pytest.raises(TimelineError, match=f"ended and cannot become {to}"):
-        catalogue.projects.advance("P-O", to)
+        catalogue.sessions.advance("P-O", to)
     assert state(catalogue)[0] is SessionState.ENDED
 
 
@@ -195,18 +195,18 @@ def test_sessions_of_a_project_come_in_the_order_they_started_those_to_come_last
     catalogue: Catalogue,
 ) -> None:
     catalogue.projects.add_project(PROJECT, [planned(name) for name in ("a", "b", "c", "d")])
-    catalogue.projects.record_event(event("opening.start", 300, session="b"))
-    catalogue.projects.record_event(event("opening.start", 200, session="d"))
-    assert [one.id for one in catalogue.projects.sessions_of("P")] == ["d", "b", "a", "c"]
+    catalogue.sessions.record_event(event("opening.start", 300, session="b"))
+    catalogue.sessions.record_event(event("opening.start", 200, session="d"))
+    assert [one.id for one in catalogue.sessions.of_project("P")] == ["d", "b", "a", "c"]
 
 
 def test_the_session_that_ended_first_is_served_first(catalogue: Catalogue) -> None:
     catalogue.projects.add_project(PROJECT, [planned(name) for name in ("a", "b", "c")])
     for name, end in (("a", 400), ("b", 300)):
-        catalogue.projects.record_event(event("opening.start", 100, session=name))
-        catalogue.projects.record_event(event("opening.end", end, session=name))
-    assert [one.id for one in catalogue.projects.sessions_in(SessionState.ENDED)] == ["b", "a"]
-    assert [one.id for one in catalogue.projects.sessions_in(SessionState.PLANNED)] == ["c"]
+        catalogue.sessions.record_event(event("opening.start", 100, session=name))
+        catalogue.sessions.record_event(event("opening.end", end, session=name))
+    assert [one.id for one in catalogue.sessions.in_state(SessionState.ENDED)] == ["b", "a"]
+    assert [one.id for one in catalogue.sessions.in_state(SessionState.PLANNED)] == ["c"]
 
 
 def three_projects(catalogue: Catalogue) -> None:
@@ -228,7 +228,7 @@ def three_projects(catalogue: Catalogue) -> None:
         )
         catalogue.projects.add_project(project, [planned(f"{name}-O", name)])
         if start is not None:
-            catalogue.projects.record_event(
+            catalogue.sessions.record_event(
                 event("opening.start", start * HOUR_US, session=f"{name}-O"),
             )
 
@@ -264,7 +264,7 @@ def test_a_list_holds_the_projects_that_pass_every_filter(
 def test_a_project_with_two_sessions_on_a_day_is_listed_once(catalogue: Catalogue) -> None:
     catalogue.projects.add_project(PROJECT, [planned("a"), planned("b")])
     for name in ("a", "b"):
-        catalogue.projects.record_event(event("opening.start", 100, session=name))
+        catalogue.sessions.record_event(event("opening.start", 100, session=name))
     day = ProjectFilter(sessions_within=TimeRange(start_us=0, end_us=1000))
     assert catalogue.projects.projects(day) == [PROJECT]
 

@@ -74,7 +74,7 @@ def lose(catalogue: Catalogue, source: str, start: float, end: float | None) -> 
 
 
 def state(catalogue: Catalogue) -> SessionState:
-    session = catalogue.projects.session("P-O")
+    session = catalogue.sessions.get("P-O")
     assert session is not None
     return session.state
 
