@@ -15,6 +15,7 @@ from catalog.holds import Holds
 from catalog.places import Places
 from catalog.projects import Projects
 from catalog.removal import Removal
+from catalog.reports import Reports, TradingSystems
 from catalog.ring_disks import RingDisks
 from catalog.ring_use import RingUses
 from catalog.sessions import Sessions
@@ -39,6 +40,8 @@ class Catalogue:
         self.projects = Projects(engine)
         self.sessions = Sessions(engine)
         self.bookings = Bookings(engine)
+        self.reports = Reports(engine)
+        self.trading_systems = TradingSystems(engine)
         self.tags = Tags(engine)
         self.clips = Clips(engine)
         self.archives = Archives(engine)

@@ -41,6 +41,10 @@ ring_app = typer.Typer(no_args_is_help=True, help="The ring's disk, and the proo
 app.add_typer(ring_app, name="ring")
 booking_app = typer.Typer(no_args_is_help=True, help="When rooms are booked: `record: booked` sources.")
 app.add_typer(booking_app, name="booking")
+timeline_app = typer.Typer(no_args_is_help=True, help="What happened in sessions: by file and by hand.")
+app.add_typer(timeline_app, name="timeline")
+system_app = typer.Typer(no_args_is_help=True, help="Trading systems that report by HTTP, and their keys.")
+app.add_typer(system_app, name="trading-system")
 PORT_TAKEN = "Choose another port with --port, or end the program that uses it."
 _errors = Console(stderr=True)
 _log = logger("cli")
@@ -227,6 +231,8 @@ def serve(
     from cli.watch import open_watch
     from cli.wiring import open_catalogue
     from player_api.app import check_loopback, create_app
+    from segmenter.clip_originals import Originals
+    from segmenter.worker import Segmenter
 
     configure_logging(machine=json_log)
     settings = _settings(data_dir, cameras)
@@ -236,7 +242,16 @@ def serve(
         store, clock = open_store(settings.store_url, settings.store_dir), SystemClock()
         watch = open_watch(settings, catalogue, clock)
         checker = CheckerOnDemand(settings, catalogue, clock)
-        application = create_app(catalogue, store, clock, watch=watch, checker=checker)
+        cutter = Segmenter(catalogue, settings.cut, clock)
+        application = create_app(
+            catalogue,
+            store,
+            clock,
+            watch=watch,
+            checker=checker,
+            timeline_of=cutter.timeline_of,
+            originals=Originals(catalogue, settings.ring_dir.absolute()),
+        )
         config = uvicorn.Config(
             application, host=address, port=number, log_level="warning", timeout_graceful_shutdown=2
         )
@@ -462,6 +477,105 @@ def booking_cancel(booking: Annotated[str, typer.Argument(help="Its id.")], data
         catalogue.bookings.cancel(booking)
 
 
+@timeline_app.command("import")
+def timeline_import(
+    file: Annotated[Path, typer.Argument(help="YAML, CSV or Excel; see docs/guide/timeline.md.")],
+    zone: Annotated[
+        str | None, typer.Option(help="Zone of times that say none, such as +08:00; else they are refused.")
+    ] = None,
+    cameras: CamerasOption = None,
+    data_dir: DataDir = None,
+    principal: PrincipalOption = None,
+) -> None:
+    """Take in projects and events from a file; it may be read again. Example: timeline import day.csv
+
+    Exit status 0 if all of it was taken in; 1 if an event was refused, which is named.
+    """
+    from rich.console import Console
+
+    from cli.timelines import import_file
+    from cli.wiring import open_catalogue
+
+    settings = _settings(data_dir, cameras)
+    with open_catalogue(settings, load_cameras(settings.cameras)) as catalogue:
+        whole = import_file(catalogue, file, zone, principal or _user(), SystemClock(), Console())
+    raise typer.Exit(0 if whole else 1)
+
+
+@timeline_app.command("event")
+def timeline_event(
+    session: Annotated[str, typer.Argument(help="Id of the session.")],
+    at: Annotated[str, typer.Argument(help="Such as 2026-03-02T12:20:00+08:00.")],
+    kind: Annotated[str, typer.Argument(metavar="TYPE", help="Such as eval.pause.")],
+    reason: Annotated[str, typer.Option(help="Why it is entered by hand; needed.")],
+    replaces: Annotated[str | None, typer.Option(help="Id of the event that this one puts right.")] = None,
+    withdraw: Annotated[bool, typer.Option(help="Only take back the event that is replaced.")] = False,
+    data_dir: DataDir = None,
+    principal: PrincipalOption = None,
+) -> None:
+    """Enter an event by hand, or put one right; what was there before stays on record.
+
+    Example: timeline event P01-E 2026-03-02T12:20:00+08:00 eval.pause --reason "reported by telephone"
+    """
+    from cli.timelines import enter_event
+    from cli.wiring import open_catalogue
+
+    with open_catalogue(_settings(data_dir)) as catalogue:
+        made = enter_event(
+            catalogue,
+            session,
+            at,
+            kind,
+            reason=reason,
+            replaces=replaces,
+            withdraw=withdraw,
+            principal=principal or _user(),
+            clock=SystemClock(),
+        )
+    typer.echo(made)
+
+
+@system_app.command("add")
+def system_add(
+    system: Annotated[str, typer.Argument(metavar="ID", help="Short name; its reports bear it.")],
+    name: Annotated[str, typer.Option(help="Its name, for people.")] = "",
+    data_dir: DataDir = None,
+    principal: PrincipalOption = None,
+) -> None:
+    """Let a trading system report, and print its key: once, nobody can read it again."""
+    from cli.wiring import open_catalogue
+
+    with open_catalogue(_settings(data_dir)) as catalogue:
+        now_us = SystemClock().now_us()
+        key = catalogue.trading_systems.add(
+            system, name or system, principal=principal or _user(), at_us=now_us
+        )
+    typer.echo(key)
+
+
+@system_app.command("list")
+def system_list(data_dir: DataDir = None) -> None:
+    """List the trading systems that may report, and those that might once."""
+    from rich.console import Console
+
+    from cli.timelines import show_systems
+    from cli.wiring import open_catalogue
+
+    with open_catalogue(_settings(data_dir)) as catalogue:
+        show_systems(catalogue, Console())
+
+
+@system_app.command("revoke")
+def system_revoke(
+    system: Annotated[str, typer.Argument(metavar="ID", help="Its id.")], data_dir: DataDir = None
+) -> None:
+    """Let a trading system's key hold no longer; what it reported stays."""
+    from cli.wiring import open_catalogue
+
+    with open_catalogue(_settings(data_dir)) as catalogue:
+        catalogue.trading_systems.revoke(system, SystemClock().now_us())
+
+
 @app.command()
 def discover(
     timeout: Annotated[float, typer.Option(help="Seconds to wait for answers.", min=0.5, max=60)] = 3,
@@ -587,6 +701,30 @@ def ring_checkpoint(
     refuse_missing_catalogue(settings)
     with open_catalogue(settings) as catalogue:
         export_checkpoint(catalogue, directory)
+
+
+@app.command("original")
+def original_command(
+    clip: Annotated[str, typer.Argument(help="Id of a clip.")],
+    to: Annotated[Path, typer.Option(help="Directory to write into; made if it is not there.")],
+    prove: Annotated[
+        bool, typer.Option("--prove/--no-prove", help="Compare every segment with its hash on the way.")
+    ] = True,
+    data_dir: DataDir = None,
+) -> None:
+    """Write a clip without encoding anything anew: one MP4 file per unbroken stretch, and an index.
+
+    Each file plays from exactly the start of its stretch to exactly its end. The index (JSON) names the files
+    with their hashes, the segments that their bytes come from, and the gaps between them. Nothing is
+    overwritten.
+    """
+    from cli.originals import write_originals
+    from cli.wiring import open_catalogue, refuse_missing_catalogue
+
+    settings = _settings(data_dir)
+    refuse_missing_catalogue(settings)
+    with open_catalogue(settings) as catalogue:
+        write_originals(catalogue, settings.ring_dir.absolute(), clip, to, prove=prove)
 
 
 @app.command()

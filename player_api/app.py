@@ -26,6 +26,7 @@ from player_api.changes import change_events
 from player_api.checkups import Checker, checkups_router
 from player_api.health import health_router
 from player_api.metrics import metrics_router
+from player_api.originals import OriginalsOfClips, originals_router
 from player_api.publishing import (
     industry_public,
     project_detail,
@@ -44,6 +45,8 @@ from player_api.schemas import (
     SessionPublic,
 )
 from player_api.sources import sources_router
+from player_api.timelines import TimelineOf, timelines_router
+from player_api.trading import trading_router
 
 STATIC = Path(__file__).parent / "static"
 BEIJING = timezone(timedelta(hours=8))
@@ -79,12 +82,16 @@ def create_app(
     static: Path = STATIC,
     watch: Watch | None = None,
     checker: Checker | None = None,
+    timeline_of: TimelineOf | None = None,
+    originals: OriginalsOfClips | None = None,
 ) -> FastAPI:
     """The application over a catalogue and a store.
 
     Args:
         watch: what should be recorded, and where the ring is; without it everything that was ever registered.
         checker: looks at rooms before sessions; without it only old check-ups are shown.
+        timeline_of: the timeline of a session by the cutting rules; without it only its events are shown.
+        originals: makes clips' originals out of the ring; without it there are none.
     """
     watch = watch or watch_everything(catalogue)
     app = FastAPI(title="Jianzheng 见证", version="1", docs_url="/api/docs", openapi_url="/api/openapi.json")
@@ -97,6 +104,9 @@ def create_app(
     app.include_router(metrics_router(catalogue, watch, clock))
     app.include_router(sources_router(catalogue, watch, clock))
     app.include_router(checkups_router(catalogue.checkups, checker, clock))
+    app.include_router(originals_router(originals))
+    app.include_router(timelines_router(catalogue, timeline_of, clock))
+    app.include_router(trading_router(catalogue.reports, catalogue.trading_systems, clock))
 
     @app.get("/api/changes", include_in_schema=False)
     async def changes() -> StreamingResponse:

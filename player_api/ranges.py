@@ -69,17 +69,21 @@ def video_response(
     Raises:
         Whatever opening raises.
     """
+    return ranged_response(lambda part: read_range(open_file(), part), size, sha256, range_header)
+
+
+def ranged_response(
+    read: Callable[[ByteRange], Iterator[bytes]], size: int, etag: str, range_header: str | None
+) -> Response:
+    """An MP4 file, whole or the part that is asked for, of which ``read`` gives any part."""
     try:
         wanted = requested_range(range_header, size)
     except UnsatisfiableRange as error:
         return Response(status_code=416, headers={"Content-Range": str(error)})
     part = wanted or ByteRange(start=0, end=size)
-    headers = {"Accept-Ranges": "bytes", "Content-Length": str(part.size), "ETag": f'"{sha256}"'}
+    headers = {"Accept-Ranges": "bytes", "Content-Length": str(part.size), "ETag": f'"{etag}"'}
     if wanted is not None:
         headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{size}"
     return StreamingResponse(
-        read_range(open_file(), part),
-        status_code=206 if wanted else 200,
-        media_type="video/mp4",
-        headers=headers,
+        read(part), status_code=206 if wanted else 200, media_type="video/mp4", headers=headers
     )

@@ -80,9 +80,7 @@ def _choose(track: Track, footage: Sequence[Footage], wall: TimeRange) -> _Choic
     return _pictures(track, columns, footage, end) if track.is_video else _sound(track, columns, end)
 
 
-def _pictures(
-    track: Track, columns: SampleColumns, footage: Sequence[Footage], end: int
-) -> _Choice | None:
+def _pictures(track: Track, columns: SampleColumns, footage: Sequence[Footage], end: int) -> _Choice | None:
     """From the last key frame at or before the start to the last picture, in decode order, before the end."""
     pts, numbers = columns.pts, np.arange(len(columns.pts))
     keys = np.flatnonzero(columns.keys)
@@ -153,7 +151,9 @@ def _laid_out(choice: _Choice, track_id: int, moved: Integers, total: int) -> Pr
     # Decode times that stand still or go back, as a clock that is corrected may make them, are none.
     dts = np.maximum.accumulate(columns.dts[kept] - numbers) + numbers
     late = columns.pts[kept] - dts
-    earlier = max(0, -int(late.min()))  # decode times move by so much: no picture is shown before it is decoded
+    earlier = max(
+        0, -int(late.min())
+    )  # decode times move by so much: no picture is shown before it is decoded
     last = max(int(columns.durations[kept[-1]]), choice.end - int(dts[-1]), 1)
     sizes = columns.sizes[kept]
     places = columns.offsets[kept] + moved[columns.files[kept]]

@@ -1,8 +1,8 @@
 """Originals: a clip as plain MP4 files whose bytes are those of the ring, nothing encoded anew.
 
-One file per unbroken stretch of one format. Its presentation starts and ends with the cut; what a decoder needs
-before it is in the file and left out by the edit list. The media data is a few large pieces of segment files,
-``moof`` boxes and all, so that writing a file is copying (``docs/design/originals.md``).
+One file per unbroken stretch of one format. Its presentation starts and ends with the cut; what a decoder
+needs before it is in the file and left out by the edit list. The media data is a few large pieces of segment
+files, ``moof`` boxes and all, so that writing a file is copying (``docs/design/originals.md``).
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Original:
 
     @cached_property
     def etag(self) -> str:
-        """The head names the segments by their hashes and all places in them: it stands for the whole file."""
+        """The head names the segments by hash and all places in them: it stands for the whole file."""
         return hashlib.sha256(self.head).hexdigest()
 
     def read(self, start: int, end: int) -> Iterator[bytes]:
@@ -118,8 +118,8 @@ def _read(one: FileRange, start: int, end: int) -> Iterator[bytes]:
 def pieces(clip: Clip, segments: Mapping[str, Segment], ring: Path) -> list[Piece]:
     """The files of a clip, in order: a new one behind each gap, and where the format changes.
 
-    Footage of two runs goes into one file only where both are whole where they meet: a run that was cut into
-    (one that was fetched to fill a gap, for instance) begins within a group of pictures and is a file of its own.
+    Footage of two runs goes into one file only where both are whole where they meet. A run that was cut into,
+    such as one that was fetched to fill a gap, begins within a group of pictures and is a file of its own.
 
     Raises:
         FootageError: a segment's file cannot be read.
@@ -173,7 +173,7 @@ def original(clip: Clip, piece: Piece, ring: Path, marks: Sequence[Mark] = ()) -
     """The file of a piece; None where no picture was captured in its time.
 
     Raises:
-        FootageError: a segment is missing, or not what its row says (its size; hashes are compared by writing).
+        FootageError: a segment is missing, or its size is not what its row says.
     """
     footage = tuple(_footage(piece, number, ring) for number in range(len(piece.segments)))
     layout = lay_out(footage, piece.wall)
@@ -187,12 +187,21 @@ def original(clip: Clip, piece: Piece, ring: Path, marks: Sequence[Mark] = ()) -
         if start < end
     )
     return Original(
-        name=f"{_UNSAFE.sub('_', clip.id)}-{piece.number:02d}.mp4",
+        name=f"{_file_name(clip)}-{piece.number:02d}.mp4",
         piece=piece,
         head=_head(clip, piece, layout, ranges, chapters),
         ranges=ranges,
         chapters=chapters,
     )
+
+
+def index_name(clip: Clip) -> str:
+    """The name of the file in which the index is written beside the others."""
+    return f"{_file_name(clip)}.json"
+
+
+def _file_name(clip: Clip) -> str:
+    return _UNSAFE.sub("_", clip.id)
 
 
 def _footage(piece: Piece, number: int, ring: Path) -> Footage:

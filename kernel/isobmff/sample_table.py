@@ -1,24 +1,27 @@
 """The samples of a segment file as columns: read once, a hundred thousand at a time.
 
-``kernel.isobmff.reader`` makes an object of every sample, which is what a decoder wants and takes a second for
-two hours of footage. Here only the headers of fragments are read, one ``pread`` each, and their tables are kept
-as the bytes that they are; ``joined`` turns those of many files into arrays in one go.
+``kernel.isobmff.reader`` makes an object of every sample, which is what a decoder wants. Here the headers of
+fragments are read, one ``pread`` each, and their tables are kept as the bytes that they are; ``joined`` turns
+those of many files into arrays in one go. That is two hours of footage in the time of a picture or two.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kernel.errors import BoxError, FootageError
-from kernel.isobmff.reader import InitSegment, read_init, top_level
+from kernel.isobmff.boxes import children
+from kernel.isobmff.reader import InitSegment, read_init
 from kernel.isobmff.writer import NTP_UNIX_EPOCH_S
 
 Integers = NDArray[np.int64]
@@ -66,17 +69,16 @@ def read_sample_table(path: Path) -> SampleTable:
     """
     try:
         with path.open("rb", buffering=0) as raw:
-            return _read(raw)  # type: ignore[arg-type]
+            return _read(raw.fileno())
     except OSError as error:
         raise FootageError(f"segment {path.name} cannot be read: {error.strerror}.") from None
     except (BoxError, struct.error) as error:
         raise BoxError(f"segment {path.name} cannot be used: {error}") from None
 
 
-def _read(file: BinaryIO) -> SampleTable:
-    init = read_init(file)
-    descriptor = file.fileno()
+def _read(descriptor: int) -> SampleTable:
     size = os.fstat(descriptor).st_size
+    init, offset = _beginning(descriptor, size)
     table = SampleTable(
         init=init,
         size=size,
@@ -84,12 +86,31 @@ def _read(file: BinaryIO) -> SampleTable:
         walls_us=[],
         runs={track.id: RunTable() for track in init.tracks},
     )
-    offset = next((header.start for header in top_level(file, init.size) if header.type == "prft"), size)
     while offset < size:
         offset = _fragment(descriptor, offset, table)
     if offset != size or not table.walls_us:
         raise BoxError("it does not end with a whole fragment.")
     return table
+
+
+def _beginning(descriptor: int, size: int) -> tuple[InitSegment, int]:
+    """The tracks, and where the first fragment begins."""
+    data = os.pread(descriptor, _FIRST_READ, 0)
+    while len(data) < size:
+        ends: dict[str, int] = {}
+        with suppress(BoxError):  # a box of which not all was read: read more
+            for one in children(data):
+                if one.type == "prft" and "moov" in ends:
+                    return _init(data[: ends["moov"]]), one.start
+                ends[one.type] = one.end
+        data = os.pread(descriptor, len(data) * 2, 0)
+    raise BoxError("it has no init segment or no fragment.")
+
+
+@lru_cache(maxsize=64)
+def _init(data: bytes) -> InitSegment:
+    """The same bytes stand at the start of all segments of a run."""
+    return read_init(io.BytesIO(data))
 
 
 def _fragment(descriptor: int, offset: int, table: SampleTable) -> int:
@@ -106,11 +127,14 @@ def _fragment(descriptor: int, offset: int, table: SampleTable) -> int:
     if mdat != b"mdat":
         raise BoxError(f"the fragment at offset {offset} has no data.")
     table.media_times.append(media_time)
-    table.walls_us.append(((ntp >> 32) - NTP_UNIX_EPOCH_S) * 1_000_000 + ((ntp & 0xFFFFFFFF) * 1_000_000 >> 32))
+    table.walls_us.append(
+        ((ntp >> 32) - NTP_UNIX_EPOCH_S) * 1_000_000 + ((ntp & 0xFFFFFFFF) * 1_000_000 >> 32)
+    )
     place = _OPENING.size
     while place < behind:
         place = _run(data, place, offset + _PRFT_BYTES, table)
-    return offset + behind + int(mdat_size)
+    end: int = offset + behind + mdat_size
+    return end
 
 
 def _run(data: bytes, place: int, moof_offset: int, table: SampleTable) -> int:
@@ -144,9 +168,7 @@ class SampleColumns:
     keys: Flags
 
 
-def joined(
-    tables: Sequence[SampleTable], track_id: int, timescale: int, origin_us: int
-) -> SampleColumns:
+def joined(tables: Sequence[SampleTable], track_id: int, timescale: int, origin_us: int) -> SampleColumns:
     """The samples of one track through several files, their times taken from the wall clock.
 
     Args:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from kernel.timerange import TimeRange
 
@@ -171,7 +172,7 @@ class TimelineEvent:
     reason: str
     principal: str  # who reported it
     recorded_us: int  # when we learnt of it
-    details: Mapping[str, object] = field(default_factory=dict)  # what else the reporter said, as it came
+    details: Mapping[str, Any] = field(default_factory=dict)  # what else the reporter said, as it came
     replaces: str | None = None  # the event that this one puts right; both stay
     withdrawn: bool = False  # only takes back what it replaces: nothing of the kind happened
 

@@ -1,0 +1,165 @@
+"""Taking in what trading systems report, and their keys."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Engine
+from sqlmodel import col, select
+
+from catalog.bookings import Bookings
+from catalog.database import reading, writing
+from catalog.projects import Projects
+from catalog.sessions import Sessions
+from catalog.tables import TradingSystemRow
+from kernel.errors import TimelineError
+from kernel.model.report import EventReport, ProjectReport, SeatReport
+
+_KEY_BYTES = 32
+
+
+class Outcome(StrEnum):
+    """What became of a reported event."""
+
+    RECORDED = "recorded"
+    KNOWN = "known"
+    """It was here already, just so."""
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventOutcome:
+    """What became of one reported event."""
+
+    id: str
+    outcome: Outcome
+    message: str = ""  # why it was refused
+    hint: str = ""  # what to do about it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TradingSystem:
+    """A system that may report."""
+
+    id: str
+    name_zh: str
+    made_us: int
+    revoked_us: int | None
+
+
+class Reports:
+    """The way in for reports, whoever brings them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._projects, self._sessions = Projects(engine), Sessions(engine)
+        self._bookings = Bookings(engine)
+
+    def take_project(self, report: ProjectReport, *, principal: str, at_us: int) -> None:
+        """Take in a project, or bring it up to date.
+
+        Raises:
+            TimelineError: it names what the catalogue lacks, a code or id belongs to something else, or a
+                booking ends before it starts.
+        """
+        try:
+            bookings = report.booking_values(principal)
+        except ValueError as error:
+            raise TimelineError(f"a booking of project {report.id} makes no sense: {error}.") from None
+        self._projects.add_project(
+            report.project(),
+            report.session_values(),
+            sections=report.section_values(),
+            venues=report.venue_values(),
+            principal=principal,
+            at_us=at_us,
+        )
+        for booking in bookings:
+            self._bookings.book(booking)
+
+    def take_events(
+        self, reports: Sequence[EventReport], *, principal: str, at_us: int
+    ) -> list[EventOutcome]:
+        """Take in events, each on its own: one that is refused keeps none of the others out."""
+        return [self._take(report, principal, at_us) for report in reports]
+
+    def _take(self, report: EventReport, principal: str, at_us: int) -> EventOutcome:
+        try:
+            new = self._sessions.record_event(report.event(principal, at_us))
+        except TimelineError as error:
+            return EventOutcome(id=report.id, outcome=Outcome.REFUSED, message=error.message, hint=error.remedy)
+        return EventOutcome(id=report.id, outcome=Outcome.RECORDED if new else Outcome.KNOWN)
+
+    def take_seats(
+        self, session_id: str, seats: Sequence[SeatReport], *, principal: str, reason: str, at_us: int
+    ) -> None:
+        """Say anew who sits where in a session.
+
+        Raises:
+            TimelineError: the session or a seat is unknown.
+        """
+        occupations = [seat.occupation() for seat in seats]
+        self._sessions.set_seats(session_id, occupations, principal=principal, reason=reason, at_us=at_us)
+
+
+class TradingSystems:
+    """Who may report. A key is shown once, when it is made; here is only its hash."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add(self, system_id: str, name_zh: str, *, principal: str, at_us: int) -> str:
+        """A new system; returns its key, which nobody can read again.
+
+        Raises:
+            TimelineError: there is one of that id.
+        """
+        key = secrets.token_urlsafe(_KEY_BYTES)
+        with writing(self._engine) as session:
+            if session.get(TradingSystemRow, system_id) is not None:
+                raise TimelineError(
+                    f"there is a trading system {system_id} already.",
+                    hint="Revoke it and add another: what it reported bears its id.",
+                )
+            session.add(
+                TradingSystemRow(
+                    id=system_id, name_zh=name_zh, key_sha256=_hash(key), made_us=at_us, principal=principal
+                )
+            )
+        return key
+
+    def revoke(self, system_id: str, at_us: int) -> None:
+        """Its key holds no longer.
+
+        Raises:
+            TimelineError: there is no such system.
+        """
+        with writing(self._engine) as session:
+            row = session.get(TradingSystemRow, system_id)
+            if row is None:
+                raise TimelineError(f"there is no trading system {system_id}.")
+            row.revoked_us = row.revoked_us or at_us
+
+    def all(self) -> list[TradingSystem]:
+        """Every system, by id."""
+        with reading(self._engine) as session:
+            rows = session.exec(select(TradingSystemRow).order_by(col(TradingSystemRow.id))).all()
+            kept = {"id", "name_zh", "made_us", "revoked_us"}
+            return [TradingSystem(**row.model_dump(include=kept)) for row in rows]
+
+    def of_key(self, key: str) -> str | None:
+        """The id of the system that a key belongs to; None where it holds for nobody."""
+        query = select(TradingSystemRow.id).where(
+            TradingSystemRow.key_sha256 == _hash(key), col(TradingSystemRow.revoked_us).is_(None)
+        )
+        with reading(self._engine) as session:
+            return session.exec(query).first()
+
+
+def _hash(key: str) -> str:
+    """Of a key of 256 random bits: a plain hash cannot be guessed, and is found by index."""
+    return hashlib.sha256(key.encode()).hexdigest()

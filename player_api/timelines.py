@@ -1,0 +1,339 @@
+"""A project's timeline as it is, with every correction; and correcting it by hand, with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Path
+from pydantic import BaseModel, Field, JsonValue
+
+from catalog.catalogue import Catalogue
+from kernel.clock import Clock
+from kernel.errors import TimelineError
+from kernel.events import EventKind, effect_of, event_kinds
+from kernel.ids import new_id
+from kernel.model.footage import BookingStatus, GapCause
+from kernel.model.source import ContentKind
+from kernel.model.timeline import (
+    Effect,
+    Phase,
+    Session,
+    SessionState,
+    SessionTimeline,
+    TimelineEvent,
+    VenueRole,
+)
+from kernel.timerange import TimeRange
+
+TimelineOf = Callable[[Session], SessionTimeline]
+"""The timeline of a session that has ended; ``segmenter.worker.Segmenter.timeline_of`` is one."""
+
+
+class SpanPublic(BaseModel):
+    """A stretch of wall time."""
+
+    start_us: int
+    end_us: int
+
+
+class SectionSpanPublic(SpanPublic):
+    """When a section was dealt with."""
+
+    number: int
+
+
+class SeatSpanPublic(SpanPublic):
+    """Who sat on a seat and when: a member by ordinal."""
+
+    seat_id: str
+    seat_ordinal: int | None
+    member: str
+
+
+class TimelineGapPublic(SpanPublic):
+    """Expected time of a source that is missing from its clip."""
+
+    cause: GapCause
+    backfilled: bool
+    """Filled afterwards from the device's own memory or a file: no longer missing, still told."""
+
+
+class TimelineClipPublic(SpanPublic):
+    """What one source is expected to have recorded of one session part."""
+
+    id: str
+    source_id: str
+    label_zh: str
+    label_en: str
+    content_kind: ContentKind
+    part: int
+    revision: int
+    gaps: list[TimelineGapPublic]
+
+
+class TimelineEventPublic(BaseModel):
+    """An event, in force or put right since."""
+
+    id: str
+    at_us: int
+    type: str
+    effect: Effect
+    reason: str
+    principal: str
+    recorded_us: int
+    details: dict[str, JsonValue]
+    replaces: str | None
+    replaced_by: str | None
+    withdrawn: bool
+
+
+class TimelineSessionPublic(BaseModel):
+    """A session on the timeline of its project."""
+
+    id: str
+    phase: Phase
+    state: SessionState
+    room_id: str
+    room_name_zh: str
+    room_name_en: str
+    venue_role: VenueRole
+    start_us: int | None
+    end_us: int | None
+    """Empty while it runs."""
+    pauses: list[SpanPublic]
+    nights: list[SpanPublic]
+    sections: list[SectionSpanPublic]
+    seats: list[SeatSpanPublic]
+    events: list[TimelineEventPublic]
+    clips: list[TimelineClipPublic]
+
+
+class SectionPublic(BaseModel):
+    """标段."""
+
+    number: int
+    section_code: str
+    name_zh: str
+    unified_deal_code: str
+
+
+class TimelineBookingPublic(SpanPublic):
+    """A booking of the project; one that was moved or released stays visible."""
+
+    id: str
+    room_id: str
+    status: BookingStatus
+
+
+class TagPublic(BaseModel):
+    """A moment that somebody marked."""
+
+    id: str
+    at_us: int
+    kind: str
+    severity: str
+    text: str
+    principal: str
+    session_id: str | None
+    source_id: str | None
+
+
+class ProjectTimeline(BaseModel):
+    """Everything on a project's timeline. Times are wall time, UTC microseconds."""
+
+    project_id: str
+    now_us: int
+    sections: list[SectionPublic]
+    bookings: list[TimelineBookingPublic]
+    sessions: list[TimelineSessionPublic]
+    tags: list[TagPublic]
+    hall_ids: list[str]
+    """Records of shared halls that show this project: their panoramas belong to no single project's file."""
+
+
+class EventKindPublic(BaseModel):
+    """A kind of event that the timeline knows."""
+
+    type: str
+    effect: Effect
+    zh: str
+    en: str
+
+
+class EventByHand(BaseModel):
+    """An event, or the correction of one, entered by a person with a reason."""
+
+    at_us: int = Field(gt=0, lt=1 << 62)
+    type: str = Field(max_length=64, pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$")
+    reason: str = Field(min_length=1, max_length=500)
+    principal: str = Field(min_length=1, max_length=100)
+    replaces: str | None = Field(default=None, max_length=64)
+    withdrawn: bool = False
+    details: dict[str, JsonValue] = Field(default_factory=dict, max_length=20)
+
+
+SessionId = Annotated[str, Path(max_length=64)]
+
+
+def timelines_router(catalogue: Catalogue, timeline_of: TimelineOf | None, clock: Clock) -> APIRouter:
+    """The routes. Without ``timeline_of`` only the events of sessions are shown."""
+    router = APIRouter(prefix="/api", tags=["timelines"])
+
+    @router.get("/event-kinds")
+    def kinds() -> list[EventKindPublic]:
+        """The kinds of events that do something or have a name."""
+        return [_kind_public(kind) for kind in event_kinds().values()]
+
+    @router.get("/projects/{project_id}/timeline")
+    def timeline(project_id: str) -> ProjectTimeline:
+        """A project's sessions, pauses, nights, seats, sections, tags, gaps and bookings."""
+        if catalogue.projects.project(project_id) is None:
+            raise HTTPException(404, "没有这个项目。No such project.")
+        return _Publisher(catalogue, timeline_of, clock.now_us()).project(project_id)
+
+    @router.post("/sessions/{session_id}/events", status_code=201)
+    def enter(session_id: SessionId, told: EventByHand) -> TimelineEventPublic:
+        """Enter an event by hand, or put one right; what was there before stays on record."""
+        if catalogue.sessions.get(session_id) is None:
+            raise HTTPException(404, "没有这个场次。No such session.")
+        event = TimelineEvent(
+            id=new_id("event"), session_id=session_id, recorded_us=clock.now_us(), **told.model_dump()
+        )
+        try:
+            catalogue.sessions.record_event(event)
+        except TimelineError as error:
+            raise HTTPException(409, str(error)) from None
+        return _event_public(event, {})
+
+    return router
+
+
+def _kind_public(kind: EventKind) -> EventKindPublic:
+    return EventKindPublic(type=kind.type, effect=kind.effect, zh=kind.zh, en=kind.en)
+
+
+def _event_public(event: TimelineEvent, replaced_by: Mapping[str, str]) -> TimelineEventPublic:
+    return TimelineEventPublic(
+        id=event.id,
+        at_us=event.at_us,
+        type=event.type,
+        effect=effect_of(event.type),
+        reason=event.reason,
+        principal=event.principal,
+        recorded_us=event.recorded_us,
+        details=dict(event.details),
+        replaces=event.replaces,
+        replaced_by=replaced_by.get(event.id),
+        withdrawn=event.withdrawn,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Publisher:
+    """Turns a project's rows into what its page shows."""
+
+    catalogue: Catalogue
+    timeline_of: TimelineOf | None
+    now_us: int
+
+    def project(self, project_id: str) -> ProjectTimeline:
+        catalogue = self.catalogue
+        return ProjectTimeline(
+            project_id=project_id,
+            now_us=self.now_us,
+            sections=[
+                SectionPublic(
+                    number=one.number,
+                    section_code=one.section_code,
+                    name_zh=one.name_zh,
+                    unified_deal_code=one.unified_deal_code,
+                )
+                for one in catalogue.projects.sections_of(project_id)
+            ],
+            bookings=[
+                TimelineBookingPublic(
+                    id=one.id, room_id=one.room_id, status=one.status, **_span(one.wall).model_dump()
+                )
+                for one in catalogue.bookings.of_project(project_id)
+            ],
+            sessions=[self._session(one) for one in catalogue.sessions.of_project(project_id)],
+            tags=[
+                TagPublic.model_validate(one, from_attributes=True)
+                for one in catalogue.tags.of_project(project_id)
+            ],
+            hall_ids=catalogue.projects.halls_of(project_id),
+        )
+
+    def _session(self, session: Session) -> TimelineSessionPublic:
+        room = self.catalogue.places.rooms()[session.room_id]
+        events = self.catalogue.sessions.events_of(session.id)
+        replaced_by = {event.replaces: event.id for event in events if event.replaces is not None}
+        timeline = self._timeline(session)
+        wall = timeline.wall if timeline else None
+        return TimelineSessionPublic(
+            id=session.id,
+            phase=session.phase,
+            state=session.state,
+            room_id=session.room_id,
+            room_name_zh=room.name_zh,
+            room_name_en=room.name_en,
+            venue_role=session.venue_role,
+            start_us=session.start_us,
+            end_us=session.end_us,
+            pauses=[_span(one) for one in timeline.pauses] if timeline else [],
+            nights=[_span(one) for one in timeline.nights] if timeline else [],
+            sections=[
+                SectionSpanPublic(number=one.number, **_span(one.wall).model_dump())
+                for one in (timeline.sections if timeline else ())
+            ],
+            seats=self._seats(session, wall) if wall else [],
+            events=[_event_public(event, replaced_by) for event in events],
+            clips=self._clips(session),
+        )
+
+    def _timeline(self, session: Session) -> SessionTimeline | None:
+        """Of a session that still runs, as if it ended now."""
+        if session.start_us is None or self.timeline_of is None:
+            return None
+        end_us = session.end_us if session.end_us is not None else max(session.start_us + 1, self.now_us)
+        return self.timeline_of(replace(session, end_us=end_us))
+
+    def _seats(self, session: Session, wall: TimeRange) -> list[SeatSpanPublic]:
+        seats = self.catalogue.places.seats()
+        return [
+            SeatSpanPublic(
+                seat_id=one.seat_id,
+                seat_ordinal=seats[one.seat_id].ordinal if one.seat_id in seats else None,
+                member=one.member,
+                **_span(one.within(wall)).model_dump(),
+            )
+            for one in session.seats
+        ]
+
+    def _clips(self, session: Session) -> list[TimelineClipPublic]:
+        sources = self.catalogue.places.sources()
+        return [
+            TimelineClipPublic(
+                id=clip.id,
+                source_id=clip.source_id,
+                label_zh=sources[clip.source_id].label_zh,
+                label_en=sources[clip.source_id].label_en,
+                content_kind=sources[clip.source_id].content_kind,
+                part=clip.part,
+                revision=clip.revision,
+                gaps=[
+                    TimelineGapPublic(
+                        cause=gap.cause, backfilled=gap in clip.backfilled, **_span(gap.wall).model_dump()
+                    )
+                    for gap in sorted((*clip.gaps, *clip.backfilled), key=lambda gap: gap.wall)
+                ],
+                **_span(clip.wall).model_dump(),
+            )
+            for clip in self.catalogue.clips.of_session(session.id)
+        ]
+
+
+def _span(wall: TimeRange) -> SpanPublic:
+    return SpanPublic(start_us=wall.start_us, end_us=wall.end_us)

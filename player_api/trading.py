@@ -1,0 +1,115 @@
+"""What electronic trading systems report: projects, events, who sits where. Each system has a key of its own.
+
+Everything may be sent again: what is known changes nothing, so a system that heard no answer repeats its
+request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Protocol
+
+from fastapi import APIRouter, Body, Depends, HTTPException, Path, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, Field
+
+from catalog.reports import EventOutcome, Outcome
+from kernel.clock import Clock
+from kernel.errors import TimelineError
+from kernel.log import logger
+from kernel.model.report import MOST_EVENTS, EventReport, ProjectReport, SeatReport
+
+_log = logger("trading")
+_key = HTTPBearer(description="Key of a trading system, made by: jianzheng trading-system add ID")
+
+
+class Intake(Protocol):
+    """What takes reports in; ``catalog.reports.Reports`` is one."""
+
+    def take_project(self, report: ProjectReport, *, principal: str, at_us: int) -> None: ...
+    def take_events(
+        self, reports: Sequence[EventReport], *, principal: str, at_us: int
+    ) -> list[EventOutcome]: ...
+    def take_seats(
+        self, session_id: str, seats: Sequence[SeatReport], *, principal: str, reason: str, at_us: int
+    ) -> None: ...
+
+
+class Keys(Protocol):
+    """Who may report; ``catalog.reports.TradingSystems`` is one."""
+
+    def of_key(self, key: str) -> str | None: ...
+
+
+class Seating(BaseModel):
+    """Who sits where in a session from now on, as a whole; what was said before stays on record."""
+
+    seats: list[SeatReport]
+    reason: str = Field(min_length=1, max_length=500, description="Why it is said anew")
+
+
+class EventsTaken(BaseModel):
+    """What became of each event, in the order in which they were sent."""
+
+    events: list[EventOutcome]
+
+
+Events = Annotated[list[EventReport], Body(min_length=1, max_length=MOST_EVENTS)]
+SessionId = Annotated[str, Path(max_length=64)]
+
+
+def trading_router(intake: Intake, keys: Keys, clock: Clock) -> APIRouter:
+    """The routes under ``/api/trading``."""
+
+    def reporter(request: Request, given: Annotated[HTTPAuthorizationCredentials, Depends(_key)]) -> None:
+        """Only a system whose key holds; what it reports bears its id."""
+        system = keys.of_key(given.credentials)
+        if system is None:
+            _log.warning("A report with a key that holds for nobody was refused.", action="trading.refused")
+            raise HTTPException(401, "this key holds for no trading system.")
+        request.state.principal = f"system:{system}"
+
+    router = APIRouter(prefix="/api/trading", tags=["trading systems"], dependencies=[Depends(reporter)])
+
+    @router.put("/projects/{project_id}", status_code=204)
+    def project(project_id: str, report: ProjectReport, request: Request) -> None:
+        """Take in a project with its sections, venues, bookings and planned sessions; or update it."""
+        if report.id != project_id:
+            raise HTTPException(422, f"the report is of project {report.id}, not of {project_id}.")
+        with _refusals_said():
+            intake.take_project(report, principal=request.state.principal, at_us=clock.now_us())
+
+    @router.post("/events", responses={409: {"model": EventsTaken, "description": "Some were refused"}})
+    def events(reports: Events, response: Response, request: Request) -> EventsTaken:
+        """Take in events, in any order and as late as they come; each on its own.
+
+        409 if any was refused: the others are recorded all the same, and the answer says which is which.
+        """
+        taken = intake.take_events(reports, principal=request.state.principal, at_us=clock.now_us())
+        if any(one.outcome is Outcome.REFUSED for one in taken):
+            response.status_code = 409
+        return EventsTaken(events=taken)
+
+    @router.put("/sessions/{session_id}/seats", status_code=204)
+    def seats(session_id: SessionId, told: Seating, request: Request) -> None:
+        """Say anew who sits where: an expert was replaced, or a mistake is put right."""
+        with _refusals_said():
+            intake.take_seats(
+                session_id,
+                told.seats,
+                principal=request.state.principal,
+                reason=told.reason,
+                at_us=clock.now_us(),
+            )
+
+    return router
+
+
+@contextmanager
+def _refusals_said() -> Iterator[None]:
+    """What the catalogue refuses, as an answer that names it and the remedy."""
+    try:
+        yield
+    except TimelineError as error:
+        raise HTTPException(409, str(error)) from None
