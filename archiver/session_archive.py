@@ -134,6 +134,7 @@ class SessionArchiver:
             if size > budget
             else "",
             objects=tuple(objects),
+            cut_number=self._session.cut_number,
         )
         renditions = [self._rendition(one, told, prefix) for one, told in zip(encoded, receipts, strict=True)]
         tools.catalogue.archives.record(archive, renditions)

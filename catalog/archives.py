@@ -7,6 +7,7 @@ from sqlmodel import Session as Transaction
 from sqlmodel import col, func, select
 
 from catalog.database import reading, writing
+from catalog.file_sets import seal_file_set
 from catalog.tables import (
     ArchiveObjectRow,
     ArchiveRow,
@@ -42,12 +43,14 @@ class Archives:
         """Record an archive whose every object was read back (invariant 10), and mark its session archived.
 
         Raises:
-            TimelineError: the session is not waiting to be archived.
+            TimelineError: the session is not waiting to be archived, or its clips changed meanwhile.
         """
         with writing(self._engine) as session:
             row = session.get_one(SessionRow, archive.session_id)
             if row.state != SessionState.CUT:
                 raise TimelineError(f"session {row.id} is {row.state}; only one that is cut can be archived.")
+            if archive.cut_number != row.cut_number:
+                raise TimelineError(f"session {row.id} was cut anew while it was being archived.")
             fields = {
                 name: getattr(archive, name) for name in archive.__dataclass_fields__ if name != "objects"
             }
@@ -63,7 +66,7 @@ class Archives:
             for rendition in renditions:
                 session.add(_rendition_row(rendition, archive.id))
             row.state = SessionState.ARCHIVED
-            _seal_file_set(session, row.project_id, archive.verified_us)
+            seal_file_set(session, row.project_id, archive.verified_us)
 
     def file_sets_of(self, project_id: str) -> list[FileSet]:
         """The versions of a project's file, the oldest first."""
@@ -111,39 +114,6 @@ class Archives:
         with reading(self._engine) as session:
             row = session.get(ProgressRow, session_id)
             return Progress(**row.model_dump()) if row else None
-
-
-_BEFORE_ARCHIVED = (SessionState.PLANNED, SessionState.RUNNING, SessionState.ENDED, SessionState.CUT)
-
-
-def _seal_file_set(session: Transaction, project_id: str, at_us: int) -> None:
-    """A version of the project's file, when none of its sessions is still to come or on its way.
-
-    A session that is added or corrected later ends in another version; the older ones stay (invariant 9).
-    """
-    session.flush()
-    of_project = select(SessionRow.id).where(SessionRow.project_id == project_id)
-    if session.exec(of_project.where(col(SessionRow.state).in_(_BEFORE_ARCHIVED)).limit(1)).first():
-        return
-    newest = (
-        select(ArchiveRow.session_id, func.max(ArchiveRow.version).label("version"))
-        .where(col(ArchiveRow.session_id).in_(of_project))
-        .group_by(col(ArchiveRow.session_id))
-        .subquery()
-    )
-    ids = session.exec(
-        select(ArchiveRow.id).join(
-            newest,
-            (col(ArchiveRow.session_id) == newest.c.session_id)
-            & (col(ArchiveRow.version) == newest.c.version),
-        )
-    ).all()
-    last = select(func.max(FileSetRow.version)).where(FileSetRow.project_id == project_id)
-    version = int(session.exec(last).one() or 0) + 1
-    session.add(FileSetRow(project_id=project_id, version=version, sealed_us=at_us))
-    session.flush()
-    for archive_id in ids:
-        session.add(FileSetArchiveRow(project_id=project_id, version=version, archive_id=archive_id))
 
 
 def _file_set(session: Transaction, row: FileSetRow) -> FileSet:

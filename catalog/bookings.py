@@ -6,7 +6,7 @@ from sqlalchemy import Engine, or_
 from sqlmodel import col, select
 
 from catalog.database import reading, writing
-from catalog.tables import BookingRow, RoomRow, SessionRow
+from catalog.tables import BookingRow, RoomRow, SessionRoomRow, SessionRow
 from kernel.desired import RoomUse
 from kernel.errors import TimelineError
 from kernel.model.footage import Booking, BookingStatus
@@ -46,14 +46,18 @@ class Bookings:
             )
 
     def cancel(self, booking_id: str) -> None:
-        """Raises: TimelineError: there is no such booking."""
+        """Give a booking back: nothing is recorded for it, and it stays on record.
+
+        Raises:
+            TimelineError: there is no such booking.
+        """
         with writing(self._engine) as session:
             row = session.get(BookingRow, booking_id)
             if row is None:
                 raise TimelineError(
                     f"there is no booking {booking_id}.", hint="Run 'jianzheng booking list'."
                 )
-            session.delete(row)
+            row.status = BookingStatus.RELEASED
 
     def touching(self, wall: TimeRange) -> list[Booking]:
         """Bookings that stand and touch a range, the earliest first."""
@@ -75,17 +79,21 @@ class Bookings:
             return [_booking(row) for row in rows]
 
     def uses_since(self, since_us: int) -> list[RoomUse]:
-        """Sessions that run, and those that ended after that moment."""
+        """Sessions that run, and those that ended after that moment, in all rooms that they need."""
         query = (
             select(SessionRow)
             .where(col(SessionRow.start_us).is_not(None))
             .where(or_(col(SessionRow.end_us).is_(None), col(SessionRow.end_us) > since_us))
         )
         with reading(self._engine) as session:
+            used = {row.id: row for row in session.exec(query).all()}
+            extra = select(SessionRoomRow.session_id, SessionRoomRow.room_id).where(
+                col(SessionRoomRow.session_id).in_(used)
+            )
+            rooms = [(row.id, row.room_id) for row in used.values()] + list(session.exec(extra).all())
             return [
-                RoomUse(room_id=row.room_id, session_id=row.id, start_us=row.start_us, end_us=row.end_us)
-                for row in session.exec(query).all()
-                if row.start_us is not None
+                RoomUse(room_id=room_id, session_id=row.id, start_us=row.start_us or 0, end_us=row.end_us)
+                for row, room_id in ((used[session_id], room_id) for session_id, room_id in rooms)
             ]
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import Engine, delete
+from sqlalchemy import ColumnElement, Engine, delete, insert, update
+from sqlalchemy import select as sqlalchemy_select
 from sqlmodel import Session as Transaction
 from sqlmodel import col, func, select
 
 from catalog.database import reading, writing
-from catalog.tables import ArchiveRow, ClipGapRow, ClipRow, ClipSliceRow, RenditionRow, SessionRow
+from catalog.file_sets import seal_file_set
+from catalog.tables import METADATA, ArchiveRow, ClipGapRow, ClipRow, ClipSliceRow, SessionRow
 from kernel.errors import TimelineError
 from kernel.model.cut import Clip, ClipGap, CutList, SegmentSlice
 from kernel.model.footage import GapCause
@@ -34,11 +38,9 @@ class Clips:
         """
         with writing(self._engine) as session:
             row = _waiting(session, cut.session_id)
-            rows = _current(session, row.id)
-            if all(_is_preview(session, one) for one in rows):
-                _forget(session, [one.id for one in rows])
-                for clip in cut.clips:
-                    _add(session, clip)
+            if row.cut_number == 0:
+                _forget(session, row.id)
+                _add(session, _numbered(session, row.id, cut.clips))
 
     def record(self, cut: CutList, at_us: int = 0) -> list[Clip]:
         """Fix the clips of a session that has ended and mark it as cut; what changed, in one transaction.
@@ -52,33 +54,39 @@ class Clips:
         """
         with writing(self._engine) as session:
             row = _waiting(session, cut.session_id)
-            rows = _current(session, row.id)
-            previews = [one.id for one in rows if _is_preview(session, one)]
-            _forget(session, previews)
-            old = {(one.source_id, one.part): one for one in rows if one.id not in previews}
-            changed = []
-            for clip in cut.clips:
-                before = old.pop((clip.source_id, clip.part), None)
-                if before is not None and _same(_clip(session, before), clip):
-                    continue
-                changed.append(_revise(session, clip, before, at_us))
-            for gone in old.values():
-                gone.retired_us = at_us
-            session.flush()
-            row.cut_number += 1
-            row.state = SessionState.ARCHIVED if _is_archived(session, row.id) else SessionState.CUT
+            if row.cut_number == 0:
+                _forget(session, row.id)
+            before = {(one.source_id, one.part): one for one in _current(session, row.id)}
+            wanted = {(one.source_id, one.part): one for one in cut.clips}
+            changed = [one for key, one in wanted.items() if key not in before or not _same(before[key], one)]
+            touched = {(one.source_id, one.part) for one in changed}
+            retired = [one.id for key, one in before.items() if key not in wanted or key in touched]
+            _retire(session, retired, at_us)
+            changed = _numbered(session, row.id, changed)
+            _add(session, changed)
+            row.cut_number += bool(changed or retired)
+            row.state = SessionState.ARCHIVED if _is_archived(session, row) else SessionState.CUT
+            seal_file_set(session, row.project_id, at_us)
             return changed
 
     def of_session(self, session_id: str) -> list[Clip]:
         """Clips of a session as they hold now, by source and part."""
         with reading(self._engine) as session:
-            return [_clip(session, row) for row in _current(session, session_id)]
+            return _current(session, session_id)
 
     def get(self, clip_id: str) -> Clip | None:
         """One clip, of whichever revision."""
         with reading(self._engine) as session:
-            row = session.get(ClipRow, clip_id)
-            return _clip(session, row) if row else None
+            return next(iter(_clips(session, col(ClipRow.id) == clip_id)), None)
+
+
+def take_back(session: Transaction, row: SessionRow, at_us: int) -> None:
+    """The clips of a session that has not ended after all: shown ones go, fixed ones stay on record only."""
+    if row.cut_number == 0:
+        _forget(session, row.id)
+    elif current := _current(session, row.id):
+        _retire(session, [clip.id for clip in current], at_us)
+        row.cut_number += 1
 
 
 def _waiting(session: Transaction, session_id: str) -> SessionRow:
@@ -88,133 +96,141 @@ def _waiting(session: Transaction, session_id: str) -> SessionRow:
     return row
 
 
-def _current(session: Transaction, session_id: str) -> list[ClipRow]:
-    query = (
-        select(ClipRow)
-        .where(ClipRow.session_id == session_id, col(ClipRow.retired_us).is_(None))
-        .order_by(col(ClipRow.source_id), col(ClipRow.part))
-    )
-    return list(session.exec(query).all())
+def _current(session: Transaction, session_id: str) -> list[Clip]:
+    return _clips(session, col(ClipRow.session_id) == session_id, col(ClipRow.retired_us).is_(None))
 
 
-def _is_preview(session: Transaction, row: ClipRow) -> bool:
-    pending = select(ClipGapRow).where(ClipGapRow.clip_id == row.id, ClipGapRow.cause == GapCause.PENDING)
-    return session.exec(pending.limit(1)).first() is not None
-
-
-def _forget(session: Transaction, clip_ids: list[str]) -> None:
-    """Remove clips that were never fixed: nothing was made of them."""
+def _forget(session: Transaction, session_id: str) -> None:
+    """Remove clips that were shown and never fixed: nothing was made of them."""
+    shown = select(ClipRow.id).where(ClipRow.session_id == session_id, col(ClipRow.retired_us).is_(None))
+    connection = session.connection()
     for table, column in ((ClipSliceRow, ClipSliceRow.clip_id), (ClipGapRow, ClipGapRow.clip_id)):
-        session.connection().execute(delete(table).where(col(column).in_(clip_ids)))
-    session.connection().execute(delete(ClipRow).where(col(ClipRow.id).in_(clip_ids)))
-    session.expire_all()
+        connection.execute(delete(table).where(col(column).in_(shown)))
+    connection.execute(
+        delete(ClipRow).where(col(ClipRow.session_id) == session_id, col(ClipRow.retired_us).is_(None))
+    )
 
 
 def _same(before: Clip, now: Clip) -> bool:
     """Whether a clip shows what it showed: ids and revision are its own business."""
-    return (before.wall, before.slices, before.gaps, before.backfilled) == (
-        now.wall,
-        now.slices,
-        now.gaps,
-        now.backfilled,
+    return replace(before, id=now.id, revision=now.revision) == now
+
+
+def _retire(session: Transaction, clip_ids: Sequence[str], at_us: int) -> None:
+    left = update(ClipRow).where(col(ClipRow.id).in_(clip_ids)).values(retired_us=at_us)
+    session.connection().execute(left)
+
+
+def _numbered(session: Transaction, session_id: str, clips: Sequence[Clip]) -> list[Clip]:
+    """Clips with the revision that follows on those that were on record."""
+    query = (
+        select(ClipRow.source_id, ClipRow.part, func.max(ClipRow.revision))
+        .where(ClipRow.session_id == session_id)
+        .group_by(col(ClipRow.source_id), col(ClipRow.part))
     )
+    last = {(source, part): revision for source, part, revision in session.exec(query).all()}
+    numbered = []
+    for clip in clips:
+        revision = last.get((clip.source_id, clip.part), 0) + 1
+        name = clip.id if revision == 1 else f"{clip.id}.r{revision}"
+        numbered.append(replace(clip, id=name, revision=revision))
+    return numbered
 
 
-def _revise(session: Transaction, clip: Clip, before: ClipRow | None, at_us: int) -> Clip:
-    revision = _next_revision(session, clip)
-    if before is not None:
-        before.retired_us = at_us
-    if revision > 1:
-        clip = replace(clip, id=f"{clip.id}.r{revision}", revision=revision)
-    _add(session, clip)
-    return clip
-
-
-def _next_revision(session: Transaction, clip: Clip) -> int:
-    newest = select(func.max(ClipRow.revision)).where(
-        ClipRow.session_id == clip.session_id,
-        ClipRow.source_id == clip.source_id,
-        ClipRow.part == clip.part,
-    )
-    return int(session.exec(newest).one() or 0) + 1
-
-
-def _is_archived(session: Transaction, session_id: str) -> bool:
-    """Whether the newest archive holds just the clips that hold now: those of which anything was recorded."""
+def _is_archived(session: Transaction, row: SessionRow) -> bool:
+    """Whether the newest archive holds just the clips that hold now."""
     newest = (
-        select(ArchiveRow.id)
-        .where(ArchiveRow.session_id == session_id)
+        select(ArchiveRow.cut_number)
+        .where(ArchiveRow.session_id == row.id)
         .order_by(col(ArchiveRow.version).desc())
         .limit(1)
     )
-    archive_id = session.exec(newest).first()
-    if archive_id is None:
-        return False
-    held = select(RenditionRow.clip_id).where(RenditionRow.archive_id == archive_id)
-    shown = select(ClipSliceRow.clip_id).where(
-        col(ClipSliceRow.clip_id).in_([row.id for row in _current(session, session_id)])
-    )
-    return set(session.exec(held).all()) == set(session.exec(shown).all())
+    return session.exec(newest).first() == row.cut_number
 
 
-def _add(session: Transaction, clip: Clip) -> None:
-    session.add(
-        ClipRow(
-            id=clip.id,
-            session_id=clip.session_id,
-            source_id=clip.source_id,
-            part=clip.part,
-            wall_start_us=clip.wall.start_us,
-            wall_end_us=clip.wall.end_us,
-            revision=clip.revision,
+def _add(session: Transaction, clips: Sequence[Clip]) -> None:
+    """Write clips in three statements: a day's session has thousands of slices."""
+    walls = [(clip, piece) for clip in clips for piece in (*clip.gaps, *clip.backfilled)]
+    rows: dict[str, list[dict[str, Any]]] = {
+        "clip": [
+            {
+                "id": clip.id,
+                "session_id": clip.session_id,
+                "source_id": clip.source_id,
+                "part": clip.part,
+                "revision": clip.revision,
+                **_wall_columns(clip.wall),
+            }
+            for clip in clips
+        ],
+        "clip_slice": [
+            {"clip_id": clip.id, "segment_id": used.segment_id, **_wall_columns(used.wall)}
+            for clip in clips
+            for used in clip.slices
+        ],
+        "clip_gap": [
+            {
+                "clip_id": clip.id,
+                "cause": gap.cause,
+                "detail": gap.detail,
+                "backfilled": gap in clip.backfilled,
+                **_wall_columns(gap.wall),
+            }
+            for clip, gap in walls
+        ],
+    }
+    for table, values in rows.items():
+        if values:
+            session.connection().execute(insert(METADATA.tables[table]), values)
+
+
+def _wall_columns(wall: TimeRange) -> dict[str, int]:
+    return {"wall_start_us": wall.start_us, "wall_end_us": wall.end_us}
+
+
+def _clips(session: Transaction, *narrowed: ColumnElement[bool]) -> list[Clip]:
+    """Clips with their slices and gaps, by source and part: three queries for any number."""
+    rows = session.exec(select(ClipRow).where(*narrowed).order_by(ClipRow.source_id, col(ClipRow.part))).all()
+    ids = [row.id for row in rows]
+    slices = _pieces(session, ClipSliceRow, ids)
+    gaps = _pieces(session, ClipGapRow, ids)
+    return [
+        Clip(
+            id=row.id,
+            session_id=row.session_id,
+            source_id=row.source_id,
+            part=row.part,
+            wall=_wall(row),
+            slices=tuple(
+                SegmentSlice(segment_id=used.segment_id, wall=_wall(used)) for used in slices.get(row.id, ())
+            ),
+            gaps=tuple(_gap(gap) for gap in gaps.get(row.id, ()) if not gap.backfilled),
+            backfilled=tuple(_gap(gap) for gap in gaps.get(row.id, ()) if gap.backfilled),
+            revision=row.revision,
         )
-    )
-    session.flush()
-    session.add_all(
-        ClipSliceRow(
-            clip_id=clip.id,
-            wall_start_us=used.wall.start_us,
-            wall_end_us=used.wall.end_us,
-            segment_id=used.segment_id,
-        )
-        for used in clip.slices
-    )
-    session.add_all(
-        ClipGapRow(
-            clip_id=clip.id,
-            wall_start_us=gap.wall.start_us,
-            wall_end_us=gap.wall.end_us,
-            cause=gap.cause,
-            detail=gap.detail,
-            backfilled=gap in clip.backfilled,
-        )
-        for gap in (*clip.gaps, *clip.backfilled)
-    )
+        for row in rows
+    ]
 
 
-def _clip(session: Transaction, row: ClipRow) -> Clip:
-    slices = session.exec(
-        select(ClipSliceRow).where(ClipSliceRow.clip_id == row.id).order_by(col(ClipSliceRow.wall_start_us))
-    ).all()
-    gaps = session.exec(
-        select(ClipGapRow).where(ClipGapRow.clip_id == row.id).order_by(col(ClipGapRow.wall_start_us))
-    ).all()
-    return Clip(
-        id=row.id,
-        session_id=row.session_id,
-        source_id=row.source_id,
-        part=row.part,
-        wall=_wall(row),
-        slices=tuple(SegmentSlice(segment_id=used.segment_id, wall=_wall(used)) for used in slices),
-        gaps=tuple(_gap(gap) for gap in gaps if not gap.backfilled),
-        backfilled=tuple(_gap(gap) for gap in gaps if gap.backfilled),
-        revision=row.revision,
+def _pieces(
+    session: Transaction, table: type[ClipSliceRow | ClipGapRow], clip_ids: Sequence[str]
+) -> dict[str, list[Any]]:
+    """Slices or gaps of clips, by clip, in order; columns only: there may be thousands."""
+    columns = METADATA.tables[str(table.__tablename__)]
+    query = (
+        sqlalchemy_select(columns)
+        .where(columns.c.clip_id.in_(clip_ids))
+        .order_by(columns.c.clip_id, columns.c.wall_start_us)
     )
+    found: dict[str, list[Any]] = {}
+    for row in session.connection().execute(query):
+        found.setdefault(row.clip_id, []).append(row)
+    return found
 
 
-def _gap(row: ClipGapRow) -> ClipGap:
+def _gap(row: Any) -> ClipGap:
     return ClipGap(wall=_wall(row), cause=GapCause(row.cause), detail=row.detail)
 
 
-def _wall(row: ClipRow | ClipSliceRow | ClipGapRow) -> TimeRange:
+def _wall(row: Any) -> TimeRange:
     return TimeRange(start_us=row.wall_start_us, end_us=row.wall_end_us)

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import Engine, or_
+from sqlalchemy import ColumnElement, Engine, Row, bindparam, or_
+from sqlalchemy import select as sqlalchemy_select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, func, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from catalog.database import reading, writing
-from catalog.tables import IS_LONG, LONG_SEGMENT_US, GapRow, RunRow, SegmentRow, SourceHealthRow, SourceRow
+from catalog.tables import (
+    IS_LONG,
+    LONG_SEGMENT_US,
+    METADATA,
+    GapRow,
+    RunRow,
+    SegmentRow,
+    SourceHealthRow,
+    SourceRow,
+)
 from kernel.chain import GENESIS_CHAIN
 from kernel.errors import CatalogError
 from kernel.model.footage import (
@@ -177,19 +188,16 @@ class Footage:
 
     def segments_of(self, source_id: str, wall: TimeRange) -> list[Segment]:
         """Segments of a source that touch a range and whose files are kept, oldest first."""
-        overlapping = (
-            select(SegmentRow)
-            .where(SegmentRow.source_id == source_id)
-            .where(SegmentRow.state == SegmentState.SEALED)
-            .where(SegmentRow.wall_start_us < wall.end_us)
-            .where(SegmentRow.wall_end_us > wall.start_us)
-        )
-        early_us = wall.start_us - LONG_SEGMENT_US  # a ring of millions is not scanned from its beginning
-        usual = overlapping.where(SegmentRow.wall_start_us >= early_us)
-        long = overlapping.where(SegmentRow.wall_start_us < early_us).where(IS_LONG)
+        return self.segments_within({source_id: wall})[source_id]
+
+    def segments_within(self, walls: Mapping[str, TimeRange]) -> dict[str, list[Segment]]:
+        """The same of many sources, each with its own range: one picture of them all."""
+        kept = col(SegmentRow.state) == SegmentState.SEALED
         with reading(self._engine) as session:
-            found = [*session.exec(long).all(), *session.exec(usual).all()]
-            return [segment_of(row) for row in sorted(found, key=lambda row: row.wall_start_us)]
+            return {
+                source: [segment_of(row) for row in touching(session, source, wall, kept)]
+                for source, wall in walls.items()
+            }
 
     def recorded_until(self, source_id: str) -> int | None:
         """Wall time at which a source's newest segment ends, removed or not; None before the first."""
@@ -268,15 +276,22 @@ class Footage:
 
     def gaps_of(self, source_id: str, wall: TimeRange) -> list[Gap]:
         """Gaps of a source that touch a range, oldest first; an open one reaches for ever."""
+        return self.gaps_within({source_id: wall})[source_id]
+
+    def gaps_within(self, walls: Mapping[str, TimeRange]) -> dict[str, list[Gap]]:
+        """The same of many sources, each with its own range."""
         overlapping = (
             select(GapRow)
-            .where(GapRow.source_id == source_id)
-            .where(GapRow.wall_start_us < wall.end_us)
-            .where(or_(col(GapRow.wall_end_us).is_(None), col(GapRow.wall_end_us) > wall.start_us))
+            .where(col(GapRow.source_id) == bindparam("source"))
+            .where(col(GapRow.wall_start_us) < bindparam("end"))
+            .where(or_(col(GapRow.wall_end_us).is_(None), col(GapRow.wall_end_us) > bindparam("start")))
             .order_by(col(GapRow.wall_start_us))
         )
         with reading(self._engine) as session:
-            return [_gap(row) for row in session.exec(overlapping).all()]
+            return {
+                source: [_gap(row) for row in session.exec(overlapping, params=_bound(source, wall)).all()]
+                for source, wall in walls.items()
+            }
 
     def gaps_to_backfill(self, source_ids: Iterable[str], since_us: int) -> list[Gap]:
         """Gaps of these sources that are over, ended after that, and were not fetched yet; oldest first."""
@@ -316,6 +331,30 @@ class Footage:
                 row.source_id: SourceHealth(**{**row.model_dump(), "state": SourceState(row.state)})
                 for row in rows
             }
+
+
+def touching(
+    session: Session, source_id: str, wall: TimeRange, narrowed: ColumnElement[bool]
+) -> Sequence[Row[Any]]:
+    """Rows of a source's segments that touch a range, oldest first; a ring of millions is not scanned.
+
+    Columns only, without objects that can be changed: a day's session has thousands.
+    """
+    start, end = col(SegmentRow.wall_start_us), col(SegmentRow.wall_end_us)
+    overlapping = (
+        sqlalchemy_select(METADATA.tables["segment"])
+        .where(col(SegmentRow.source_id) == bindparam("source"), narrowed)
+        .where(start < bindparam("end"), end > bindparam("start"))
+    )
+    usual = overlapping.where(start >= bindparam("early")).order_by(start)
+    long = overlapping.where(start < bindparam("early"), IS_LONG).order_by(start)
+    bound = {**_bound(source_id, wall), "early": wall.start_us - LONG_SEGMENT_US}
+    connection = session.connection()
+    return [*connection.execute(long, bound).all(), *connection.execute(usual, bound).all()]
+
+
+def _bound(source_id: str, wall: TimeRange) -> dict[str, Any]:
+    return {"source": source_id, "start": wall.start_us, "end": wall.end_us}
 
 
 def _newest_link(source_id: str) -> SelectOfScalar[SegmentRow]:
@@ -403,7 +442,7 @@ def _segment_row(segment: Segment, chain_number: int) -> SegmentRow:
     )
 
 
-def segment_of(row: SegmentRow) -> Segment:
+def segment_of(row: SegmentRow | Row[Any]) -> Segment:
     """A row as a value."""
     return Segment(
         **{name: getattr(row, name) for name in _SAME_NAMED},

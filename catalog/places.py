@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 from sqlalchemy import Engine
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from catalog.database import reading, writing
 from catalog.tables import IndustryRow, RegionAliasRow, RegionRow, RoomRow, SeatRow, SiteRow, SourceRow
@@ -106,6 +107,19 @@ class Places:
     def rooms(self) -> dict[str, Room]:
         with reading(self._engine) as session:
             return {row.id: _room(row) for row in session.exec(select(RoomRow)).all()}
+
+    def kinds_of(self, room_ids: Iterable[str]) -> dict[str, RoomKind]:
+        """Kinds of those rooms, by id."""
+        query = select(RoomRow.id, RoomRow.kind).where(col(RoomRow.id).in_(list(room_ids)))
+        with reading(self._engine) as session:
+            return {room_id: RoomKind(kind) for room_id, kind in session.exec(query).all()}
+
+    def sources_of(self, room_ids: Iterable[str], source_ids: Iterable[str] = ()) -> list[Source]:
+        """Sources that stand in those rooms or have those ids, by id."""
+        there = col(SourceRow.room_id).in_(list(room_ids)) | col(SourceRow.id).in_(list(source_ids))
+        with reading(self._engine) as session:
+            rows = session.exec(select(SourceRow).where(there).order_by(SourceRow.id)).all()
+            return [_source(row) for row in rows]
 
     def sources(self) -> dict[str, Source]:
         with reading(self._engine) as session:

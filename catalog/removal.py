@@ -7,14 +7,14 @@ it, and while a clip uses it whose session has no archive (invariants 3 and 4). 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Engine, and_, exists, not_, or_, text, update
 from sqlmodel import Session, col, select
 
 from catalog.database import reading, writing
-from catalog.footage import segment_of
+from catalog.footage import segment_of, touching
 from catalog.tables import (
     ArchiveRow,
     ClipRow,
@@ -119,8 +119,12 @@ class Removal:
 
     def tombstones_of(self, source_id: str, wall: TimeRange) -> list[Tombstone]:
         """Segments of a source that touch a range and whose files are gone or going, oldest first."""
+        return self.tombstones_within({source_id: wall})[source_id]
+
+    def tombstones_within(self, walls: Mapping[str, TimeRange]) -> dict[str, list[Tombstone]]:
+        """The same of many sources, each with its own range."""
         with reading(self._engine) as session:
-            return gone(session, source_id, wall)
+            return {source: gone(session, source, wall) for source, wall in walls.items()}
 
     def open_sessions(self) -> list[str]:
         """Sessions that began and are not archived, the oldest first."""
@@ -142,13 +146,7 @@ def _leaving(session: Session, *narrowed: ColumnElement[bool]) -> list[Leaving]:
 
 def gone(session: Session, source_id: str, wall: TimeRange) -> list[Tombstone]:
     """Tombstones of a source that touch a range, those that are being made included."""
-    query = (
-        select(SegmentRow)
-        .where(col(SegmentRow.source_id) == source_id)
-        .where(col(SegmentRow.state) != SegmentState.SEALED)
-        .where(col(SegmentRow.wall_start_us) < wall.end_us, col(SegmentRow.wall_end_us) > wall.start_us)
-        .order_by(col(SegmentRow.wall_start_us))
-    )
+    not_kept = col(SegmentRow.state) != SegmentState.SEALED
     return [
         Tombstone(
             segment=segment_of(row),
@@ -156,7 +154,7 @@ def gone(session: Session, source_id: str, wall: TimeRange) -> list[Tombstone]:
             reason=row.removal_reason,
             principal=row.removed_by,
         )
-        for row in session.exec(query).all()
+        for row in touching(session, source_id, wall, not_kept)
     ]
 
 
@@ -205,6 +203,7 @@ def _claimed(rules: CutRules) -> ColumnElement[bool]:
         .join(ClipRow, col(ClipRow.id) == col(ClipSliceRow.clip_id))
         .where(
             col(ClipSliceRow.segment_id) == col(SegmentRow.id),
+            col(ClipRow.retired_us).is_(None),
             not_(exists().where(col(ArchiveRow.session_id) == col(ClipRow.session_id))),
         )
     )

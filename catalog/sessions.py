@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Engine, or_
 from sqlmodel import Session as Transaction
 from sqlmodel import col, select
 
+from catalog.clips import take_back
 from catalog.database import reading, writing
+from catalog.file_sets import seal_file_set
 from catalog.tables import (
     RoomRow,
     SeatingRow,
@@ -81,7 +85,7 @@ class Sessions:
             session.add(TimelineEventRow(**{**fields_of(event), "details": dict(event.details)}))
             session.flush()
             effects = {effect_of(event.type)} | ({effect_of(replaced.type)} if replaced else set())
-            _settle(session, row, reopen=bool(effects & CUTTING_EFFECTS))
+            _settle(session, row, event.recorded_us, reopen=bool(effects & CUTTING_EFFECTS))
             return True
 
     def set_seats(
@@ -106,7 +110,7 @@ class Sessions:
             for occupation in wanted:
                 _add_seat(session, row.id, occupation, principal=principal, reason=reason, at_us=at_us)
             if wanted or any(old.replaced_us == at_us for old in current):
-                _settle(session, row, reopen=True)
+                _settle(session, row, at_us, reopen=True)
 
     def add_sources(self, session_id: str, source_ids: Sequence[str]) -> None:
         """Say which handed-over sources a session has, in addition to those it has already.
@@ -123,7 +127,7 @@ class Sessions:
                     raise TimelineError(f"session {session_id} names source {source_id}, which is unknown.")
                 session.merge(SessionSourceRow(session_id=session_id, source_id=source_id))
             session.flush()
-            _settle(session, row, reopen=True)
+            _settle(session, row, 0, reopen=True)
 
     def advance(self, session_id: str, state: SessionState) -> None:
         """Move a session to its next state.
@@ -150,6 +154,16 @@ class Sessions:
             found,
             key=lambda one: (one.start_us is None, one.start_us or 0, phases.index(one.phase), one.id),
         )
+
+    def of_expert(self, expert_key: str) -> list[Session]:
+        """Sessions that an expert sits in as is known now, those that started first at the front."""
+        seated = select(SeatingRow.session_id).where(
+            SeatingRow.expert_key == expert_key, col(SeatingRow.replaced_us).is_(None)
+        )
+        query = select(SessionRow).where(col(SessionRow.id).in_(seated))
+        with reading(self._engine) as session:
+            rows = session.exec(query.order_by(col(SessionRow.start_us), col(SessionRow.id))).all()
+            return _sessions(session, rows)
 
     def in_state(self, *states: SessionState) -> list[Session]:
         """Sessions in one of these states, those that ended first at the front."""
@@ -245,9 +259,15 @@ def _add_seat(
 
 def _check_same(known: TimelineEventRow, event: TimelineEvent) -> None:
     """The same report again is welcome; another one under its id is not."""
-    told, again = _event(known), event
-    same = (told.session_id, told.at_us, told.type, told.reason, told.replaces, told.withdrawn)
-    if same != (again.session_id, again.at_us, again.type, again.reason, again.replaces, again.withdrawn):
+    told = _event(known)
+    # When we learnt of it and through whom may differ; details are compared as they are stored.
+    again = replace(
+        event,
+        recorded_us=told.recorded_us,
+        principal=told.principal,
+        details=json.loads(json.dumps(dict(event.details))),
+    )
+    if told != again:
         raise TimelineError(
             f"event id {event.id} belongs to another event: {told.type} of session {told.session_id}.",
             hint="Give a correction an id of its own, and name this one as what it replaces.",
@@ -272,8 +292,8 @@ def _replaced(session: Transaction, event: TimelineEvent) -> TimelineEventRow | 
     return old
 
 
-def _settle(session: Transaction, row: SessionRow, *, reopen: bool) -> None:
-    """Give a session the times and the state that its events say."""
+def _settle(session: Transaction, row: SessionRow, at_us: int, *, reopen: bool) -> None:
+    """Give a session the times and the state that its events say, since we know of them."""
     rows = session.exec(select(TimelineEventRow).where(TimelineEventRow.session_id == row.id)).all()
     told = bounds([_event(one) for one in rows])
     if told.start_us is not None and told.end_us is not None and told.end_us <= told.start_us:
@@ -291,8 +311,13 @@ def _settle(session: Transaction, row: SessionRow, *, reopen: bool) -> None:
         return
     else:
         state = SessionState.ENDED
-    if state != row.state:
-        _move(row, state)
+    if state == row.state:
+        return
+    _move(row, state)
+    if told.start_us is None or (told.end_us is None and row.cut_number == 0):
+        take_back(session, row, at_us)
+    if state is SessionState.CANCELLED:
+        seal_file_set(session, row.project_id, at_us)
 
 
 def _move(row: SessionRow, state: SessionState) -> None:
@@ -325,6 +350,8 @@ def _seat_rows(session: Transaction, ids: Sequence[str]) -> Sequence[SeatingRow]
 
 def _sessions(session: Transaction, rows: Sequence[SessionRow]) -> list[Session]:
     """Sessions with all that belongs to them: a handful of queries for any number of rows."""
+    if not rows:
+        return []
     ids = [row.id for row in rows]
     seats: dict[str, list[SeatOccupation]] = {}
     for seat in _seat_rows(session, ids):
@@ -346,6 +373,7 @@ def _sessions(session: Transaction, rows: Sequence[SessionRow]) -> list[Session]
             section_numbers=tuple(sections.get(row.id, ())),
             extra_room_ids=tuple(rooms.get(row.id, ())),
             source_ids=tuple(sources.get(row.id, ())),
+            cut_number=row.cut_number,
         )
         for row in rows
     ]

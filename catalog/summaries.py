@@ -45,15 +45,16 @@ class Summaries:
 def _summary(session: Transaction, project_id: str) -> ProjectSummary:
     sessions = session.exec(select(SessionRow).where(SessionRow.project_id == project_id)).all()
     ids = [row.id for row in sessions]
+    holding = col(ClipRow.retired_us).is_(None)
     clips = session.exec(
-        select(func.count()).select_from(ClipRow).where(col(ClipRow.session_id).in_(ids))
+        select(func.count()).select_from(ClipRow).where(col(ClipRow.session_id).in_(ids), holding)
     ).one()
     gaps = session.exec(
         select(func.count())
         .select_from(ClipGapRow)
         .join(ClipRow, col(ClipRow.id) == col(ClipGapRow.clip_id))
         .where(col(ClipGapRow.backfilled).is_(False))
-        .where(col(ClipRow.session_id).in_(ids))
+        .where(col(ClipRow.session_id).in_(ids), holding)
     ).one()
     size, budget, raw = _weights(session, ids)
     states = [SessionState(row.state) for row in sessions]
@@ -70,7 +71,11 @@ def _summary(session: Transaction, project_id: str) -> ProjectSummary:
 
 
 def _state(states: Sequence[SessionState]) -> SessionState:
-    """Of the session that is furthest behind; but a project of which something has begun is not planned."""
+    """Of the session that is furthest behind; but a project of which something has begun is not planned.
+
+    Cancelled sessions count where there are no others.
+    """
+    states = [state for state in states if state is not SessionState.CANCELLED] or states
     behind = min(states, key=_ORDER.__getitem__, default=SessionState.PLANNED)
     begun = any(state is not SessionState.PLANNED for state in states)
     return SessionState.RUNNING if begun and behind is SessionState.PLANNED else behind

@@ -329,7 +329,7 @@ class SessionRow(Table, table=True):
     start_us: int | None = _micros("Time of its start event", default=None, index=True)
     end_us: int | None = _micros("Time of its end event", default=None, index=True)
     venue_role: str = _column("VenueRole of its site", default="main", default_sql="main")
-    cut_number: int = _column("How often it was cut", default=0, default_sql="0")
+    cut_number: int = _column("How often its clips were made or changed", default=0, default_sql="0")
 
 
 class SessionSectionRow(Table, table=True):
@@ -510,6 +510,7 @@ class ArchiveRow(Table, table=True):
     verified_us: int = _micros("When the last object had been read back")
     principal: str = _column("Who or what archived it")
     overrun_reason: str = _column("Why it is over its budget; empty while it is within")
+    cut_number: int = _column("Which cut of the session it holds", default=0, default_sql="0")
 
 
 class ArchiveObjectRow(Table, table=True):

@@ -41,6 +41,8 @@ ring_app = typer.Typer(no_args_is_help=True, help="The ring's disk, and the proo
 app.add_typer(ring_app, name="ring")
 booking_app = typer.Typer(no_args_is_help=True, help="When rooms are booked: `record: booked` sources.")
 app.add_typer(booking_app, name="booking")
+sample_app = typer.Typer(no_args_is_help=True, help="A month of twenty made-up projects.")
+app.add_typer(sample_app, name="sample")
 timeline_app = typer.Typer(no_args_is_help=True, help="What happened in sessions: by file and by hand.")
 app.add_typer(timeline_app, name="timeline")
 system_app = typer.Typer(no_args_is_help=True, help="Trading systems that report by HTTP, and their keys.")
@@ -574,6 +576,28 @@ def system_revoke(
 
     with open_catalogue(_settings(data_dir)) as catalogue:
         catalogue.trading_systems.revoke(system, SystemClock().now_us())
+
+
+@sample_app.command("load")
+def sample_load(
+    until: Annotated[
+        str, typer.Option(help="Only what was known by then, such as 2026-03-09T12:00+08:00.")
+    ] = "",
+    data_dir: Annotated[Path, typer.Option(help="Where the catalogue of the sample is.")] = Path(
+        "var/sample"
+    ),
+) -> None:
+    """Fill a catalogue with the sample: places, projects, timelines, tags, holds. No footage.
+
+    Loading again changes nothing but what has become known since. Look at it with `serve --data-dir`.
+    """
+    from cli.moments import moment_us
+    from cli.sample.load import EVER_US, run_load
+    from cli.wiring import open_catalogue
+
+    configure_logging()
+    with open_catalogue(_settings(data_dir)) as catalogue:
+        run_load(catalogue, moment_us(until) if until else EVER_US)
 
 
 @app.command()

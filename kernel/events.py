@@ -12,6 +12,7 @@ import yaml
 from kernel.model.timeline import Effect, TimelineEvent
 
 _FILE = Path(__file__).parent / "data" / "event_kinds.yaml"
+_ORDER = {effect: number for number, effect in enumerate(Effect)}  # each beginning stands before its end
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,11 +39,14 @@ def effect_of(event_type: str) -> Effect:
 
 
 def in_force(events: Iterable[TimelineEvent]) -> list[TimelineEvent]:
-    """The events that hold now, by their own time: without those that another replaces or takes back."""
+    """The events that hold now, by their own time: without those that another replaces or takes back.
+
+    Of one moment, what begins comes before what ends; when we learnt of them does not matter.
+    """
     told = list(events)
     replaced = {event.replaces for event in told}
     held = [event for event in told if event.id not in replaced and not event.withdrawn]
-    return sorted(held, key=lambda event: (event.at_us, event.recorded_us, event.id))
+    return sorted(held, key=lambda event: (event.at_us, _ORDER[effect_of(event.type)], event.id))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

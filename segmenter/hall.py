@@ -8,7 +8,6 @@ seen (invariant 15).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from catalog.catalogue import Catalogue
@@ -32,24 +31,16 @@ _PRINCIPAL = "segmenter"
 _DAY_US = 24 * 3600 * SECOND_US
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HallDay:
-    """A day of a shared hall, over: when it was used, and by which projects."""
+def hall_day(sessions: Sequence[Session], day: TimeRange) -> TimeRange | None:
+    """From the first start to the last end of the sessions of a hall that began on a day.
 
-    wall: TimeRange
-    project_ids: tuple[str, ...]
-
-
-def hall_day(sessions: Sequence[Session], day: TimeRange) -> HallDay | None:
-    """What the sessions of a hall make of a day; None while one of them runs, or where none began in it."""
+    None while one of them runs, or where none began.
+    """
     mine = [one for one in sessions if one.start_us is not None and day.contains(one.start_us)]
     if not mine or any(one.end_us is None for one in mine):
         return None
-    return HallDay(
-        wall=TimeRange(
-            start_us=min(one.start_us or 0 for one in mine), end_us=max(one.end_us or 0 for one in mine)
-        ),
-        project_ids=tuple(sorted({one.project_id for one in mine})),
+    return TimeRange(
+        start_us=min(one.start_us or 0 for one in mine), end_us=max(one.end_us or 0 for one in mine)
     )
 
 
@@ -72,28 +63,43 @@ class HallRecords:
         """Make or correct the record of the day that a session, now ended, was held in a shared hall."""
         if session.phase is Phase.HALL or session.start_us is None:
             return
-        room = self._catalogue.places.rooms().get(session.room_id)
-        if room is None or room.kind not in self._rules.shared_rooms:
+        kind = self._catalogue.places.kinds_of([session.room_id])[session.room_id]
+        if kind not in self._rules.shared_rooms:
             return
+        for record in self._touching(session.room_id, session.start_us, session.end_us):
+            if record.phase is Phase.HALL:  # of the day before, whose last session went on past midnight
+                self._catalogue.projects.show_in_hall(record.project_id, [session.project_id])
         day = local_day(session.start_us)
         held = self._catalogue.sessions.in_room(session.room_id, day)
-        found = hall_day([one for one in held if one.phase is not Phase.HALL], day)
-        if found is not None:
-            self._record(session.room_id, found)
+        wall = hall_day([one for one in held if one.phase is not Phase.HALL], day)
+        if wall is not None:
+            self._record(session.room_id, wall)
 
-    def _record(self, room_id: str, day: HallDay) -> None:
-        stamp = datetime.fromtimestamp(day.wall.start_us // SECOND_US, tz=_BEIJING)
+    def _touching(self, room_id: str, start_us: int, end_us: int | None) -> list[Session]:
+        """Sessions that a record of that time shows, and records that show a session of that time."""
+        around_us = self._rules.pre_roll_us + self._rules.post_roll_us
+        near = TimeRange(start_us=start_us - around_us, end_us=(end_us or start_us) + around_us)
+        return self._catalogue.sessions.in_room(room_id, near)
+
+    def _record(self, room_id: str, wall: TimeRange) -> None:
+        stamp = datetime.fromtimestamp(wall.start_us // SECOND_US, tz=_BEIJING)
         hall_id = f"HALL-{room_id}-{stamp:%Y%m%d}"
         session_id = f"{hall_id}-H"
         if self._catalogue.projects.project(hall_id) is None:
             self._add(hall_id, session_id, room_id, stamp)
-        self._catalogue.projects.show_in_hall(hall_id, day.project_ids)
+        shown = self._touching(room_id, wall.start_us, wall.end_us)
+        self._catalogue.projects.show_in_hall(
+            hall_id, sorted({one.project_id for one in shown if one.phase is not Phase.HALL})
+        )
         told = self._catalogue.sessions.events_of(session_id)
         known = bounds(told)
-        for kind, at_us, before_us in (
-            ("session.start", day.wall.start_us, known.start_us),
-            ("session.end", day.wall.end_us, known.end_us),
-        ):
+        moved = [
+            ("session.start", wall.start_us, known.start_us),
+            ("session.end", wall.end_us, known.end_us),
+        ]
+        if known.end_us is not None and wall.start_us >= known.end_us:
+            moved.reverse()  # else it would end before it starts, for a moment
+        for kind, at_us, before_us in moved:
             if at_us != before_us:
                 old = next((event.id for event in in_force(told) if event.type == kind), None)
                 self._catalogue.sessions.record_event(self._event(session_id, kind, at_us, old))

@@ -6,11 +6,12 @@ The rules, with pictures: ``docs/design/timeline.md``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from kernel.errors import TimelineError
 from kernel.events import effect_of, in_force
 from kernel.model.cut import CutRules, PauseRule
-from kernel.model.source import RoomKind, Source
+from kernel.model.source import ContentKind, RoomKind, Source
 from kernel.model.timeline import (
     Effect,
     ExpectedPart,
@@ -53,22 +54,25 @@ def session_timeline(
         raise TimelineError(f"session {session.id} has not ended and cannot be cut.")
     wall = TimeRange(start_us=session.start_us, end_us=session.end_us)
     told = in_force(events)
-    stops = {
-        Effect.PAUSE: spans(told, Effect.PAUSE, Effect.RESUME, wall),
-        Effect.NIGHT_START: spans(told, Effect.NIGHT_START, Effect.NIGHT_END, wall),
-    }
+    pauses = tuple(spans(told, Effect.PAUSE, Effect.RESUME, wall))
+    nights = tuple(spans(told, Effect.NIGHT_START, Effect.NIGHT_END, wall))
     turn = seat_turn(told)
-    expected = [
-        part
-        for source in sources_of(session, sources, rules, room_kinds)
-        for part in _parts(source, session, wall, stops, rules, room_kinds, turn, neighbours)
-    ]
+    expected: list[ExpectedPart] = []
+    for source in sources_of(session, sources, rules, room_kinds):
+        stops = _stops(source.content_kind, nights, pauses, rules)
+        rolls = room_kinds.get(source.room_id) not in rules.no_rolls
+        walls = subtract(wall, stops)
+        if rolls:
+            others = _others_time(source, session, stops, turn, neighbours, rules)
+            walls = _rolled(walls, rules, turn if source.seat_id is not None else SeatTurn())
+            walls = [part for one in walls for part in subtract(one, others)]
+        expected += _parts(source, walls)
     return SessionTimeline(
         session_id=session.id,
         wall=wall,
         expected=tuple(expected),
-        pauses=tuple(stops[Effect.PAUSE]),
-        nights=tuple(stops[Effect.NIGHT_START]),
+        pauses=pauses,
+        nights=nights,
         sections=tuple(section_spans(session, told, wall)),
     )
 
@@ -142,98 +146,138 @@ def section_spans(session: Session, events: Iterable[TimelineEvent], wall: TimeR
     return found
 
 
-def _parts(
-    source: Source,
-    session: Session,
-    wall: TimeRange,
-    stops: Mapping[Effect, Sequence[TimeRange]],
-    rules: CutRules,
-    room_kinds: Mapping[str, RoomKind],
-    turn: SeatTurn,
-    neighbours: Sequence[NeighbourUse],
-) -> list[ExpectedPart]:
-    """What one source is expected to have recorded: one part, or several between nights and pauses."""
-    omitted: list[TimeRange] = []
-    if source.content_kind in rules.night_stops:
-        omitted += stops[Effect.NIGHT_START]
+def _stops(
+    kind: ContentKind, nights: Sequence[TimeRange], pauses: Sequence[TimeRange], rules: CutRules
+) -> list[TimeRange]:
+    """When a source of that kind shows nothing of a session that lasts."""
+    stops: list[TimeRange] = []
+    if kind in rules.night_stops:
+        stops += nights
     if rules.pauses is PauseRule.OMIT:
-        omitted += stops[Effect.PAUSE]
-    stretches = subtract(wall, omitted)
-    if room_kinds.get(source.room_id) not in rules.no_rolls:
-        turn = turn if source.seat_id is not None else SeatTurn()
-        limits = _limits(source, session, wall, turn, neighbours)
-        rolled = (
-            _rolled(inside, rules, turn, limits) for one in stretches if (inside := one.intersect(limits))
-        )
-        stretches = merge(rolled)  # a break shorter than both rolls is none
+        stops += pauses
+    return stops
+
+
+def _parts(source: Source, walls: Iterable[TimeRange]) -> list[ExpectedPart]:
+    """One part, or several between nights, pauses and other projects."""
     return [
-        ExpectedPart(source_id=source.id, part=number, wall=stretch)
-        for number, stretch in enumerate(stretches, start=1)
+        ExpectedPart(source_id=source.id, part=part, wall=wall) for part, wall in enumerate(walls, start=1)
     ]
 
 
-def _rolled(stretch: TimeRange, rules: CutRules, turn: SeatTurn, limits: TimeRange) -> TimeRange:
-    """With pre-roll and post-roll, as far as the seats showed nobody else."""
-    start_us, end_us = stretch.start_us - rules.pre_roll_us, stretch.end_us + rules.post_roll_us
-    if turn.entered_us is not None and turn.entered_us <= stretch.start_us:
-        start_us = max(start_us, turn.entered_us)
-    if turn.cleared_us is not None and turn.cleared_us >= stretch.end_us:
-        end_us = min(end_us, turn.cleared_us)
-    return TimeRange(start_us=max(start_us, limits.start_us), end_us=min(end_us, limits.end_us))
+def _rolled(walls: Sequence[TimeRange], rules: CutRules, turn: SeatTurn) -> list[TimeRange]:
+    """With pre-roll and post-roll; a break shorter than both is none.
 
-
-def _limits(
-    source: Source, session: Session, wall: TimeRange, turn: SeatTurn, neighbours: Sequence[NeighbourUse]
-) -> TimeRange:
-    """Between which moments a source shows this session and nobody else's.
-
-    Towards another project on the same seat, or in the same room: to where *it* took or cleared its seats,
-    else to where we did, else to the middle between the two. No frame is in both files, whichever side is
-    looked at. Who is there at the same time sets no limit.
+    The first pre-roll begins when the seats were taken, at the earliest, and the last post-roll ends when
+    they had been left, at the latest.
     """
-    start_us, end_us = -_EVER_US, _EVER_US
-    if source.room_id == session.room_id and session.phase is not Phase.HALL:  # a corridor shows everybody
-        mine = _occupied(session, source.seat_id, wall)
-        for other in neighbours:
-            if other.seat_id != source.seat_id:
-                continue
-            if other.wall.end_us <= mine.start_us:
-                middle_us = (other.wall.end_us + mine.start_us) // 2
-                start_us = max(start_us, _first(other.turn.cleared_us, turn.entered_us, middle_us))
-            elif other.wall.start_us >= mine.end_us:
-                middle_us = (mine.end_us + other.wall.start_us) // 2
-                end_us = min(end_us, _first(other.turn.entered_us, turn.cleared_us, middle_us))
-    return TimeRange(start_us=start_us, end_us=max(start_us, end_us))
+    rolled = []
+    for number, wall in enumerate(walls):
+        start_us, end_us = wall.start_us - rules.pre_roll_us, wall.end_us + rules.post_roll_us
+        if number == 0 and turn.entered_us is not None:
+            start_us = max(start_us, min(turn.entered_us, wall.start_us))
+        if number == len(walls) - 1 and turn.cleared_us is not None:
+            end_us = min(end_us, max(turn.cleared_us, wall.end_us))
+        rolled.append(TimeRange(start_us=start_us, end_us=end_us))
+    return merge(rolled)
 
 
-def _first(*known: int | None) -> int:
-    return next(moment for moment in known if moment is not None)
+def _others_time(
+    source: Source,
+    session: Session,
+    stops: Sequence[TimeRange],
+    turn: SeatTurn,
+    neighbours: Sequence[NeighbourUse],
+    rules: CutRules,
+) -> list[TimeRange]:
+    """When a source shows other projects, on the same seat or in the same room, and not this session."""
+    if source.room_id != session.room_id or session.phase is Phase.HALL:
+        return []  # a corridor, or the record of a hall, shows everybody
+    mine = _used(_occupied(session, source.seat_id), stops)
+    found: list[TimeRange] = []
+    for other in neighbours:
+        if other.seat_id == source.seat_id:
+            theirs = _used(other.walls, _stops(source.content_kind, other.nights, other.pauses, rules))
+            found += _others_turns(mine, turn, theirs, other.turn)
+    return found
 
 
-def _occupied(session: Session, seat_id: str | None, wall: TimeRange) -> TimeRange:
-    """From a seat's first to its last occupation in the session; the whole session for a room."""
+def _used(walls: Sequence[TimeRange], stops: Sequence[TimeRange]) -> list[TimeRange]:
+    return merge(part for wall in walls for part in subtract(wall, stops))
+
+
+def _others_turns(
+    mine: Sequence[TimeRange], my_turn: SeatTurn, theirs: Sequence[TimeRange], their_turn: SeatTurn
+) -> list[TimeRange]:
+    """Time around another project's use that is not ours; never any of our own use.
+
+    Args:
+        mine, theirs: uses of the same seat or room, sorted and disjoint. Where the two overlap, both keep it.
+    """
+    found = []
+    for before, after in pairwise([None, *mine, None]):
+        between = TimeRange(
+            start_us=before.end_us if before else -_EVER_US, end_us=after.start_us if after else _EVER_US
+        )
+        used = [part for one in theirs if (part := one.intersect(between)) is not None]
+        if not used:
+            continue
+        start_us, end_us = between.start_us, between.end_us
+        if before is not None:
+            cleared_us = my_turn.cleared_us if before is mine[-1] else None
+            entered_us = their_turn.entered_us if used[0].start_us == theirs[0].start_us else None
+            start_us = _handed_over(before.end_us, cleared_us, entered_us, used[0].start_us).start_us
+        if after is not None:
+            cleared_us = their_turn.cleared_us if used[-1].end_us == theirs[-1].end_us else None
+            entered_us = my_turn.entered_us if after is mine[0] else None
+            end_us = _handed_over(used[-1].end_us, cleared_us, entered_us, after.start_us).end_us
+        found.append(TimeRange(start_us=start_us, end_us=end_us))
+    return found
+
+
+def _handed_over(end_us: int, cleared_us: int | None, entered_us: int | None, start_us: int) -> TimeRange:
+    """Between two uses by different projects: the one before is shown until its start, the next from its end.
+
+    No frame is in both files, whichever side is looked at; where nobody said when seats were left or taken,
+    the middle divides them.
+    """
+    known = [moment for moment in (cleared_us, entered_us) if moment is not None]
+    known = known or [(end_us + start_us) // 2]
+    first, last = (min(max(moment, end_us), start_us) for moment in (min(known), max(known)))
+    return TimeRange(start_us=first, end_us=last)
+
+
+def _occupied(session: Session, seat_id: str | None) -> list[TimeRange]:
+    """When a session that has started used a seat: all the time, where nobody said from when to when."""
+    start_us = session.start_us or 0
+    wall = TimeRange(start_us=start_us, end_us=max(start_us, session.end_us or _EVER_US))
     times = [one.within(wall) for one in session.seats if one.seat_id == seat_id]
-    if not times:
-        return wall
-    return TimeRange(start_us=min(t.start_us for t in times), end_us=max(t.end_us for t in times))
+    return [one for one in times if not one.empty] or [wall]
 
 
-def neighbour_uses(session: Session, events: Sequence[TimelineEvent], until_us: int) -> list[NeighbourUse]:
+def neighbour_uses(session: Session, events: Sequence[TimelineEvent]) -> list[NeighbourUse]:
     """How another project's session used its room and seats, as the sessions before and after it see it.
 
     Args:
-        session: the other session; one that has not started uses nothing.
+        session: the other session; one that has not started uses nothing, one that runs will for ever.
         events: its events.
-        until_us: where a session that still runs is taken to end.
     """
     if session.start_us is None:
         return []
-    end_us = until_us if session.end_us is None else session.end_us
-    wall = TimeRange(start_us=session.start_us, end_us=max(session.start_us, end_us))
-    turn = seat_turn(events)
-    seats = sorted({one.seat_id for one in session.seats})
-    on_seats = [NeighbourUse(seat_id=seat, wall=_occupied(session, seat, wall), turn=turn) for seat in seats]
-    return [NeighbourUse(seat_id=None, wall=wall, turn=SeatTurn()), *on_seats]
+    told = in_force(events)
+    (wall,) = _occupied(session, None)
+    nights = tuple(spans(told, Effect.NIGHT_START, Effect.NIGHT_END, wall))
+    pauses = tuple(spans(told, Effect.PAUSE, Effect.RESUME, wall))
+    return [
+        NeighbourUse(
+            seat_id=seat_id,
+            walls=tuple(_occupied(session, seat_id)),
+            turn=SeatTurn() if seat_id is None else seat_turn(told),
+            nights=nights,
+            pauses=pauses,
+        )
+        for seat_id in (None, *sorted({one.seat_id for one in session.seats}))
+    ]
 
 
 def seat_turn(events: Iterable[TimelineEvent]) -> SeatTurn:

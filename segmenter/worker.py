@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 from catalog.catalogue import Catalogue
 from kernel.clock import SECOND_US, Clock
@@ -11,8 +12,7 @@ from kernel.log import logger
 from kernel.model.archive import Progress
 from kernel.model.cut import CutList, CutRules
 from kernel.model.footage import Gap, GapCause, Segment
-from kernel.model.source import RoomKind
-from kernel.model.timeline import Session, SessionState, SessionTimeline
+from kernel.model.timeline import Session, SessionState, SessionTimeline, TimelineEvent
 from kernel.settings import CutSettings
 from kernel.timerange import TimeRange
 from segmenter.cut import cut, removed_gaps
@@ -44,7 +44,8 @@ class Segmenter:
         self._halls = HallRecords(catalogue, self._rules, clock)
         self._settle_us = round(settings.settle_seconds * SECOND_US)
         self._give_up_us = round(settings.give_up_seconds * SECOND_US)
-        self._previewed: set[str] = set()  # sessions whose clips are shown already
+        self._shown: dict[str, SessionTimeline] = {}  # what is shown of sessions that wait
+        self._followed: dict[str, Session] = {}  # sessions that the records of halls know as they are
         self._warned: set[str] = set()  # sessions whose waiting was told
         self._clock = clock
 
@@ -56,15 +57,29 @@ class Segmenter:
         """
         done: list[CutList] = []
         failed: JianzhengError | None = None
-        for session in self._catalogue.sessions.in_state(SessionState.ENDED):
-            try:
-                self._halls.follow(session)
-                done += self._cut_if_due(session)
-            except JianzhengError as error:
-                failed = error
+        waiting = self._catalogue.sessions.in_state(SessionState.ENDED)
+        for session in waiting:
+            for step in (self._follow, partial(self._cut_if_due, done=done)):
+                try:
+                    step(session)
+                except JianzhengError as error:
+                    failed = error
+        self._forget_all_but({session.id for session in waiting})
         if failed is not None:
             raise failed
         return done
+
+    def _follow(self, session: Session) -> None:
+        """Keep the record of its hall in step; looked at again only when the session changes."""
+        if self._followed.get(session.id) != session:
+            self._halls.follow(session)
+            self._followed[session.id] = session
+
+    def _forget_all_but(self, waiting: set[str]) -> None:
+        for kept in (self._shown, self._followed):
+            for gone in set(kept) - waiting:
+                del kept[gone]  # it may come back changed
+        self._warned &= waiting
 
     def timeline_of(self, session: Session) -> SessionTimeline:
         """The timeline of a session that has ended, with all that stands around it in the catalogue.
@@ -72,24 +87,21 @@ class Segmenter:
         Raises:
             TimelineError: it has not ended.
         """
-        kinds = {room.id: room.kind for room in self._catalogue.places.rooms().values()}
-        return self._timeline(session, kinds)
-
-    def _timeline(self, session: Session, kinds: Mapping[str, RoomKind]) -> SessionTimeline:
         catalogue = self._catalogue
+        rooms = (session.room_id, *session.extra_room_ids)
+        sources = catalogue.places.sources_of(rooms, session.source_ids)
+        kinds = catalogue.places.kinds_of({*rooms, *(source.room_id for source in sources)})
         near = [] if kinds.get(session.room_id) in self._rules.no_rolls else self._neighbours(session)
-        uses = [
-            use
-            for other in near
-            for use in neighbour_uses(other, catalogue.sessions.events_of(other.id), self._clock.now_us())
-        ]
+        events: dict[str, list[TimelineEvent]] = {}
+        for event in catalogue.sessions.events_of(session.id, *(other.id for other in near)):
+            events.setdefault(event.session_id, []).append(event)
         return session_timeline(
             session,
-            catalogue.sessions.events_of(session.id),
-            catalogue.places.sources().values(),
+            events.get(session.id, ()),
+            sources,
             self._rules,
             room_kinds=kinds,
-            neighbours=uses,
+            neighbours=[use for other in near for use in neighbour_uses(other, events.get(other.id, ()))],
         )
 
     def _neighbours(self, session: Session) -> list[Session]:
@@ -99,16 +111,14 @@ class Segmenter:
         near = TimeRange(start_us=start_us - around, end_us=max(start_us, end_us) + around)
         return self._catalogue.sessions.in_room(session.room_id, near, not_of=session.project_id)
 
-    def _cut_if_due(self, session: Session) -> list[CutList]:
+    def _cut_if_due(self, session: Session, done: list[CutList]) -> None:
         timeline = self.timeline_of(session)
         if self._due(timeline):
-            cut_list = self._cut(timeline)
+            done.append(self._cut(timeline))
             self._look_at_neighbours(session)
-            return [cut_list]
-        if session.id not in self._previewed:
+        elif self._shown.get(session.id) != timeline:
             self._preview(timeline)
-            self._previewed.add(session.id)
-        return []
+            self._shown[session.id] = timeline
 
     def _due(self, timeline: SessionTimeline) -> bool:
         """Whether all footage is in the ring, or waiting longer would not bring it."""
@@ -140,36 +150,34 @@ class Segmenter:
             for run in self._catalogue.footage.unfinished_runs()
             if run.started_us < needed.end_us
         }
-        last = {part.source_id: part.wall for part in timeline.expected}  # the last part of each
+        # Footage of the end itself: a clock that was set back may have left some that is dated later.
+        ends = {
+            part.source_id: TimeRange(start_us=part.wall.end_us - 1, end_us=part.wall.end_us)
+            for part in timeline.expected  # the last part of each source
+        }
+        there = self._catalogue.footage.segments_within(ends)
+        rest = {source: end for source, end in ends.items() if not there[source]}
+        gaps = self._catalogue.footage.gaps_within(rest)
         waiting = {
-            source for source, wall in last.items() if not self._settled(source, wall, source in unsealed)
+            source
+            for source, end in rest.items()
+            if source in unsealed or not self._nothing_more(gaps[source], end.end_us)
         }
         return waiting, unsealed
 
-    def _settled(self, source_id: str, wall: TimeRange, unsealed: bool) -> bool:
-        # Footage of the end itself: a clock that was set back may have left some that is dated later.
-        end = TimeRange(start_us=wall.end_us - 1, end_us=wall.end_us)
-        if self._catalogue.footage.segments_of(source_id, end):
-            return True
-        if unsealed:
-            return False
+    def _nothing_more(self, gaps: Sequence[Gap], end_us: int) -> bool:
         # A gap that reaches beyond the end says that nothing more will come for this clip. One that still
         # lasts says so only after a while: a new run's first frames are held back until its first report.
-        quiet = self._clock.now_us() >= wall.end_us + _HOLD_BACK_US
-        gaps = self._catalogue.footage.gaps_of(source_id, wall)
-        return any(quiet if gap.end_us is None else gap.end_us >= wall.end_us for gap in gaps)
+        quiet = self._clock.now_us() >= end_us + _HOLD_BACK_US
+        return any(quiet if gap.end_us is None else gap.end_us >= end_us for gap in gaps)
 
-    def _footage(
-        self, timeline: SessionTimeline
-    ) -> tuple[dict[str, Sequence[Segment]], dict[str, list[Gap]]]:
+    def _footage(self, timeline: SessionTimeline) -> tuple[dict[str, list[Segment]], dict[str, list[Gap]]]:
         """Segments and gaps of a session's sources, with what was recorded and removed since."""
         footage, removal = self._catalogue.footage, self._catalogue.removal
-        segments: dict[str, Sequence[Segment]] = {}
-        gaps: dict[str, list[Gap]] = {}
-        for source, wall in _walls(timeline).items():
-            segments[source] = footage.segments_of(source, wall)
-            gaps[source] = footage.gaps_of(source, wall)
-            gone = removal.tombstones_of(source, wall)
+        walls = _walls(timeline)
+        segments = footage.segments_within(walls)
+        gaps = footage.gaps_within(walls)
+        for source, gone in removal.tombstones_within(walls).items():
             gaps[source] += removed_gaps(gone, segments[source], gaps[source])
         return segments, gaps
 
@@ -197,7 +205,6 @@ class Segmenter:
                 updated_us=self._clock.now_us(),
             )
         )
-        self._previewed.discard(timeline.session_id)
         _log.info(
             f"Cut session {timeline.session_id}: {detail}, {len(changed)} of them new or changed.",
             action="session.cut",

@@ -51,6 +51,7 @@ class Archive:
     principal: str
     overrun_reason: str  # empty while it is within its budget (invariant 13)
     objects: tuple[ArchiveObject, ...]
+    cut_number: int = 0  # which cut of the session it holds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

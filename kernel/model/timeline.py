@@ -45,16 +45,21 @@ class SessionState(StrEnum):
     """It was planned and will not take place."""
 
 
+_UNBEGUN = (SessionState.PLANNED, SessionState.CANCELLED)
+
 SESSION_TRANSITIONS: dict[SessionState, frozenset[SessionState]] = {
     SessionState.PLANNED: frozenset({SessionState.RUNNING, SessionState.ENDED, SessionState.CANCELLED}),
-    SessionState.RUNNING: frozenset({SessionState.ENDED, SessionState.PLANNED}),
-    SessionState.ENDED: frozenset({SessionState.CUT, SessionState.RUNNING, SessionState.PLANNED}),
-    SessionState.CUT: frozenset({SessionState.ARCHIVED, SessionState.ENDED, SessionState.RUNNING}),
-    SessionState.ARCHIVED: frozenset({SessionState.ENDED, SessionState.RUNNING}),
+    SessionState.RUNNING: frozenset({SessionState.ENDED, *_UNBEGUN}),
+    SessionState.ENDED: frozenset({SessionState.CUT, SessionState.RUNNING, *_UNBEGUN}),
+    SessionState.CUT: frozenset(
+        {SessionState.ARCHIVED, SessionState.ENDED, SessionState.RUNNING, *_UNBEGUN}
+    ),
+    SessionState.ARCHIVED: frozenset({SessionState.ENDED, SessionState.RUNNING, *_UNBEGUN}),
     SessionState.CANCELLED: frozenset({SessionState.PLANNED, SessionState.RUNNING, SessionState.ENDED}),
 }
 """Which state may follow which; drawn in ``docs/design/flow.md``. The ways back are corrections: an event
-that comes late or is put right opens a session again, and what was archived gets a new version."""
+that comes late or is put right opens a session again, and what was archived gets a new version. The events
+alone say where a session stands until it is cut, in whichever order they came."""
 
 
 class Effect(StrEnum):
@@ -193,6 +198,7 @@ class Session:
     section_numbers: tuple[int, ...] = ()  # sections dealt with; empty: all of the project
     extra_room_ids: tuple[str, ...] = ()  # recorded with it: a corridor, a dining room
     source_ids: tuple[str, ...] = ()  # only these: files that an external venue handed over
+    cut_number: int = 0  # how often its clips were made or changed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -266,5 +272,7 @@ class NeighbourUse:
     """Another project in the same room or on the same seat: what no pre-roll or post-roll may reach into."""
 
     seat_id: str | None  # None: the room as a whole
-    wall: TimeRange
+    walls: tuple[TimeRange, ...]  # when it was there, nights and pauses included
     turn: SeatTurn
+    nights: tuple[TimeRange, ...] = ()
+    pauses: tuple[TimeRange, ...] = ()

@@ -144,9 +144,9 @@ async def lose_and_restore(site: Site) -> None:
 
 
 def clip_of(site: Site, wall: TimeRange) -> Clip:
-    timeline = SessionTimeline(session_id="S", wall=wall, source_ids=("cam",), pauses=())
-    rules = CutRules(pre_roll_us=0, post_roll_us=0)
-    return cut(timeline, {"cam": site.segments()}, {"cam": site.gaps()}, rules).clips[0]
+    expected = (ExpectedPart(source_id="cam", part=1, wall=wall),)
+    timeline = SessionTimeline(session_id="S", wall=wall, expected=expected)
+    return cut(timeline, {"cam": site.segments()}, {"cam": site.gaps()}).clips[0]
 
 
 async def test_what_the_camera_kept_fills_the_gap_picture_by_picture(site: Site, tmp_path: Path) -> None:

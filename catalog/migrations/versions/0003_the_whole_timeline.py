@@ -276,6 +276,17 @@ def upgrade() -> None:
             )
         )
 
+    with op.batch_alter_table("archive", schema=None) as batch_op:
+        batch_op.add_column(
+            sa.Column(
+                "cut_number",
+                sa.Integer(),
+                server_default="0",
+                nullable=False,
+                comment="Which cut of the session it holds",
+            )
+        )
+
     with op.batch_alter_table("industry", schema=None) as batch_op:
         batch_op.add_column(
             sa.Column(
@@ -402,10 +413,16 @@ def upgrade() -> None:
         )
         batch_op.add_column(
             sa.Column(
-                "cut_number", sa.Integer(), server_default="0", nullable=False, comment="How often it was cut"
+                "cut_number",
+                sa.Integer(),
+                server_default="0",
+                nullable=False,
+                comment="How often its clips were made or changed",
             )
         )
         batch_op.create_index(batch_op.f("ix_session_end_us"), ["end_us"], unique=False)
+    op.execute("UPDATE session SET cut_number = 1 WHERE state IN ('cut', 'archived')")
+    op.execute("UPDATE archive SET cut_number = 1")
 
     with op.batch_alter_table("timeline_event", schema=None) as batch_op:
         batch_op.add_column(
@@ -472,6 +489,9 @@ def downgrade() -> None:
     with op.batch_alter_table("industry", schema=None) as batch_op:
         batch_op.drop_column("supervising")
         batch_op.drop_column("deal_classify")
+
+    with op.batch_alter_table("archive", schema=None) as batch_op:
+        batch_op.drop_column("cut_number")
 
     with op.batch_alter_table("clip", schema=None) as batch_op:
         batch_op.drop_column("retired_us")

@@ -268,15 +268,11 @@ def test_what_fills_a_gap_is_cut_into_clips_and_told(desk: Desk, tmp_path: Path)
     desk.catalogue.footage.add_gap(gap)
     desk.take(write(tmp_path / "a.mp4"), START - 1000)
     segments = desk.catalogue.footage.all_segments()
-    timeline = SessionTimeline(
-        session_id="s",
-        wall=TimeRange(start_us=START + SECOND_US, end_us=START + 3 * SECOND_US),
-        source_ids=("cam",),
-        pauses=(),
-    )
-    rules = CutRules(pre_roll_us=0, post_roll_us=0)
+    wall = TimeRange(start_us=START + SECOND_US, end_us=START + 3 * SECOND_US)
+    expected = (ExpectedPart(source_id="cam", part=1, wall=wall),)
+    timeline = SessionTimeline(session_id="s", wall=wall, expected=expected)
     gaps = desk.catalogue.footage.gaps_of("cam", EVER)
-    (clip,) = cut(timeline, {"cam": segments}, {"cam": gaps}, rules).clips
+    (clip,) = cut(timeline, {"cam": segments}, {"cam": gaps}).clips
     assert clip.gaps == ()
     assert sum(used.wall.duration_us for used in clip.slices) == 2 * SECOND_US
     assert [told.cause for told in clip.backfilled] == [GapCause.CAMERA_LOST]

@@ -7,9 +7,9 @@ from dataclasses import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kernel.model.cut import Clip, CutRules
+from kernel.model.cut import Clip
 from kernel.model.footage import Backfill, ClockBasis, EndReason, Gap, GapCause, Segment
-from kernel.model.timeline import SessionTimeline
+from kernel.model.timeline import ExpectedPart, SessionTimeline
 from kernel.timerange import TimeRange, merge
 from segmenter.cut import cut
 
@@ -53,11 +53,10 @@ def gap(start: int, end: int, backfill: Backfill = Backfill.NONE, name: str = "g
 
 
 def clip_of(segments: list[Segment], gaps: list[Gap]) -> Clip:
-    timeline = SessionTimeline(
-        session_id="S", wall=TimeRange(start_us=0, end_us=100), source_ids=("cam",), pauses=()
-    )
-    rules = CutRules(pre_roll_us=0, post_roll_us=0)
-    (clip,) = cut(timeline, {"cam": segments}, {"cam": gaps}, rules).clips
+    wall = TimeRange(start_us=0, end_us=100)
+    expected = (ExpectedPart(source_id="cam", part=1, wall=wall),)
+    timeline = SessionTimeline(session_id="S", wall=wall, expected=expected)
+    (clip,) = cut(timeline, {"cam": segments}, {"cam": gaps}).clips
     return clip
 
 

@@ -1,0 +1,204 @@
+"""``jianzheng sample load``: the sample into the catalogue, as far as it was known at a moment.
+
+Loading again changes nothing but what has become known since. What happened is reported as trading systems
+report it: each event by its own time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from rich.console import Console
+from rich.table import Table
+
+from catalog.catalogue import Catalogue
+from cli.sample.files import (
+    LATER,
+    EvidenceLock,
+    Sample,
+    SampleProject,
+    SampleSession,
+    SampleTag,
+    read_sample,
+)
+from kernel.clock import from_datetime, iso_utc
+from kernel.errors import TimelineError
+from kernel.model.footage import Hold
+from kernel.model.report import EventReport
+from kernel.model.source import Source
+from kernel.model.timeline import Session, Tag
+from kernel.settings import CutSettings
+from segmenter.hall import local_day
+from segmenter.timeline import sources_of
+from segmenter.worker import cut_rules
+
+PRINCIPAL = "system:api-tender"
+"""The trading system's account in the sample."""
+EVER_US = 1 << 62
+_out = Console(highlight=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loaded:
+    """What the catalogue learnt."""
+
+    events: int
+    tags: int  # of the sample that it knows now
+    holds: int
+
+
+def load_sample(catalogue: Catalogue, sample: Sample, until_us: int = EVER_US) -> Loaded:
+    """Take in places and everything that was known by then.
+
+    Raises:
+        TimelineError: the catalogue knows more of the sample than that already.
+    """
+    catalogue.places.register(sample.places)
+    return load_projects(catalogue, sample, until_us)
+
+
+def load_projects(catalogue: Catalogue, sample: Sample, until_us: int) -> Loaded:
+    """The same in a catalogue that knows the places.
+
+    Raises:
+        TimelineError: the catalogue knows more of the sample than that already.
+    """
+    _refuse_going_back(catalogue, sample, until_us)
+    events = sum(_take(catalogue, project, until_us) for project in sample.projects)
+    tags = [_tag(one) for one in sample.tags if from_datetime(one.at) <= until_us]
+    for tag in tags:
+        catalogue.tags.add(tag)
+    holds = sum(_hold(catalogue, lock, until_us) for lock in sample.locks)
+    return Loaded(events=events, tags=len(tags), holds=holds)
+
+
+def _refuse_going_back(catalogue: Catalogue, sample: Sample, until_us: int) -> None:
+    sessions = [session.id for project in sample.projects for session in project.sessions]
+    newest_us = max((event.recorded_us for event in catalogue.sessions.events_of(*sessions)), default=0)
+    if newest_us > until_us:
+        raise TimelineError(
+            f"the catalogue knows the sample up to {iso_utc(newest_us)} already.",
+            hint="Give a later --until, or another --data-dir: what is known is never taken back.",
+        )
+
+
+def _take(catalogue: Catalogue, project: SampleProject, until_us: int) -> int:
+    """The project as it was known, then what happened in it; how many events were new."""
+    known = project.known(until_us)
+    first_us = min((from_datetime(event.at) for event in known.events), default=until_us)
+    catalogue.reports.take_project(known, principal=PRINCIPAL, at_us=first_us)
+    sessions = {session.id: session for session in project.sessions}
+    new = 0
+    for event in known.events:
+        at_us = from_datetime(event.at)
+        if catalogue.sessions.record_event(event.event(PRINCIPAL, at_us)):
+            new += 1
+            _change_seats(catalogue, sessions[event.session], event)
+    return new
+
+
+def _change_seats(catalogue: Catalogue, session: SampleSession, event: EventReport) -> None:
+    """Where somebody left his seat or took it with that event, it is said anew who sits where."""
+    if any(event.at in (seat.since, seat.until) for seat in session.seats):
+        at_us = from_datetime(event.at)
+        catalogue.sessions.set_seats(
+            session.id, session.seated(at_us), principal=PRINCIPAL, reason=event.type, at_us=at_us
+        )
+
+
+def _tag(tag: SampleTag) -> Tag:
+    at_us = from_datetime(tag.at)
+    return Tag(
+        id=tag.id,
+        project_id=tag.project,
+        session_id=tag.session,
+        source_id=tag.source,
+        at_us=at_us,
+        kind=tag.kind,
+        severity=tag.severity,
+        text=tag.text,
+        principal=tag.by,
+        recorded_us=at_us,
+    )
+
+
+def _hold(catalogue: Catalogue, lock: EvidenceLock, until_us: int) -> int:
+    """A hold for each source and day that the lock is about, released where it was; how many there are."""
+    if from_datetime(lock.since) > until_us:
+        return 0
+    made = {hold.id: hold for hold in catalogue.holds.all(released=True)}
+    wanted = list(_holds(catalogue, lock))
+    for hold in wanted:
+        if hold.id not in made:
+            catalogue.holds.make(hold)
+        over = lock.released is not None and from_datetime(lock.released) <= until_us
+        if over and lock.released and made.get(hold.id, hold).released_us is None:
+            at_us, reason = from_datetime(lock.released), lock.release_reason
+            catalogue.holds.release(hold.id, at_us=at_us, principal=lock.by, reason=reason)
+    return len(wanted)
+
+
+def _holds(catalogue: Catalogue, lock: EvidenceLock) -> Iterator[Hold]:
+    """Whole days: at the time of a lock nobody knows how long a session will last."""
+    for session in catalogue.sessions.of_project(lock.project):
+        if session.start_us is None:
+            continue
+        for source in _seen_by(catalogue, session):
+            if fnmatchcase(source.id, lock.sources):
+                yield Hold(
+                    id=f"{lock.id}.{session.id}.{source.id}",
+                    source_id=source.id,
+                    wall=local_day(session.start_us),
+                    reason=f"{lock.id} {lock.reason}",
+                    principal=lock.by,
+                    made_us=from_datetime(lock.since),
+                )
+
+
+def _seen_by(catalogue: Catalogue, session: Session) -> list[Source]:
+    kinds = {room.id: room.kind for room in catalogue.places.rooms().values()}
+    return sources_of(session, catalogue.places.sources().values(), cut_rules(CutSettings()), kinds)
+
+
+def run_load(catalogue: Catalogue, until_us: int) -> None:
+    """Load the sample and say what is there now.
+
+    Raises:
+        TimelineError: the catalogue knows more of the sample than that already.
+    """
+    sample = read_sample()
+    loaded = load_sample(catalogue, sample, until_us)
+    if until_us < EVER_US:
+        _out.print(f"样例,截至 the sample as it was known at {iso_utc(until_us)}")
+    _out.print(_projects_table(catalogue, sample))
+    _out.print(_totals_table(sample, loaded))
+
+
+def _projects_table(catalogue: Catalogue, sample: Sample) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("项目 project", "场次 sessions", "事件 events", "名称 name"):
+        table.add_column(heading)
+    for project in sample.projects:
+        sessions = catalogue.sessions.of_project(project.id)
+        events = catalogue.sessions.events_of(*(session.id for session in sessions))
+        begun = sum(session.start_us is not None for session in sessions)
+        name = project.name_zh.removeprefix("【样例】")
+        table.add_row(project.id, f"{begun}/{len(sessions)}", str(len(events)), name)
+    return table
+
+
+def _totals_table(sample: Sample, loaded: Loaded) -> Table:
+    sites, rooms = len(sample.places.sites), len(sample.places.rooms_public())
+    seats, sources = len(sample.places.seats_public()), len(sample.places.specs())
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in {
+        "地点 places": f"{sites} sites, {rooms} rooms, {seats} seats, {sources} sources",
+        "新事件 new events": str(loaded.events),
+        "标签 tags": str(loaded.tags),
+        "冻结 holds": str(loaded.holds),
+        "尚未载入 not loaded yet": ", ".join(LATER),
+    }.items():
+        table.add_row(name, value)
+    return table

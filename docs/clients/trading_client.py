@@ -1,0 +1,91 @@
+"""A reference client of the interface for trading systems; what it does is all that a system needs to do.
+
+Whatever raises an error is kept by the caller and sent again later: projects and events bear ids of their
+own, so nothing is counted twice. Run it by hand:
+
+    python trading_client.py https://recorder:8443 KEY project.json events.json
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+BATCH = 1000
+"""Events that one request may bring."""
+
+
+class TradingClient:
+    """Reports projects, events and seats.
+
+    Args:
+        address: of the recorder, such as ``https://recorder:8443``.
+        key: of this trading system.
+        verify: whether to check the certificate: True, or a context that trusts the recorder's own one.
+        transport: for tests.
+    """
+
+    def __init__(
+        self, address: str, key: str, *, verify: Any = True, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self._http = httpx.Client(
+            base_url=f"{address}/api/trading",
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=30,
+            transport=transport or httpx.HTTPTransport(verify=verify, retries=3),
+        )
+
+    def report_project(self, project: Mapping[str, Any]) -> None:
+        """A project with its sections, venues, bookings and planned sessions, or its newest state.
+
+        Raises:
+            httpx.HTTPStatusError: it was refused; the answer's ``detail`` says why.
+        """
+        self._http.put(f"/projects/{project['id']}", json=project).raise_for_status()
+
+    def report_events(self, events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Events in any order; returns those that were refused, with the reason, and only those.
+
+        Raises:
+            httpx.HTTPStatusError: the request as a whole was refused.
+        """
+        refused = []
+        for first in range(0, len(events), BATCH):
+            answer = self._http.post("/events", json=events[first : first + BATCH])
+            if answer.status_code != 409:  # 409: some were refused, and the others are recorded
+                answer.raise_for_status()
+            refused += [one for one in answer.json()["events"] if one["outcome"] == "refused"]
+        return refused
+
+    def report_seats(self, session: str, seats: Sequence[Mapping[str, Any]], reason: str) -> None:
+        """Who sits where in a session from now on, as a whole.
+
+        Raises:
+            httpx.HTTPStatusError: it was refused; the answer's ``detail`` says why.
+        """
+        told = {"seats": list(seats), "reason": reason}
+        self._http.put(f"/sessions/{session}/seats", json=told).raise_for_status()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._http.close()
+
+
+def main() -> int:
+    """Report a project and its events from two JSON files."""
+    address, key, project, events = sys.argv[1:5]
+    client = TradingClient(address, key)
+    client.report_project(json.loads(Path(project).read_text(encoding="utf-8")))
+    refused = client.report_events(json.loads(Path(events).read_text(encoding="utf-8")))
+    for one in refused:
+        sys.stderr.write(f"{one['id']}: {one['message']} {one['hint']}\n")
+    return 1 if refused else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
