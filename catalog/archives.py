@@ -50,7 +50,10 @@ class Archives:
             if row.state != SessionState.CUT:
                 raise TimelineError(f"session {row.id} is {row.state}; only one that is cut can be archived.")
             if archive.cut_number != row.cut_number:
-                raise TimelineError(f"session {row.id} was cut anew while it was being archived.")
+                raise TimelineError(
+                    f"session {row.id} was cut anew while it was being archived.",
+                    hint="It is archived again by itself.",
+                )
             fields = {
                 name: getattr(archive, name) for name in archive.__dataclass_fields__ if name != "objects"
             }

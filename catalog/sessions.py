@@ -25,7 +25,7 @@ from catalog.tables import (
     SourceRow,
     TimelineEventRow,
 )
-from kernel.errors import TimelineError
+from kernel.errors import EndsBeforeStart, EventReplaced, TimelineError
 from kernel.events import bounds, effect_of
 from kernel.ids import new_id
 from kernel.model.timeline import (
@@ -286,7 +286,7 @@ def _replaced(session: Transaction, event: TimelineEvent) -> TimelineEventRow | 
         )
     by = session.exec(select(TimelineEventRow).where(TimelineEventRow.replaces == old.id)).first()
     if by is not None:
-        raise TimelineError(
+        raise EventReplaced(
             f"event {old.id} was replaced by {by.id} already.", hint=f"Correct {by.id} instead."
         )
     return old
@@ -297,10 +297,7 @@ def _settle(session: Transaction, row: SessionRow, at_us: int, *, reopen: bool) 
     rows = session.exec(select(TimelineEventRow).where(TimelineEventRow.session_id == row.id)).all()
     told = bounds([_event(one) for one in rows])
     if told.start_us is not None and told.end_us is not None and told.end_us <= told.start_us:
-        raise TimelineError(
-            f"session {row.id} cannot end before it starts.",
-            hint="Correct its start event, or report the true time of its end.",
-        )
+        raise EndsBeforeStart(f"session {row.id} cannot end before it starts.")
     moved = (row.start_us, row.end_us) != (told.start_us, told.end_us)
     row.start_us, row.end_us = told.start_us, told.end_us
     if told.start_us is None:

@@ -595,7 +595,6 @@ def sample_load(
     from cli.sample.load import EVER_US, run_load
     from cli.wiring import open_catalogue
 
-    configure_logging()
     with open_catalogue(_settings(data_dir)) as catalogue:
         run_load(catalogue, moment_us(until) if until else EVER_US)
 

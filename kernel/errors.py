@@ -18,6 +18,8 @@
     │   ├── FootageTooEarly      it is dated in the future of this clock               (retry helps)
     │   └── IntakeRefused        a file handed in cannot be taken into the ring
     ├── TimelineError            a project's timeline cannot be used as written
+    │   ├── EventReplaced        an event to be put right was put right already
+    │   └── EndsBeforeStart      a session would end before it starts
     ├── EncodeError              a clip could not be encoded                           (retry helps)
     ├── StorageError             a disk or object store does not do its duty
     │   ├── DiskFull             no room left                                      (retry helps)
@@ -160,6 +162,16 @@ class TimelineError(JianzhengError):
     """The timeline cannot be used as written."""
 
     hint = "Correct the timeline file and load it again; nothing was changed."
+
+
+class EventReplaced(TimelineError):
+    """Another event has put this one right already."""
+
+
+class EndsBeforeStart(TimelineError):
+    """A session cannot end before it starts."""
+
+    hint = "Correct its start event, or report the true time of its end."
 
 
 class EncodeError(JianzhengError):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue, StringConstraints
 
 from catalog.catalogue import Catalogue
-from kernel.clock import Clock
-from kernel.errors import TimelineError
+from kernel.clock import SECOND_US, Clock
+from kernel.errors import EndsBeforeStart, EventReplaced, TimelineError
 from kernel.events import EventKind, effect_of, event_kinds
 from kernel.ids import new_id
 from kernel.model.footage import BookingStatus, GapCause
@@ -19,6 +20,7 @@ from kernel.model.source import ContentKind
 from kernel.model.timeline import (
     Effect,
     Phase,
+    Project,
     Session,
     SessionState,
     SessionTimeline,
@@ -56,6 +58,7 @@ class TimelineGapPublic(SpanPublic):
     """Expected time of a source that is missing from its clip."""
 
     cause: GapCause
+    detail: str
     backfilled: bool
     """Filled afterwards from the device's own memory or a file: no longer missing, still told."""
 
@@ -68,6 +71,7 @@ class TimelineClipPublic(SpanPublic):
     label_zh: str
     label_en: str
     content_kind: ContentKind
+    seat_id: str | None
     part: int
     revision: int
     gaps: list[TimelineGapPublic]
@@ -98,6 +102,8 @@ class TimelineSessionPublic(BaseModel):
     room_id: str
     room_name_zh: str
     room_name_en: str
+    site_name_zh: str
+    site_name_en: str
     venue_role: VenueRole
     start_us: int | None
     end_us: int | None
@@ -124,6 +130,8 @@ class TimelineBookingPublic(SpanPublic):
 
     id: str
     room_id: str
+    room_name_zh: str
+    room_name_en: str
     status: BookingStatus
 
 
@@ -140,17 +148,27 @@ class TagPublic(BaseModel):
     source_id: str | None
 
 
+class ProjectNamePublic(BaseModel):
+    """A project by name."""
+
+    id: str
+    name_zh: str
+    name_en: str
+
+
 class ProjectTimeline(BaseModel):
     """Everything on a project's timeline. Times are wall time, UTC microseconds."""
 
-    project_id: str
+    project: ProjectNamePublic
     now_us: int
     sections: list[SectionPublic]
     bookings: list[TimelineBookingPublic]
     sessions: list[TimelineSessionPublic]
     tags: list[TagPublic]
-    hall_ids: list[str]
+    halls: list[ProjectNamePublic]
     """Records of shared halls that show this project: their panoramas belong to no single project's file."""
+    shown: list[ProjectNamePublic]
+    """If this is the record of a shared hall: the projects that it shows."""
 
 
 class EventKindPublic(BaseModel):
@@ -162,19 +180,51 @@ class EventKindPublic(BaseModel):
     en: str
 
 
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
 class EventByHand(BaseModel):
     """An event, or the correction of one, entered by a person with a reason."""
 
     at_us: int = Field(gt=0, lt=1 << 62)
     type: str = Field(max_length=64, pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$")
-    reason: str = Field(min_length=1, max_length=500)
-    principal: str = Field(min_length=1, max_length=100)
+    reason: Words = Field(max_length=500)
+    principal: Words = Field(max_length=100)
     replaces: str | None = Field(default=None, max_length=64)
     withdrawn: bool = False
     details: dict[str, JsonValue] = Field(default_factory=dict, max_length=20)
 
 
+class Refusal(StrEnum):
+    """Why an event that was entered by hand was not taken; pages have words of their own for each."""
+
+    IN_FUTURE = "in_future"
+    EVENT_REPLACED = "event_replaced"
+    ENDS_BEFORE_START = "ends_before_start"
+    OTHER = "other"
+
+
+class RefusalDetail(BaseModel):
+    """A refusal, with what the catalogue says of it."""
+
+    code: Refusal
+    message: str
+    hint: str
+
+
+class RefusalPublic(BaseModel):
+    """The answer to an event that was not taken."""
+
+    detail: RefusalDetail
+
+
 SessionId = Annotated[str, Path(max_length=64)]
+AHEAD_US = 60 * SECOND_US
+"""How far the clock of whoever enters an event may be ahead of ours."""
+_REFUSALS: dict[type[TimelineError], Refusal] = {
+    EventReplaced: Refusal.EVENT_REPLACED,
+    EndsBeforeStart: Refusal.ENDS_BEFORE_START,
+}
 
 
 def timelines_router(catalogue: Catalogue, timeline_of: TimelineOf | None, clock: Clock) -> APIRouter:
@@ -189,25 +239,39 @@ def timelines_router(catalogue: Catalogue, timeline_of: TimelineOf | None, clock
     @router.get("/projects/{project_id}/timeline")
     def timeline(project_id: str) -> ProjectTimeline:
         """A project's sessions, pauses, nights, seats, sections, tags, gaps and bookings."""
-        if catalogue.projects.project(project_id) is None:
+        project = catalogue.projects.project(project_id)
+        if project is None:
             raise HTTPException(404, "没有这个项目。No such project.")
-        return _Publisher(catalogue, timeline_of, clock.now_us()).project(project_id)
+        return _Publisher(catalogue, timeline_of, clock.now_us()).project(project)
 
-    @router.post("/sessions/{session_id}/events", status_code=201)
+    @router.post(
+        "/sessions/{session_id}/events",
+        status_code=201,
+        responses={409: {"model": RefusalPublic, "description": "It was not taken"}},
+    )
     def enter(session_id: SessionId, told: EventByHand) -> TimelineEventPublic:
         """Enter an event by hand, or put one right; what was there before stays on record."""
         if catalogue.sessions.get(session_id) is None:
             raise HTTPException(404, "没有这个场次。No such session.")
+        now_us = clock.now_us()
+        if told.at_us > now_us + AHEAD_US and not told.withdrawn:
+            said = TimelineError("an event cannot be entered before it happens.", hint="Check the date.")
+            raise _refused(Refusal.IN_FUTURE, said)
         event = TimelineEvent(
-            id=new_id("event"), session_id=session_id, recorded_us=clock.now_us(), **told.model_dump()
+            id=new_id("event"), session_id=session_id, recorded_us=now_us, **told.model_dump()
         )
         try:
             catalogue.sessions.record_event(event)
         except TimelineError as error:
-            raise HTTPException(409, str(error)) from None
+            raise _refused(_REFUSALS.get(type(error), Refusal.OTHER), error) from None
         return _event_public(event, {})
 
     return router
+
+
+def _refused(code: Refusal, error: TimelineError) -> HTTPException:
+    detail = RefusalDetail(code=code, message=error.message, hint=error.remedy)
+    return HTTPException(409, detail.model_dump())
 
 
 def _kind_public(kind: EventKind) -> EventKindPublic:
@@ -238,10 +302,10 @@ class _Publisher:
     timeline_of: TimelineOf | None
     now_us: int
 
-    def project(self, project_id: str) -> ProjectTimeline:
+    def project(self, project: Project) -> ProjectTimeline:
         catalogue = self.catalogue
         return ProjectTimeline(
-            project_id=project_id,
+            project=_name(project),
             now_us=self.now_us,
             sections=[
                 SectionPublic(
@@ -250,24 +314,39 @@ class _Publisher:
                     name_zh=one.name_zh,
                     unified_deal_code=one.unified_deal_code,
                 )
-                for one in catalogue.projects.sections_of(project_id)
+                for one in catalogue.projects.sections_of(project.id)
             ],
-            bookings=[
-                TimelineBookingPublic(
-                    id=one.id, room_id=one.room_id, status=one.status, **_span(one.wall).model_dump()
-                )
-                for one in catalogue.bookings.of_project(project_id)
-            ],
-            sessions=[self._session(one) for one in catalogue.sessions.of_project(project_id)],
+            bookings=self._bookings(project.id),
+            sessions=[self._session(one) for one in catalogue.sessions.of_project(project.id)],
             tags=[
                 TagPublic.model_validate(one, from_attributes=True)
-                for one in catalogue.tags.of_project(project_id)
+                for one in catalogue.tags.of_project(project.id)
             ],
-            hall_ids=catalogue.projects.halls_of(project_id),
+            halls=self._names(catalogue.projects.halls_of(project.id)),
+            shown=self._names(catalogue.projects.seen_in_hall(project.id)),
         )
+
+    def _bookings(self, project_id: str) -> list[TimelineBookingPublic]:
+        rooms = self.catalogue.places.rooms()
+        return [
+            TimelineBookingPublic(
+                id=one.id,
+                room_id=one.room_id,
+                room_name_zh=rooms[one.room_id].name_zh,
+                room_name_en=rooms[one.room_id].name_en,
+                status=one.status,
+                **_span(one.wall).model_dump(),
+            )
+            for one in self.catalogue.bookings.of_project(project_id)
+        ]
+
+    def _names(self, project_ids: Sequence[str]) -> list[ProjectNamePublic]:
+        found = (self.catalogue.projects.project(project_id) for project_id in project_ids)
+        return [_name(one) for one in found if one is not None]
 
     def _session(self, session: Session) -> TimelineSessionPublic:
         room = self.catalogue.places.rooms()[session.room_id]
+        site = self.catalogue.places.sites()[room.site_id]
         events = self.catalogue.sessions.events_of(session.id)
         replaced_by = {event.replaces: event.id for event in events if event.replaces is not None}
         timeline = self._timeline(session)
@@ -279,6 +358,8 @@ class _Publisher:
             room_id=session.room_id,
             room_name_zh=room.name_zh,
             room_name_en=room.name_en,
+            site_name_zh=site.name_zh,
+            site_name_en=site.name_en,
             venue_role=session.venue_role,
             start_us=session.start_us,
             end_us=session.end_us,
@@ -321,11 +402,15 @@ class _Publisher:
                 label_zh=sources[clip.source_id].label_zh,
                 label_en=sources[clip.source_id].label_en,
                 content_kind=sources[clip.source_id].content_kind,
+                seat_id=sources[clip.source_id].seat_id,
                 part=clip.part,
                 revision=clip.revision,
                 gaps=[
                     TimelineGapPublic(
-                        cause=gap.cause, backfilled=gap in clip.backfilled, **_span(gap.wall).model_dump()
+                        cause=gap.cause,
+                        detail=gap.detail,
+                        backfilled=gap in clip.backfilled,
+                        **_span(gap.wall).model_dump(),
                     )
                     for gap in sorted((*clip.gaps, *clip.backfilled), key=lambda gap: gap.wall)
                 ],
@@ -333,6 +418,10 @@ class _Publisher:
             )
             for clip in self.catalogue.clips.of_session(session.id)
         ]
+
+
+def _name(project: Project) -> ProjectNamePublic:
+    return ProjectNamePublic(id=project.id, name_zh=project.name_zh, name_en=project.name_en)
 
 
 def _span(wall: TimeRange) -> SpanPublic:

@@ -17,6 +17,7 @@ from segmenter.originals import FileRange, Original
 
 _BLOCK_BYTES = 1 << 20
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class Hash(Protocol):
@@ -43,26 +44,32 @@ def write(one: Original, directory: Path, *, prove: bool = True, sync: bool = Tr
         DiskFull, StorageError: the file cannot be written.
     """
     target = directory / one.name
+    if target.exists():
+        raise _taken(target)
     with _new_file(target, sync) as file:
         return _write(one, file, prove)
 
 
+def _taken(target: Path) -> ObjectExists:
+    return ObjectExists(
+        f"{target} exists; originals are never overwritten.", hint="Remove it or name another directory."
+    )
+
+
 @contextmanager
 def _new_file(target: Path, sync: bool) -> Iterator[BinaryIO]:
-    """A file under a temporary name; linked to its own when the block ends well: a link never overwrites."""
+    """A file under a temporary name; it gets its own when the block ends well."""
     partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     try:
         with partial.open("xb", buffering=0) as file:
             yield file
             if sync:
                 os.fsync(file.fileno())
-        os.link(partial, target)
+        _give_name(partial, target)
         if sync:
             fsync_directory(target.parent)
     except FileExistsError:
-        raise ObjectExists(
-            f"{target} exists; originals are never overwritten.", hint="Remove it or name another directory."
-        ) from None
+        raise _taken(target) from None
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise DiskFull(
@@ -71,6 +78,18 @@ def _new_file(target: Path, sync: bool) -> Iterator[BinaryIO]:
         raise StorageError(f"{target} cannot be written ({error.strerror}).") from None
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _give_name(partial: Path, target: Path) -> None:
+    """A hard link never overwrites. Disks that people carry (exFAT) know none: there, a look comes first."""
+    try:
+        os.link(partial, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        partial.rename(target)
 
 
 def _write(one: Original, file: BinaryIO, prove: bool) -> str | None:

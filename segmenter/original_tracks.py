@@ -7,7 +7,7 @@ picture cannot be decoded without them; the edit list leaves them out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,19 +15,11 @@ import numpy as np
 
 from kernel.clock import SECOND_US
 from kernel.isobmff.progressive import MOVIE_TIMESCALE, ProgressiveTrack
-from kernel.isobmff.sample_table import Flags, Integers, SampleColumns, SampleTable, joined
+from kernel.isobmff.sample_table import Integers, SampleColumns, SampleTables, columns
 from kernel.isobmff.tracks import Track
 from kernel.timerange import TimeRange
 
 _WARM_UP_DIVISOR = 10  # a tenth of a second of sound before the first: Opus asks for 80 ms (RFC 7845, 4.6)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Footage:
-    """A segment of an original."""
-
-    table: SampleTable
-    begins_run: bool  # its first key frame leans on nothing before it in this file
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,30 +32,30 @@ class OriginalLayout:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Choice:
-    """Samples of a track, as numbers in its columns, and what is presented of them; ticks from the start."""
+    """The samples of a track that are needed, and what is presented of them; ticks from the cut's start."""
 
     track: Track
-    columns: SampleColumns
-    kept: Integers
+    samples: SampleColumns
     start: int  # presentation begins here
     end: int  # and ends here
 
 
-def lay_out(footage: Sequence[Footage], wall: TimeRange) -> OriginalLayout | None:
+def lay_out(tables: SampleTables, begins: Sequence[int], wall: TimeRange) -> OriginalLayout | None:
     """An original of unbroken footage of one format; None where no picture was captured in that time.
 
     Args:
-        footage: in order; all have the same tracks.
+        tables: the segments, in order; all have the same tracks.
+        begins: numbers of the segments with which a run begins; their first key frame leans on nothing.
         wall: what is to be presented.
     """
     choices = [
         choice
-        for track in footage[0].table.init.tracks
-        if (choice := _choose(track, footage, wall)) is not None
+        for track in tables.inits[0].tracks
+        if (choice := _choose(track, tables, begins, wall)) is not None
     ]
     if not any(choice.track.is_video for choice in choices):
         return None
-    ranges = _ranges(choices, len(footage))
+    ranges = _ranges(choices, len(tables.inits))
     lengths = np.array([end - start for start, end in ranges], np.int64)
     moved = np.cumsum(lengths) - lengths - np.array([start for start, _ in ranges], np.int64)
     total = _to_movie(wall.duration_us, SECOND_US)
@@ -73,59 +65,57 @@ def lay_out(footage: Sequence[Footage], wall: TimeRange) -> OriginalLayout | Non
     )
 
 
-def _choose(track: Track, footage: Sequence[Footage], wall: TimeRange) -> _Choice | None:
-    tables = [one.table for one in footage]
-    columns = joined(tables, track.id, track.timescale, wall.start_us)
+def _choose(track: Track, tables: SampleTables, begins: Sequence[int], wall: TimeRange) -> _Choice | None:
+    samples = columns(tables, track.id, track.timescale, wall.start_us)
     end = (wall.duration_us * track.timescale * 2 + SECOND_US) // (2 * SECOND_US)
-    return _pictures(track, columns, footage, end) if track.is_video else _sound(track, columns, end)
+    return _pictures(track, samples, begins, end) if track.is_video else _sound(track, samples, end)
 
 
-def _pictures(track: Track, columns: SampleColumns, footage: Sequence[Footage], end: int) -> _Choice | None:
+def _pictures(track: Track, samples: SampleColumns, begins: Sequence[int], end: int) -> _Choice | None:
     """From the last key frame at or before the start to the last picture, in decode order, before the end."""
-    pts, numbers = columns.pts, np.arange(len(columns.pts))
-    keys = np.flatnonzero(columns.keys)
+    keys = np.flatnonzero(samples.keys)
     if not len(keys):
         return None
-    before = keys[pts[keys] <= 0]
+    before = keys[samples.pts[keys] <= 0]
     first = int(before[-1] if len(before) else keys[0])
-    begins = [number for number, one in enumerate(footage) if one.begins_run]
-    entries = {first, *np.searchsorted(columns.files, begins).tolist()}
-    usable = (numbers >= first) & ~_leading(columns, sorted(entries))
-    shown = np.flatnonzero(usable & (pts >= 0) & (pts < end))
+    entries = {first, *np.searchsorted(samples.files, begins).tolist()}
+    leading = [number for entry in sorted(entries) for number in _leading(samples, entry)]
+    wanted = (samples.pts >= 0) & (samples.pts < end)
+    wanted[:first] = False
+    wanted[leading] = False
+    shown = np.flatnonzero(wanted)
     if not len(shown):
         return None
-    kept = np.flatnonzero(usable & (numbers <= shown[-1]))
-    return _Choice(track=track, columns=columns, kept=kept, start=int(pts[shown].min()), end=end)
+    behind = int(shown[-1]) + 1
+    kept = np.setdiff1d(np.arange(first, behind), leading) if leading else slice(first, behind)
+    start = int(samples.pts[shown].min())
+    return _Choice(track=track, samples=samples.part(kept), start=start, end=end)
 
 
-def _leading(columns: SampleColumns, entries: Sequence[int]) -> Flags:
+def _leading(samples: SampleColumns, entry: int) -> Iterator[int]:
     """Pictures shown before the key frame with which decoding begins: they lean on what is not there.
 
     ITU-T H.265, 3.117 (RASL); in H.264 what follows a recovery point in decode order and is shown before it.
     """
-    found = np.zeros(len(columns.pts), np.bool_)
-    for entry in entries:
-        number = entry + 1
-        while number < len(found) and columns.pts[number] < columns.pts[entry]:
-            found[number] = True
-            number += 1
-    return found
+    number = entry + 1
+    while number < len(samples.pts) and samples.keys[entry] and samples.pts[number] < samples.pts[entry]:
+        yield number
+        number += 1
 
 
-def _sound(track: Track, columns: SampleColumns, end: int) -> _Choice | None:
+def _sound(track: Track, samples: SampleColumns, end: int) -> _Choice | None:
     """Sound that is heard in the time, and a little before it for the decoder to warm up on."""
-    behind = columns.pts + columns.durations
-    heard = np.flatnonzero((behind > 0) & (columns.pts < end))
+    over = samples.pts + samples.durations
+    heard = np.flatnonzero((over > 0) & (samples.pts < end))
     if not len(heard):
         return None
-    warm_up = np.flatnonzero(behind > -(track.timescale // _WARM_UP_DIVISOR))[0]
+    warm_up = np.flatnonzero(over > -(track.timescale // _WARM_UP_DIVISOR))[0]
     first = max(0, min(int(warm_up), int(heard[0]) - 1))
     return _Choice(
         track=track,
-        columns=columns,
-        kept=np.arange(first, heard[-1] + 1),
-        start=max(0, int(columns.pts[heard[0]])),
-        end=min(end, int(behind[heard[-1]])),
+        samples=samples.part(slice(first, int(heard[-1]) + 1)),
+        start=max(0, int(samples.pts[heard[0]])),
+        end=min(end, int(over[heard[-1]])),
     )
 
 
@@ -133,31 +123,28 @@ def _ranges(choices: Sequence[_Choice], files: int) -> tuple[tuple[int, int], ..
     """The bytes of each file from the first sample needed to the end of the last."""
     used = [[(1 << 62, 0)] for _ in range(files)]
     for choice in choices:
-        columns, kept = choice.columns, choice.kept
-        borders = np.searchsorted(columns.files[kept], np.arange(files + 1))
+        samples = choice.samples
+        borders = np.searchsorted(samples.files, np.arange(files + 1))
         for number, (first, behind) in enumerate(pairwise(borders.tolist())):
             if first < behind:
-                last = kept[behind - 1]
-                end = int(columns.offsets[last] + columns.sizes[last])
-                used[number].append((int(columns.offsets[kept[first]]), end))
+                end = int(samples.offsets[behind - 1] + samples.sizes[behind - 1])
+                used[number].append((int(samples.offsets[first]), end))
     ends = [max(end for _, end in one) for one in used]
     return tuple((min(end, *(start for start, _ in one)), end) for one, end in zip(used, ends, strict=True))
 
 
 def _laid_out(choice: _Choice, track_id: int, moved: Integers, total: int) -> ProgressiveTrack:
     """Args: moved: for each file, how much further its bytes lie in the payload than in the file."""
-    columns, kept = choice.columns, choice.kept
-    numbers = np.arange(len(kept))
+    samples = choice.samples
+    numbers = np.arange(len(samples.dts))
     # Decode times that stand still or go back, as a clock that is corrected may make them, are none.
-    dts = np.maximum.accumulate(columns.dts[kept] - numbers) + numbers
-    late = columns.pts[kept] - dts
-    earlier = max(
-        0, -int(late.min())
-    )  # decode times move by so much: no picture is shown before it is decoded
-    last = max(int(columns.durations[kept[-1]]), choice.end - int(dts[-1]), 1)
-    sizes = columns.sizes[kept]
-    places = columns.offsets[kept] + moved[columns.files[kept]]
-    firsts = np.concatenate([[0], np.flatnonzero(places[1:] != places[:-1] + sizes[:-1]) + 1])
+    dts = np.maximum.accumulate(samples.dts - numbers) + numbers
+    late = samples.pts - dts
+    # Decode times move back by so much: no picture is shown before it is decoded.
+    earlier = max(0, -int(late.min()))
+    last = max(int(samples.durations[-1]), choice.end - int(dts[-1]), 1)
+    places = samples.offsets + moved[samples.files]
+    firsts = np.concatenate([[0], np.flatnonzero(places[1:] != places[:-1] + samples.sizes[:-1]) + 1])
     timescale = choice.track.timescale
     delay = _to_movie(choice.start, timescale)
     end = total if choice.track.is_video else min(total, _to_movie(choice.end, timescale))
@@ -169,11 +156,11 @@ def _laid_out(choice: _Choice, track_id: int, moved: Integers, total: int) -> Pr
             width=choice.track.width,
             height=choice.track.height,
         ),
-        sizes=sizes,
+        sizes=samples.sizes,
         durations=np.append(np.diff(dts), last),
         shifts=late + earlier,
-        keys=columns.keys[kept],
-        chunk_counts=np.diff(np.append(firsts, len(kept))),
+        keys=samples.keys,
+        chunk_counts=np.diff(np.append(firsts, len(places))),
         chunk_offsets=places[firsts],
         delay=delay,
         media_time=choice.start - int(dts[0]) + earlier,

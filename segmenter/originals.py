@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,12 @@ from kernel.errors import FixityError, FootageError
 from kernel.isobmff.boxes import box
 from kernel.isobmff.progressive import Chapter, head
 from kernel.isobmff.reader import read_init
-from kernel.isobmff.sample_table import read_sample_table
+from kernel.isobmff.sample_table import SampleTables, read_sample_tables
 from kernel.isobmff.tracks import Track
 from kernel.model.cut import Clip, ClipGap, SegmentSlice
 from kernel.model.footage import Segment
 from kernel.timerange import TimeRange
-from segmenter.original_tracks import Footage, OriginalLayout, lay_out
+from segmenter.original_tracks import OriginalLayout, lay_out
 
 FORMAT = "jianzheng-original/1"
 _LABEL = uuid.UUID("b1c9c2a0-6b0b-4f57-9f3c-2f1f6e0a52d7")
@@ -175,8 +175,11 @@ def original(clip: Clip, piece: Piece, ring: Path, marks: Sequence[Mark] = ()) -
     Raises:
         FootageError: a segment is missing, or its size is not what its row says.
     """
-    footage = tuple(_footage(piece, number, ring) for number in range(len(piece.segments)))
-    layout = lay_out(footage, piece.wall)
+    tables = read_sample_tables([ring / segment.path for segment in piece.segments])
+    _check_sizes(piece, tables)
+    runs = [None, *(segment.run_id for segment in piece.segments)]
+    begins = [number for number, (before, run) in enumerate(pairwise(runs)) if before != run]
+    layout = lay_out(tables, begins, piece.wall)
     if layout is None:
         return None
     chapters = _chapters(marks, piece.wall)
@@ -204,15 +207,10 @@ def _file_name(clip: Clip) -> str:
     return _UNSAFE.sub("_", clip.id)
 
 
-def _footage(piece: Piece, number: int, ring: Path) -> Footage:
-    segment = piece.segments[number]
-    table = read_sample_table(ring / segment.path)
-    if table.size != segment.size_bytes:
-        raise FixityError(
-            f"segment {segment.path} has {table.size} bytes, its row says {segment.size_bytes}."
-        )
-    begins = number == 0 or piece.segments[number - 1].run_id != segment.run_id
-    return Footage(table=table, begins_run=begins)
+def _check_sizes(piece: Piece, tables: SampleTables) -> None:
+    for segment, size in zip(piece.segments, tables.sizes, strict=True):
+        if size != segment.size_bytes:
+            raise FixityError(f"segment {segment.path} has {size} bytes, its row says {segment.size_bytes}.")
 
 
 def _chapters(marks: Sequence[Mark], wall: TimeRange) -> tuple[Chapter, ...]:

@@ -80,7 +80,7 @@ class Expected(_Part):
 class SampleProject(ProjectReport):
     """A project of the sample with everything that happens in it."""
 
-    why: str  # it is in the sample
+    why: str  # what it is in the sample for
     expected: Expected
     deviations: tuple[dict[str, JsonValue], ...] = ()  # what goes wrong with its recordings
     events: tuple[EventReport, ...]

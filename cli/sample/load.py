@@ -6,8 +6,8 @@ report it: each event by its own time.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from rich.console import Console
@@ -27,8 +27,7 @@ from kernel.clock import from_datetime, iso_utc
 from kernel.errors import TimelineError
 from kernel.model.footage import Hold
 from kernel.model.report import EventReport
-from kernel.model.source import Source
-from kernel.model.timeline import Session, Tag
+from kernel.model.timeline import Tag
 from kernel.settings import CutSettings
 from segmenter.hall import local_day
 from segmenter.timeline import sources_of
@@ -37,20 +36,12 @@ from segmenter.worker import cut_rules
 PRINCIPAL = "system:api-tender"
 """The trading system's account in the sample."""
 EVER_US = 1 << 62
-_out = Console(highlight=False)
+# Read by a program or kept in a file, a line is one line, however long.
+_out = Console(highlight=False, width=None if sys.stdout.isatty() else 500)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Loaded:
-    """What the catalogue learnt."""
-
-    events: int
-    tags: int  # of the sample that it knows now
-    holds: int
-
-
-def load_sample(catalogue: Catalogue, sample: Sample, until_us: int = EVER_US) -> Loaded:
-    """Take in places and everything that was known by then.
+def load_sample(catalogue: Catalogue, sample: Sample, until_us: int = EVER_US) -> int:
+    """Take in places and everything that was known by then; returns how many events were new.
 
     Raises:
         TimelineError: the catalogue knows more of the sample than that already.
@@ -59,19 +50,21 @@ def load_sample(catalogue: Catalogue, sample: Sample, until_us: int = EVER_US) -
     return load_projects(catalogue, sample, until_us)
 
 
-def load_projects(catalogue: Catalogue, sample: Sample, until_us: int) -> Loaded:
+def load_projects(catalogue: Catalogue, sample: Sample, until_us: int) -> int:
     """The same in a catalogue that knows the places.
 
     Raises:
         TimelineError: the catalogue knows more of the sample than that already.
     """
     _refuse_going_back(catalogue, sample, until_us)
-    events = sum(_take(catalogue, project, until_us) for project in sample.projects)
-    tags = [_tag(one) for one in sample.tags if from_datetime(one.at) <= until_us]
-    for tag in tags:
-        catalogue.tags.add(tag)
-    holds = sum(_hold(catalogue, lock, until_us) for lock in sample.locks)
-    return Loaded(events=events, tags=len(tags), holds=holds)
+    new = sum(_take(catalogue, project, until_us) for project in sample.projects)
+    for tag in sample.tags:
+        if from_datetime(tag.at) <= until_us:
+            catalogue.tags.add(_tag(tag))
+    for lock in sample.locks:
+        if from_datetime(lock.since) <= until_us:
+            _hold(catalogue, lock, until_us)
+    return new
 
 
 def _refuse_going_back(catalogue: Catalogue, sample: Sample, until_us: int) -> None:
@@ -124,28 +117,28 @@ def _tag(tag: SampleTag) -> Tag:
     )
 
 
-def _hold(catalogue: Catalogue, lock: EvidenceLock, until_us: int) -> int:
-    """A hold for each source and day that the lock is about, released where it was; how many there are."""
-    if from_datetime(lock.since) > until_us:
-        return 0
+def _hold(catalogue: Catalogue, lock: EvidenceLock, until_us: int) -> None:
+    """A hold for each source and day that the lock is about, released where it was by then."""
     made = {hold.id: hold for hold in catalogue.holds.all(released=True)}
-    wanted = list(_holds(catalogue, lock))
-    for hold in wanted:
+    for hold in _holds(catalogue, lock):
         if hold.id not in made:
             catalogue.holds.make(hold)
-        over = lock.released is not None and from_datetime(lock.released) <= until_us
-        if over and lock.released and made.get(hold.id, hold).released_us is None:
+        if lock.released is None or from_datetime(lock.released) > until_us:
+            continue
+        if made.get(hold.id, hold).released_us is None:
             at_us, reason = from_datetime(lock.released), lock.release_reason
             catalogue.holds.release(hold.id, at_us=at_us, principal=lock.by, reason=reason)
-    return len(wanted)
 
 
 def _holds(catalogue: Catalogue, lock: EvidenceLock) -> Iterator[Hold]:
     """Whole days: at the time of a lock nobody knows how long a session will last."""
+    rules = cut_rules(CutSettings())
+    kinds = {room.id: room.kind for room in catalogue.places.rooms().values()}
+    sources = catalogue.places.sources().values()
     for session in catalogue.sessions.of_project(lock.project):
         if session.start_us is None:
             continue
-        for source in _seen_by(catalogue, session):
+        for source in sources_of(session, sources, rules, kinds):
             if fnmatchcase(source.id, lock.sources):
                 yield Hold(
                     id=f"{lock.id}.{session.id}.{source.id}",
@@ -157,11 +150,6 @@ def _holds(catalogue: Catalogue, lock: EvidenceLock) -> Iterator[Hold]:
                 )
 
 
-def _seen_by(catalogue: Catalogue, session: Session) -> list[Source]:
-    kinds = {room.id: room.kind for room in catalogue.places.rooms().values()}
-    return sources_of(session, catalogue.places.sources().values(), cut_rules(CutSettings()), kinds)
-
-
 def run_load(catalogue: Catalogue, until_us: int) -> None:
     """Load the sample and say what is there now.
 
@@ -169,11 +157,11 @@ def run_load(catalogue: Catalogue, until_us: int) -> None:
         TimelineError: the catalogue knows more of the sample than that already.
     """
     sample = read_sample()
-    loaded = load_sample(catalogue, sample, until_us)
+    new = load_sample(catalogue, sample, until_us)
     if until_us < EVER_US:
         _out.print(f"样例,截至 the sample as it was known at {iso_utc(until_us)}")
     _out.print(_projects_table(catalogue, sample))
-    _out.print(_totals_table(sample, loaded))
+    _out.print(_totals_table(catalogue, sample, new))
 
 
 def _projects_table(catalogue: Catalogue, sample: Sample) -> Table:
@@ -189,15 +177,16 @@ def _projects_table(catalogue: Catalogue, sample: Sample) -> Table:
     return table
 
 
-def _totals_table(sample: Sample, loaded: Loaded) -> Table:
+def _totals_table(catalogue: Catalogue, sample: Sample, new: int) -> Table:
     sites, rooms = len(sample.places.sites), len(sample.places.rooms_public())
     seats, sources = len(sample.places.seats_public()), len(sample.places.specs())
+    tags = sum(len(catalogue.tags.of_project(project.id)) for project in sample.projects)
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in {
         "地点 places": f"{sites} sites, {rooms} rooms, {seats} seats, {sources} sources",
-        "新事件 new events": str(loaded.events),
-        "标签 tags": str(loaded.tags),
-        "冻结 holds": str(loaded.holds),
+        "新事件 new events": str(new),
+        "标签 tags": str(tags),
+        "冻结 standing holds": str(len(catalogue.holds.all())),
         "尚未载入 not loaded yet": ", ".join(LATER),
     }.items():
         table.add_row(name, value)

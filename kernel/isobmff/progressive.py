@@ -1,7 +1,7 @@
 """The head of a plain MP4 file (not fragmented): tables that point into media data which lies elsewhere.
 
-Pure: from columns of samples to ``ftyp``, ``moov`` and the header of the ``mdat`` that follows. What bytes the
-``mdat`` holds between samples belong to nobody, and players never look at them. ISO/IEC 14496-12:2022.
+Pure: from columns of samples to ``ftyp``, ``moov`` and the header of the ``mdat`` that follows. Bytes between
+samples belong to nobody, and players never look at them. ISO/IEC 14496-12:2022.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The samples of a segment file as columns: read once, a hundred thousand at a time.
+"""The samples of segment files as columns: read once, a hundred thousand at a time.
 
 ``kernel.isobmff.reader`` makes an object of every sample, which is what a decoder wants. Here the headers of
-fragments are read, one ``pread`` each, and their tables are kept as the bytes that they are; ``joined`` turns
-those of many files into arrays in one go. That is two hours of footage in the time of a picture or two.
+fragments are gathered as the bytes that they are, one ``pread`` each, and all are taken apart at once. That
+is two hours of footage in the time of a picture or two.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import io
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,83 +28,132 @@ Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 _FIRST_READ = 4096  # bytes; holds prft and moof of a second of 25 pictures with sound
-# prft, moof with mfhd, traf with tfhd and tfdt, trun: as kernel.isobmff.writer lays them out.
-_OPENING = struct.Struct(">I4sIIQQ I4sI4s8x")
-_TRAF = struct.Struct(">I4s I4sII I4sIQ I4sIIi")
 _PRFT_BYTES = 32
-_LARGEST_MOOF = 16 << 20  # bytes; a larger one is damage
+_OPENING = struct.Struct(">I4s24xI4s")  # size and type of prft and moof
 _MDAT = struct.Struct(">I4s")
-_ENTRY_BYTES = 16  # of a trun: duration, size, flags, composition offset
+_LARGEST_MOOF = 16 << 20  # bytes; a larger one is damage
 _NON_SYNC_FLAG = 0x00010000
-_TRUN_FLAGS = 0x000F01
-
-
-@dataclass(kw_only=True, slots=True)
-class RunTable:
-    """The track runs of one track in one file, in order; lists of the same length."""
-
-    counts: list[int] = field(default_factory=list)  # samples
-    base_dts: list[int] = field(default_factory=list)  # ticks
-    offsets: list[int] = field(default_factory=list)  # of the first sample's data in the file
-    entries: list[bytes] = field(default_factory=list)  # as they stand in the trun
+_TRUN_FLAGS = 0x01000F01  # version and flags of every trun of ours
+# Places in 32-bit words, as kernel.isobmff.writer lays boxes out; of a traf from its start.
+_NTP, _MEDIA_TIME, _MFHD, _FIRST_TRAF = 4, 6, 11, 14
+_TRACK, _BASE_DTS, _COUNT, _DATA_OFFSET, _ENTRIES, _ENTRY = 5, 9, 14, 15, 16, 4
+_TYPES_OF_TRAF = {1: b"traf", 3: b"tfhd", 7: b"tfdt", 12: b"trun"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SampleTable:
-    """All samples of a segment file, unread."""
+class TrackRuns:
+    """The track runs of one track, in order; arrays of the same length."""
+
+    fragments: Integers  # number of the fragment, counted through all files
+    counts: Integers  # samples
+    base_dts: Integers  # ticks
+    offsets: Integers  # of the first sample's data in its file
+    entries: Integers  # where its entries begin in ``words``
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleTables:
+    """All samples of some segment files, in order, untouched."""
+
+    inits: tuple[InitSegment, ...]  # of each file
+    sizes: tuple[int, ...]  # bytes of each file
+    words: NDArray[np.uint32]  # prft and moof of all fragments, one behind the other
+    files: Integers  # of each fragment: number of its file
+    media_times: Integers  # what its prft says, ticks of the video track
+    walls_us: Integers  # and the wall time that it stands for
+    runs: Mapping[int, TrackRuns]  # by track id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Headers:
+    """The headers of one file's fragments."""
 
     init: InitSegment
-    size: int  # bytes of the file
-    media_times: list[int]  # of each fragment's ``prft``, ticks of the video track
-    walls_us: list[int]  # the wall time that it stands for
-    runs: dict[int, RunTable]  # by track id
+    size: int
+    offsets: list[int]  # of each moof in the file
+    pieces: list[bytes]  # prft and moof
 
 
-def read_sample_table(path: Path) -> SampleTable:
-    """The samples of a sealed segment.
+def read_sample_tables(paths: Sequence[Path]) -> SampleTables:
+    """The samples of sealed segments.
 
     Raises:
-        FootageError: the file cannot be read.
-        BoxError: it is no segment of this product.
+        FootageError: a file cannot be read.
+        BoxError: one is no segment of this product.
     """
+    found = [_headers(path) for path in paths]
+    lengths = np.array([len(piece) // 4 for one in found for piece in one.pieces], np.int64)
+    words = np.frombuffer(b"".join(piece for one in found for piece in one.pieces), ">u4").astype(np.uint32)
+    starts = np.cumsum(lengths) - lengths
+    files = np.repeat(np.arange(len(found)), [len(one.pieces) for one in found])
+    moofs = np.array([offset for one in found for offset in one.offsets], np.int64)
     try:
-        with path.open("rb", buffering=0) as raw:
-            return _read(raw.fileno())
+        runs = _runs(words, starts, starts + lengths, moofs)
+    except IndexError:
+        raise BoxError("a track run claims more samples than its fragment holds.") from None
+    known = {track.id for one in found for track in one.init.tracks}
+    empty = TrackRuns(**dict.fromkeys(TrackRuns.__slots__, np.empty(0, np.int64)))
+    seconds = words[starts + _NTP].astype(np.int64) - NTP_UNIX_EPOCH_S
+    return SampleTables(
+        inits=tuple(one.init for one in found),
+        sizes=tuple(one.size for one in found),
+        words=words,
+        files=files,
+        media_times=_wide(words, starts + _MEDIA_TIME),
+        walls_us=seconds * 1_000_000 + (words[starts + _NTP + 1].astype(np.int64) * 1_000_000 >> 32),
+        runs={track_id: runs.get(track_id, empty) for track_id in known},
+    )
+
+
+def _headers(path: Path) -> _Headers:
+    try:
+        with path.open("rb", buffering=0) as file:
+            return _gathered(file.fileno())
     except OSError as error:
         raise FootageError(f"segment {path.name} cannot be read: {error.strerror}.") from None
     except (BoxError, struct.error) as error:
         raise BoxError(f"segment {path.name} cannot be used: {error}") from None
 
 
-def _read(descriptor: int) -> SampleTable:
+def _gathered(descriptor: int) -> _Headers:
+    """Goes from fragment to fragment; this loop is most of what two hours of footage cost."""
     size = os.fstat(descriptor).st_size
     init, offset = _beginning(descriptor, size)
-    table = SampleTable(
-        init=init,
-        size=size,
-        media_times=[],
-        walls_us=[],
-        runs={track.id: RunTable() for track in init.tracks},
-    )
+    found = _Headers(init=init, size=size, offsets=[], pieces=[])
+    guess = _FIRST_READ
     while offset < size:
-        offset = _fragment(descriptor, offset, table)
-    if offset != size or not table.walls_us:
+        data = os.pread(descriptor, guess, offset)
+        prft_size, prft, moof_size, moof = _OPENING.unpack_from(data)
+        if prft != b"prft" or moof != b"moof" or prft_size != _PRFT_BYTES or moof_size % 4:
+            raise BoxError(f"the fragment at offset {offset} was not written by this product.")
+        behind = _PRFT_BYTES + min(moof_size, _LARGEST_MOOF)
+        if len(data) < behind + _MDAT.size:
+            data = os.pread(descriptor, behind + _MDAT.size, offset)
+        mdat_size, mdat = _MDAT.unpack_from(data, behind)
+        if mdat != b"mdat":
+            raise BoxError(f"the fragment at offset {offset} has no data.")
+        found.offsets.append(offset + _PRFT_BYTES)
+        found.pieces.append(data[:behind])
+        offset += behind + mdat_size
+        guess = behind + 256  # the next one is of much the same size
+    if offset != size or not found.pieces:
         raise BoxError("it does not end with a whole fragment.")
-    return table
+    return found
 
 
 def _beginning(descriptor: int, size: int) -> tuple[InitSegment, int]:
     """The tracks, and where the first fragment begins."""
     data = os.pread(descriptor, _FIRST_READ, 0)
-    while len(data) < size:
+    while True:
         ends: dict[str, int] = {}
         with suppress(BoxError):  # a box of which not all was read: read more
             for one in children(data):
                 if one.type == "prft" and "moov" in ends:
                     return _init(data[: ends["moov"]]), one.start
                 ends[one.type] = one.end
+        if len(data) >= min(size, _LARGEST_MOOF):
+            raise BoxError("it has no init segment or no fragment.")
         data = os.pread(descriptor, len(data) * 2, 0)
-    raise BoxError("it has no init segment or no fragment.")
 
 
 @lru_cache(maxsize=64)
@@ -113,63 +162,89 @@ def _init(data: bytes) -> InitSegment:
     return read_init(io.BytesIO(data))
 
 
-def _fragment(descriptor: int, offset: int, table: SampleTable) -> int:
-    """Take one fragment in; returns where it ends."""
-    data = os.pread(descriptor, _FIRST_READ, offset)
-    opening = _OPENING.unpack_from(data)
-    prft_size, prft, flags, _, ntp, media_time, moof_size, moof, _, mfhd = opening
-    if (prft_size, prft, flags >> 24, moof, mfhd) != (_PRFT_BYTES, b"prft", 1, b"moof", b"mfhd"):
-        raise BoxError(f"the fragment at offset {offset} was not written by this product.")
-    behind = _PRFT_BYTES + min(moof_size, _LARGEST_MOOF)
-    if len(data) < behind + _MDAT.size:
-        data = os.pread(descriptor, behind + _MDAT.size, offset)
-    mdat_size, mdat = _MDAT.unpack_from(data, behind)
-    if mdat != b"mdat":
-        raise BoxError(f"the fragment at offset {offset} has no data.")
-    table.media_times.append(media_time)
-    table.walls_us.append(
-        ((ntp >> 32) - NTP_UNIX_EPOCH_S) * 1_000_000 + ((ntp & 0xFFFFFFFF) * 1_000_000 >> 32)
-    )
-    place = _OPENING.size
-    while place < behind:
-        place = _run(data, place, offset + _PRFT_BYTES, table)
-    end: int = offset + behind + mdat_size
-    return end
+def _wide(words: NDArray[np.uint32], places: Integers) -> Integers:
+    """64-bit numbers."""
+    return words[places].astype(np.int64) << 32 | words[places + 1]
 
 
-def _run(data: bytes, place: int, moof_offset: int, table: SampleTable) -> int:
-    """Take one track run in; returns where its ``traf`` ends."""
-    fields = _TRAF.unpack_from(data, place)
-    size, traf, _, tfhd, _, track_id, _, tfdt, _, base_dts, _, trun, flags, count, data_offset = fields
-    entries = place + _TRAF.size
-    end: int = place + size
-    if (traf, tfhd, tfdt, trun) != (b"traf", b"tfhd", b"tfdt", b"trun") or flags & 0xFFFFFF != _TRUN_FLAGS:
-        raise BoxError("a track run was not written by this product.")
-    runs = table.runs.get(track_id)
-    if runs is None or entries + _ENTRY_BYTES * count != end or end > len(data):
-        raise BoxError("a track run makes no sense.")
-    runs.counts.append(count)
-    runs.base_dts.append(base_dts)
-    runs.offsets.append(moof_offset + data_offset)
-    runs.entries.append(data[entries:end])
-    return end
+def _runs(
+    words: NDArray[np.uint32], starts: Integers, ends: Integers, moofs: Integers
+) -> dict[int, TrackRuns]:
+    """The track runs of all fragments, by track.
+
+    Raises:
+        BoxError: a box is not laid out as this product does it.
+    """
+    _expect(words, starts + _MFHD, b"mfhd")
+    numbers, places = np.arange(len(starts)), starts + _FIRST_TRAF
+    rounds = []
+    while len(numbers):
+        for word, kind in _TYPES_OF_TRAF.items():
+            _expect(words, places + word, kind)
+        counts = words[places + _COUNT].astype(np.int64)
+        behind = places + _ENTRIES + _ENTRY * counts
+        fits = words[places] == 4 * (_ENTRIES + _ENTRY * counts)
+        if not (fits.all() and (words[places + _COUNT - 1] == _TRUN_FLAGS).all()):
+            raise BoxError("a track run was not written by this product.")
+        rounds.append((numbers, places, counts))
+        left = behind < ends[numbers]
+        numbers, places = numbers[left], behind[left]
+    numbers, places, counts = (np.concatenate(one) for one in zip(*rounds, strict=True))
+    return dict(_by_track(words, numbers, places, counts, moofs))
+
+
+def _expect(words: NDArray[np.uint32], places: Integers, kind: bytes) -> None:
+    if not (words[places] == int.from_bytes(kind, "big")).all():
+        raise BoxError(f"a fragment has no {kind.decode()} box where this product puts it.")
+
+
+def _by_track(
+    words: NDArray[np.uint32], numbers: Integers, places: Integers, counts: Integers, moofs: Integers
+) -> Iterator[tuple[int, TrackRuns]]:
+    tracks = words[places + _TRACK]
+    for track_id in np.unique(tracks).tolist():
+        mine = np.flatnonzero(tracks == track_id)
+        mine = mine[np.argsort(numbers[mine], kind="stable")]
+        at = places[mine]
+        yield (
+            track_id,
+            TrackRuns(
+                fragments=numbers[mine],
+                counts=counts[mine],
+                base_dts=_wide(words, at + _BASE_DTS),
+                offsets=moofs[numbers[mine]] + words[at + _DATA_OFFSET],
+                entries=at + _ENTRIES,
+            ),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SampleColumns:
-    """Samples of one kind of track of several files, in decode order; arrays of the same length."""
+    """Samples of one track through several files, in decode order; arrays of the same length."""
 
     files: Integers  # number of the file
     offsets: Integers  # in that file
     sizes: Integers
-    dts: Integers  # ticks since the wall time ``origin_us``
+    dts: Integers  # ticks since a wall time
     pts: Integers
     durations: Integers
     keys: Flags
 
+    def part(self, kept: slice | Integers) -> SampleColumns:
+        """Some of the samples; where they follow each other, nothing is copied."""
+        return SampleColumns(
+            files=self.files[kept],
+            offsets=self.offsets[kept],
+            sizes=self.sizes[kept],
+            dts=self.dts[kept],
+            pts=self.pts[kept],
+            durations=self.durations[kept],
+            keys=self.keys[kept],
+        )
 
-def joined(tables: Sequence[SampleTable], track_id: int, timescale: int, origin_us: int) -> SampleColumns:
-    """The samples of one track through several files, their times taken from the wall clock.
+
+def columns(tables: SampleTables, track_id: int, timescale: int, origin_us: int) -> SampleColumns:
+    """The samples of one track, their times taken from the wall clock.
 
     Args:
         timescale: ticks per second of that track, the same in all files.
@@ -178,47 +253,36 @@ def joined(tables: Sequence[SampleTable], track_id: int, timescale: int, origin_
     Within a fragment, times keep their distances to the tick. From fragment to fragment they follow ``prft``,
     as everywhere in this product (``docs/design/time.md``).
     """
-    runs = [table.runs[track_id] for table in tables]
-    counts = _gathered([one.counts for one in runs])
-    entries = np.frombuffer(b"".join(piece for one in runs for piece in one.entries), ">u4")
-    durations, sizes, flags, shifts = entries.reshape(-1, 4).T.astype(np.int64)
-    shifts -= (shifts >> 31) << 32  # signed, as trun version 1 has it
-    firsts = np.cumsum(counts) - counts
-    base = np.concatenate(
-        [_base_ticks(table, one, timescale, origin_us) for table, one in zip(tables, runs, strict=True)]
-    )
-    dts = np.repeat(base, counts) + _since_first(durations, firsts, counts)
-    offsets = np.repeat(_gathered([one.offsets for one in runs]), counts)
+    runs, words = tables.runs[track_id], tables.words
+    firsts = np.cumsum(runs.counts) - runs.counts
+    total = int(runs.counts.sum())
+    entries = np.arange(total) * _ENTRY + np.repeat(runs.entries - firsts * _ENTRY, runs.counts)
+    durations, sizes, flags, shifts = (words[entries + number] for number in range(_ENTRY))
+    dts = _running(_base_ticks(tables, runs, timescale, origin_us), durations, firsts, runs.counts)
     return SampleColumns(
-        files=np.repeat(np.arange(len(tables)), [sum(one.counts) for one in runs]),
-        offsets=offsets + _since_first(sizes, firsts, counts),
-        sizes=sizes,
+        files=np.repeat(tables.files[runs.fragments], runs.counts),
+        offsets=_running(runs.offsets, sizes, firsts, runs.counts),
+        sizes=sizes.astype(np.int64),
         dts=dts,
-        pts=dts + shifts,
-        durations=durations,
+        pts=dts + shifts.view(np.int32),  # signed, as trun version 1 has it
+        durations=durations.astype(np.int64),
         keys=flags & _NON_SYNC_FLAG == 0,
     )
 
 
-def _gathered(lists: Sequence[Sequence[int]]) -> Integers:
-    return np.array([number for one in lists for number in one], np.int64)
+def _running(base: Integers, amounts: NDArray[np.uint32], firsts: Integers, counts: Integers) -> Integers:
+    """For each sample what its run begins with, and what the run's earlier samples add to it."""
+    sums = np.cumsum(amounts, dtype=np.int64) - amounts
+    found: Integers = sums + np.repeat(base - sums[firsts], counts)
+    return found
 
 
-def _since_first(amounts: Integers, firsts: Integers, counts: Integers) -> Integers:
-    """For each sample the sum of what the earlier samples of its run have."""
-    sums: Integers = np.cumsum(amounts) - amounts
-    return sums - np.repeat(sums[firsts], counts)
-
-
-def _base_ticks(table: SampleTable, runs: RunTable, timescale: int, origin_us: int) -> Integers:
-    """Decode time of each run's first sample, ticks since the origin, by the last ``prft`` before it."""
-    video = table.init.video.timescale
-    media = np.asarray(table.media_times, np.int64)
-    walls = np.asarray(table.walls_us, np.int64)
-    base = np.asarray(runs.base_dts, np.int64)
-    own = base * video // timescale
-    anchor = np.maximum(np.searchsorted(media, own, side="right") - 1, 0)
-    since = (walls[anchor] - origin_us) * timescale
+def _base_ticks(tables: SampleTables, runs: TrackRuns, timescale: int, origin_us: int) -> Integers:
+    """Decode time of each run's first sample, ticks since the origin, by its fragment's ``prft``."""
+    video = np.array([one.video.timescale for one in tables.inits])[tables.files[runs.fragments]]
+    since = (tables.walls_us[runs.fragments] - origin_us) * timescale
     told = (since * 2 + 1_000_000) // 2_000_000
-    # Ticks of this track since the anchor; the same clock in other units for sound.
-    return told + base - (media[anchor] * timescale * 2 + video) // (2 * video)
+    # That is the tick of the prft's media time, which counts in ticks of the picture.
+    anchor = (tables.media_times[runs.fragments] * timescale * 2 + video) // (2 * video)
+    ticks: Integers = told + runs.base_dts - anchor
+    return ticks

@@ -34,3 +34,10 @@ def test_the_sample_of_the_settings_names_every_setting_with_its_default() -> No
     shipped = (REFERENCE / "jianzheng.toml").read_text(encoding="utf-8")
     assert shipped == made
     assert Settings.model_validate(tomllib.loads(shipped)) == Settings()
+
+
+def test_the_pictures_of_timelines_show_what_the_rules_make() -> None:
+    """If this fails: ``python docs/design/make_timelines.py``; then look at them."""
+    drawn = runpy.run_path(str(REPOSITORY / "docs" / "design" / "make_timelines.py"))["pictures"]()
+    shipped = (REPOSITORY / "docs" / "images").glob("timeline-*.svg")
+    assert {path.name: path.read_text(encoding="utf-8") for path in shipped} == drawn

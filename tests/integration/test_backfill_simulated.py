@@ -20,10 +20,10 @@ from capture.segment_writer import Ring
 from catalog.catalogue import Catalogue
 from kernel.clock import SECOND_US, SystemClock
 from kernel.isobmff.reader import read_fragments, read_init
-from kernel.model.cut import Clip, CutRules
+from kernel.model.cut import Clip
 from kernel.model.footage import Backfill, Codec, Gap, GapCause, Segment
 from kernel.model.source import ContentKind
-from kernel.model.timeline import SessionTimeline
+from kernel.model.timeline import ExpectedPart, SessionTimeline
 from kernel.settings import CaptureSettings, RingSettings, SourceSpec
 from kernel.timerange import TimeRange
 from segmenter.cut import cut

@@ -1,8 +1,7 @@
-"""Originals of real footage: what FFmpeg, and a browser, show of them."""
+"""Originals as FFmpeg shows them: pictures with time strips, and footage of real cameras."""
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -10,7 +9,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from kernel.clock import SECOND_US
@@ -23,12 +21,14 @@ from tests.support.originals import (
     FRAME_US,
     START_US,
     clip_of,
+    complaints,
     need,
     probed,
     shown,
     taken_in,
     write_strips,
 )
+from tests.support.peers import REPOSITORY, missing
 
 WITH_B_FRAMES = {"preset": "veryfast", "bf": "2", "sc_threshold": "0", "b_strategy": "0"}
 OPEN_GROUPS = {"preset": "veryfast", "x264-params": "open-gop=1:bframes=2:b-adapt=0:scenecut=0"}
@@ -91,3 +91,104 @@ def test_first_and_last_picture_are_those_of_the_cut_to_the_frame(
     assert [one.strip_ms for one in seen] == [moment // 1000 for moment in wanted]
     for one, moment in zip(seen, wanted, strict=True):
         assert abs(one.at_us - (moment - wall.start_us)) <= 12
+
+
+@pytest.mark.parametrize("kind", [name for name, (_, sound, *_) in KINDS.items() if sound])
+def test_sound_lies_where_it_was_heard(
+    recorded: Callable[[str], Recorded], tmp_path: Path, kind: str
+) -> None:
+    """The frames of sound are those of the footage, at the same distance from the pictures."""
+    source = recorded(kind)
+    whole, part = source.original(0, 8), source.original(2.5, 6.25)
+    for one, name in ((whole, "whole"), (part, "part")):
+        write(one, tmp_path)
+        (tmp_path / one.name).rename(tmp_path / f"{name}.mp4")
+    before, after = (sound_packets(tmp_path / f"{name}.mp4") for name in ("whole", "part"))
+    assert after
+    assert [one for _, one in after] == [one for _, one in before if one in {digest for _, digest in after}]
+    times = {digest: at for at, digest in before}
+    assert all(abs(times[digest] - at - 2.5) < 0.0002 for at, digest in after)
+    first, last = after[0], after[-1]
+    assert first[0] <= 0
+    assert last[0] < 3.75 <= last[0] + 0.065
+
+
+def sound_packets(path: Path) -> list[tuple[float, str]]:
+    """When each frame of sound is heard, seconds, and the hash of its bytes."""
+    told = probed(
+        path, "-select_streams", "a", "-show_entries", "packet=pts_time,data_hash", "-show_data_hash", "md5"
+    )
+    return [(float(one["pts_time"]), one["data_hash"]) for one in told["packets"]]
+
+
+def test_events_are_chapters_as_ffprobe_reads_them(
+    recorded: Callable[[str], Recorded], tmp_path: Path
+) -> None:
+    marks = [
+        Mark(at_us=START_US + 3 * SECOND_US, title="评标暂停:午餐"),
+        Mark(at_us=START_US + 5 * SECOND_US, title="评标恢复"),
+    ]
+    one = recorded("h264-b-aac").original(1.31, 6, marks)
+    write(one, tmp_path)
+    told = probed(tmp_path / one.name, "-show_chapters")["chapters"]
+    assert [(float(chapter["start_time"]), chapter["tags"]["title"]) for chapter in told] == [
+        (1.69, "评标暂停:午餐"),
+        (3.69, "评标恢复"),
+    ]
+
+
+@pytest.mark.parametrize("cut", CUTS, ids=str)
+def test_the_presentation_is_as_long_as_the_cut(
+    recorded: Callable[[str], Recorded], tmp_path: Path, cut: tuple[float, float]
+) -> None:
+    one = recorded("h264-b-aac").original(*cut)
+    write(one, tmp_path)
+    told = probed(tmp_path / one.name, "-show_entries", "format=duration")["format"]
+    assert float(told["duration"]) == pytest.approx(cut[1] - cut[0], abs=0.0001)
+
+
+FOOTAGE = REPOSITORY.parent / "shared" / "footage"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "room-panorama-h264-aac.mp4",
+        "seat-face-h264-g711a.mkv",
+        "seat-face-h264.mp4",
+        "seat-face-h265.mp4",
+        "small/cam-h264b-aac.mp4",
+        "small/cam-h264-pcmu.mkv",
+        "small/cam-h265-aac.mp4",
+    ],
+)
+def test_of_real_footage_the_same_pictures_are_decoded_as_from_the_recording_itself(
+    tmp_path: Path, name: str
+) -> None:
+    if not (FOOTAGE / name).is_file():
+        missing(f"footage {name}", "put recordings of cameras into ../shared/footage")
+    with closing(open_catalogue(tmp_path)) as catalogue:
+        segments = taken_in(FOOTAGE / name, catalogue, tmp_path)
+    source = Recorded(ring=tmp_path / "ring", segments=segments)
+    one = source.original(1.7, 4.9)
+    write(one, tmp_path)
+    expected = [digest for at, digest in pictures(FOOTAGE / name) if 1.7 <= at < 4.9]
+    found = pictures(tmp_path / one.name)
+    assert [digest for _, digest in found] == expected
+    assert 0 <= found[0][0] <= 0.04
+    assert len(expected) > 30
+
+
+def pictures(path: Path) -> list[tuple[float, str]]:
+    """When each picture is shown, seconds, and the hash of what is decoded."""
+    need("ffmpeg")
+    command = ["ffmpeg", "-v", "error", "-xerror", "-i", str(path), "-map", "0:v", "-t", "6"]
+    told = subprocess.run(
+        [*command, "-fps_mode", "passthrough", "-copyts", "-enc_time_base", "1:90000", "-f", "framemd5", "-"],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert not complaints(told.stderr)
+    rows = [line.split(",") for line in told.stdout.splitlines() if not line.startswith("#")]
+    return [(int(row[2]) / 90_000, row[5].strip()) for row in rows]

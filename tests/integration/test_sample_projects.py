@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 import yaml
 
 from archiver.plan import budget_bytes
+from catalog.catalogue import Catalogue
 from catalog.places import with_descendants
 from catalog.projects import ProjectFilter
 from cli.sample.files import DATA, read_sample
-from cli.sample.load import load_projects
-from kernel.clock import SECOND_US, from_datetime
+from cli.sample.load import load_projects, load_sample
+from kernel.clock import SECOND_US, FakeClock, from_datetime
 from kernel.errors import TimelineError
-from kernel.events import effect_of, in_force
+from kernel.events import in_force
 from kernel.model.cut import Clip
 from kernel.model.footage import BookingStatus, ClockBasis, GapCause
 from kernel.model.source import ContentKind
@@ -24,7 +27,9 @@ from kernel.model.timeline import (
     Phase,
     Project,
     ProjectKind,
+    Session,
     SessionState,
+    SessionTimeline,
     TimelineEvent,
     VenueRole,
 )
@@ -55,7 +60,7 @@ def moments(month: Month, session_id: str, kind: str) -> list[int]:
     return [event.at_us for event in events(month, session_id) if event.type == kind]
 
 
-def timeline(month: Month, session_id: str):  # type: ignore[no-untyped-def]
+def timeline(month: Month, session_id: str) -> SessionTimeline:
     return Segmenter(month.catalogue, CutSettings(), month.clock).timeline_of(month.session(session_id))
 
 
@@ -180,7 +185,7 @@ def test_p03_three_venues_line_up_on_one_clock(month: Month) -> None:
 
 
 def test_p04_the_seats_stop_for_the_night_and_the_room_does_not(month: Month) -> None:
-    """W17."""
+    """W17, without the reminder before the night (AL-06), which nothing gives yet."""
     night = wall("05 21:00", "06 08:30")
     assert timeline(month, "P04-E").nights == (night,)
     whole = rolled("05 14:50", "06 16:20")
@@ -199,7 +204,7 @@ def test_p04_the_seats_stop_for_the_night_and_the_room_does_not(month: Month) ->
 
 
 def test_p05_the_county_leads_the_city_is_cut_off_and_records_on(month: Month) -> None:
-    """W16."""
+    """W16, without the alarm, which nothing gives yet: a broken line makes no hole."""
     roles = {one.site_id: one.role for one in month.catalogue.projects.venues_of("P05")}
     assert roles == {"QJ": VenueRole.MAIN, "ZT": VenueRole.SECONDARY}
     [pause] = timeline(month, "P05-E1").pauses
@@ -329,7 +334,7 @@ def test_p14_state_property_in_a_county_of_low_rate_desktops(month: Month) -> No
 def test_p15_the_cut_follows_what_happened_and_nothing_is_archived_for_abandoned_slots(
     month: Month,
 ) -> None:
-    """W15."""
+    """W15, without the warning (AL-04), which nothing gives yet."""
     booked = month.catalogue.bookings.of_project("P15")
     assert [one.status for one in booked] == [
         BookingStatus.MOVED,
@@ -425,11 +430,36 @@ def test_p20_files_of_a_venue_outside_are_checked_and_put_on_our_clock(month: Mo
 # --- tasks of the three users
 
 
-def test_w7_a_phase_changes_by_itself_and_a_correction_keeps_the_old(month: Month) -> None:
-    """On a month of its own kind: what is shared here is not changed, so the events are looked at."""
-    by_itself = [event.type for event in events(month, "P01-E") if effect_of(event.type) is not Effect.MARK]
-    assert by_itself == ["eval.start", "eval.pause", "eval.resume", "eval.end"]
-    assert {event.principal for event in events(month, "P01-E")} == {"system:api-tender"}
+def test_w7_a_phase_changes_by_itself_and_a_correction_by_hand_keeps_the_old(tmp_path: Path) -> None:
+    catalogue = Catalogue.open(f"sqlite:///{tmp_path / 'catalogue.sqlite'}")
+    sample = replace(read_sample(), projects=read_sample().projects[:1], tags=(), locks=())
+    load_sample(catalogue, sample, at("02 15:19"))
+    assert catalogue.sessions.get("P01-E").state is SessionState.RUNNING  # type: ignore[union-attr]
+    load_projects(catalogue, sample, at("02 18:00"))
+    segmenter = Segmenter(catalogue, CutSettings(), FakeClock(at("02 18:00")))
+    segmenter.run_once()
+    assert catalogue.sessions.get("P01-E").state is SessionState.CUT  # type: ignore[union-attr]
+    catalogue.sessions.record_event(
+        TimelineEvent(
+            id="by-hand",
+            session_id="P01-E",
+            at_us=at("02 15:30"),
+            type="eval.end",
+            reason="The chair closed the session ten minutes later.",
+            principal="w-zt-1",
+            recorded_us=at("02 18:00"),
+            replaces="P01-E.09",
+        )
+    )
+    ends = [event for event in catalogue.sessions.events_of("P01-E") if event.type == "eval.end"]
+    assert [(one.at_us, one.principal) for one in ends] == [
+        (at("02 15:20"), "system:api-tender"),
+        (at("02 15:30"), "w-zt-1"),
+    ]
+    segmenter.run_once()
+    clips = catalogue.clips.of_session("P01-E")
+    assert {(clip.wall, clip.revision) for clip in clips} == {(rolled("02 10:30", "02 15:30"), 2)}
+    catalogue.close()
 
 
 def test_i4_one_expert_is_followed_over_three_projects_by_an_opaque_key(month: Month) -> None:
@@ -449,7 +479,7 @@ def test_i4_one_expert_is_followed_over_three_projects_by_an_opaque_key(month: M
     ]
 
 
-def wall_of(session) -> TimeRange:  # type: ignore[no-untyped-def]
+def wall_of(session: Session) -> TimeRange:
     assert session.start_us is not None
     assert session.end_us is not None
     return TimeRange(start_us=session.start_us, end_us=session.end_us)

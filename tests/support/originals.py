@@ -62,7 +62,7 @@ def write_strips(
 def _tone(number: int, rate: int) -> Any:
     count = rate // 25
     time = (np.arange(count) + number * count) / rate
-    wave = (np.sin(2 * np.pi * 440 * time) * 12_000).astype(np.int16)
+    wave = (np.sin(2 * np.pi * (440 + 30 * time) * time) * 12_000).astype(np.int16)  # no two frames alike
     block = av.AudioFrame.from_ndarray(wave.reshape(1, -1), "s16", "mono")
     block.sample_rate, block.pts, block.time_base = rate, number * count, Fraction(1, rate)
     return block
@@ -117,7 +117,9 @@ def shown(path: Path) -> list[Shown]:
     need("ffmpeg", "ffprobe")
     told = probed(path, "-select_streams", "v", "-show_entries", "frame=pts_time")["frames"]
     decode = ["ffmpeg", "-v", "error", "-xerror", "-i", str(path), "-map", "0:v", "-fps_mode", "passthrough"]
-    out = subprocess.run([*decode, "-f", "rawvideo", "-pix_fmt", "gray", "-"], capture_output=True, check=True)
+    out = subprocess.run(
+        [*decode, "-f", "rawvideo", "-pix_fmt", "gray", "-"], capture_output=True, check=True
+    )
     assert not complaints(out.stderr.decode())
     grays = np.frombuffer(out.stdout, np.uint8).reshape(-1, HEIGHT, WIDTH)
     return [
@@ -139,8 +141,8 @@ def probed(path: Path | str, *options: str) -> dict[str, Any]:
 def complaints(stderr: str) -> list[str]:
     """What FFmpeg had to say, but for one thing.
 
-    Where decoding begins at a recovery point of H.264, which is no IDR picture, the stream orders pictures to be
-    forgotten that were never there. Nothing is missing for it.
+    Where decoding begins at a recovery point of H.264, which is no IDR picture, the stream orders pictures to
+    be forgotten that were never there. Nothing is missing for it.
     """
     harmless = re.compile(r"mmco: unref short failure$|^ *Last message repeated \d+ times$")
     return [line for line in stderr.splitlines() if not harmless.search(line)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -17,9 +17,11 @@ from pathlib import Path
 from capture.intake import Handed, IntakeReceipt, take_in
 from capture.libav.recording import ToldBy
 from catalog.catalogue import Catalogue
+from catalog.database import writing
 from catalog.objects import MemoryStore
+from catalog.tables import RunRow, SegmentRow
 from cli.sample.files import SampleProject, read_sample
-from cli.sample.load import load_projects
+from cli.sample.load import EVER_US, load_projects
 from kernel.clock import SECOND_US, FakeClock, from_datetime
 from kernel.errors import FixityError
 from kernel.events import bounds
@@ -31,9 +33,7 @@ from kernel.model.footage import (
     EndReason,
     Gap,
     GapCause,
-    Run,
     RunOrigin,
-    Segment,
 )
 from kernel.model.timeline import Phase, Session, SessionState
 from kernel.settings import CutSettings, RingSettings, Settings
@@ -72,11 +72,13 @@ class Month:
         self.catalogue.places.register(self.sample.places)
         self.refused = ""  # what was said of the file that was damaged on its way
         self.receipt: IntakeReceipt | None = None
-        self.cuts: list[str] = []  # sessions in the order in which they were cut
+        self._rows: list[RunRow | SegmentRow] = []
+        self._links: Counter[str] = Counter()  # of each source's chain
         self._sources = list(self.catalogue.places.sources().values())
         self._segmenter = Segmenter(self.catalogue, CUTTING, self.clock)
         for source_id, spans in self._used().items():
             self._record(source_id, spans)
+        self._keep()
 
     def live(self) -> None:
         """From one moment at which something is due to the next."""
@@ -84,12 +86,14 @@ class Month:
             self.clock.step_wall((moment_us - self.clock.now_us()) / SECOND_US)
             day = local_day(moment_us)
             near = [p for p in self.sample.projects if _happens(p, day)]
-            load_projects(self.catalogue, replace(self.sample, projects=tuple(near)), moment_us)
+            known = replace(self.sample, projects=tuple(near), tags=(), locks=())
+            load_projects(self.catalogue, known, moment_us)
             if moment_us == at(HANDED_IN):
                 self._hand_in()
-            while cuts := self._segmenter.run_once():
-                self.cuts += [one.session_id for one in cuts]
+            while self._segmenter.run_once():
+                pass
             self._archive()
+        load_projects(self.catalogue, self.sample, EVER_US)
 
     def _used(self) -> dict[str, list[TimeRange]]:
         """When each source is recorded."""
@@ -148,10 +152,9 @@ class Month:
         origin: RunOrigin = RunOrigin.LIVE,
     ) -> None:
         """A run of segments that fill a span."""
-        footage = self.catalogue.footage
         run_id = f"run-{source_id}-{origin}-{span.start_us}"
-        footage.start_run(
-            Run(
+        self._rows.append(
+            RunRow(
                 id=run_id,
                 source_id=source_id,
                 started_us=span.start_us,
@@ -161,8 +164,17 @@ class Month:
             )
         )
         for number, start_us in enumerate(range(span.start_us, span.end_us, PIECE_US)):
+            self._links[source_id] += 1
             piece = TimeRange(start_us=start_us, end_us=min(start_us + PIECE_US, span.end_us))
-            footage.add_segment(_segment(run_id, source_id, number, piece, basis))
+            self._rows.append(_segment(run_id, source_id, number, piece, basis, self._links[source_id]))
+
+    def _keep(self) -> None:
+        """All rows in one transaction: thousands of their own take their time."""
+        with writing(self.catalogue._engine) as session:
+            for kind in (RunRow, SegmentRow):
+                session.add_all(row for row in self._rows if isinstance(row, kind))
+                session.flush()
+        self._rows.clear()
 
     def _moments(self) -> Iterator[int]:
         """When a session's post-roll is over, and when files are handed in, in order."""
@@ -180,6 +192,7 @@ class Month:
             if source_id != "QJS-03":
                 span = wall("23 10:28", "23 16:07")
                 self._run(source_id, span, ClockBasis.DECLARED, RunOrigin.INTAKE)
+        self._keep()
         path = write(self.directory / "QJS-P20-03.mp4")
         true = path.read_bytes()
         damaged = bytearray(true)
@@ -282,13 +295,16 @@ def _happens(project: SampleProject, day: TimeRange) -> bool:
     return any(moment is not None and day.contains(from_datetime(moment)) for moment in moments)
 
 
-def _segment(run_id: str, source_id: str, number: int, span: TimeRange, basis: ClockBasis) -> Segment:
-    return Segment(
+def _segment(
+    run_id: str, source_id: str, number: int, span: TimeRange, basis: ClockBasis, link: int
+) -> SegmentRow:
+    return SegmentRow(
         id=f"{run_id}-{number}",
         run_id=run_id,
         source_id=source_id,
         sequence=number,
-        wall=span,
+        wall_start_us=span.start_us,
+        wall_end_us=span.end_us,
         media_start=0,
         media_duration=span.duration_us,
         timescale=1_000_000,
@@ -298,6 +314,7 @@ def _segment(run_id: str, source_id: str, number: int, span: TimeRange, basis: C
         size_bytes=1,
         sha256="0" * 64,
         chain="0" * 64,
+        chain_number=link,
         end_reason=EndReason.LENGTH,
     )
 

@@ -23,9 +23,8 @@ from cli.check import chain_faults
 from kernel.clock import SECOND_US, FakeClock
 from kernel.errors import FixityError, IntakeRefused, JianzhengError
 from kernel.isobmff.reader import read_init
-from kernel.model.cut import CutRules
 from kernel.model.footage import Backfill, ClockBasis, EndReason, Gap, GapCause, Run, RunOrigin, Segment
-from kernel.model.timeline import SessionTimeline
+from kernel.model.timeline import ExpectedPart, SessionTimeline
 from kernel.settings import RingSettings, Settings
 from kernel.timerange import TimeRange
 from segmenter.cut import cut

@@ -56,7 +56,7 @@ def clip(source: str = "cam", name: str = "s1", session: str = "P-O") -> Clip:
     )
 
 
-def archive(version: int = 1, *, size: int = 100, session: str = "P-O") -> Archive:
+def archive(version: int = 1, *, size: int = 100, session: str = "P-O", cut: int = 1) -> Archive:
     prefix = f"archives/{session}/v{version}"
     return Archive(
         id=f"archive-{session}-{version}",
@@ -73,6 +73,7 @@ def archive(version: int = 1, *, size: int = 100, session: str = "P-O") -> Archi
             ArchiveObject(key=f"{prefix}/data/a.mp4", size_bytes=size - 10, sha256="a" * 64),
             ArchiveObject(key=f"{prefix}/manifest", size_bytes=10, sha256="b" * 64),
         ),
+        cut_number=cut,
     )
 
 
@@ -161,6 +162,18 @@ def test_only_a_session_that_is_cut_can_be_archived(catalogue: Catalogue, now: S
         catalogue.archives.record(archive(), [rendition()])
     assert catalogue.archives.newest("P-O") is None
     assert catalogue.archives.all_objects() == []
+
+
+def test_an_archive_of_clips_that_changed_meanwhile_is_refused(catalogue: Catalogue) -> None:
+    """Encoding takes long: a correction may come, and be cut, before it is done."""
+    cut_session(catalogue)
+    catalogue.sessions.advance("P-O", SessionState.ENDED)
+    longer = replace(clip(), gaps=(), slices=(SegmentSlice(segment_id="s1", wall=wall(START, END)),))
+    catalogue.clips.record(CutList(session_id="P-O", clips=(longer,)))
+    with pytest.raises(TimelineError, match="cut anew while it was being archived"):
+        catalogue.archives.record(archive(), [rendition()])
+    assert catalogue.archives.newest("P-O") is None
+    assert state(catalogue) is SessionState.CUT
 
 
 def test_an_archive_whose_rendition_names_no_object_is_not_recorded_at_all(catalogue: Catalogue) -> None:

@@ -14,8 +14,12 @@ from sqlalchemy import Engine, inspect, text
 
 from catalog.catalogue import Catalogue
 from catalog.database import alembic_config, migrate, open_engine
+from catalog.places import Places
 from catalog.tables import METADATA
 from kernel.errors import CatalogError
+from kernel.model.footage import BookingStatus
+from kernel.model.timeline import SeatOccupation
+from kernel.timerange import TimeRange
 
 
 @pytest.fixture
@@ -40,6 +44,84 @@ def test_going_down_to_nothing_and_up_again_leaves_no_difference(engine: Engine)
     assert inspect(engine).get_table_names() == ["alembic_version"]
     command.upgrade(alembic_config(engine), "head")
     assert differences(engine) == []
+
+
+OF_0002 = """
+INSERT INTO site VALUES ('ZT', '530602', 'Z', 'Z');
+INSERT INTO room VALUES ('ER', 'ZT', 'evaluation_room', 'R', 'R');
+INSERT INTO seat VALUES ('s1', 'ER', 1), ('s2', 'ER', 2);
+INSERT INTO source (id, room_id, seat_id, content_kind, label_zh, label_en)
+    VALUES ('face', 'ER', 's1', 'seat_face', 'F', 'F');
+INSERT INTO project (id, project_code, name_zh, name_en, region_code, trade_place, industry_code)
+    VALUES ('P', 'code', 'N', 'N', '530602', '530602', 'A01');
+INSERT INTO session (id, project_id, phase, room_id, state, start_us, end_us)
+    VALUES ('S', 'P', 'evaluation', 'ER', 'archived', 100, 200),
+           ('T', 'P', 'evaluation', 'ER', 'ended', 300, 400);
+INSERT INTO session_seat VALUES ('S', 's1', 'E1'), ('S', 's2', 'E2'), ('T', 's1', 'O1');
+INSERT INTO timeline_event (id, session_id, at_us, type, reason, principal, recorded_us)
+    VALUES ('e1', 'S', 100, 'eval.start', '', 'x', 101), ('e2', 'S', 200, 'eval.end', 'r', 'x', 201);
+INSERT INTO clip (id, session_id, source_id, part, wall_start_us, wall_end_us)
+    VALUES ('S.face.1', 'S', 'face', 1, 90, 230);
+INSERT INTO clip_gap VALUES ('S.face.1', 90, 230, 'network', '', 0);
+INSERT INTO archive VALUES ('a1', 'S', 1, 'prefix', 10, 9, 90, 250, 'x', '');
+INSERT INTO booking (id, room_id, wall_start_us, wall_end_us, title, principal)
+    VALUES ('b1', 'ER', 90, 230, 'T', 'x');
+"""
+
+
+def test_what_version_0002_knew_is_kept_on_the_way_up_and_down(engine: Engine) -> None:
+    """A site that is updated in service, and one that has to go back."""
+    config = alembic_config(engine)
+    Places(engine).load_code_tables()
+    command.downgrade(config, "0002")
+    with engine.begin() as connection:
+        for statement in OF_0002.split(";\n")[:-1]:
+            connection.execute(text(statement))
+    before = rows_of(engine, OF_TABLES)
+    command.upgrade(config, "head")
+    assert differences(engine) == []
+    catalogue = Catalogue(engine)
+    first, second = catalogue.sessions.of_project("P")
+    assert first.seats == tuple(SeatOccupation(seat_id=f"s{n}", member=f"E{n}") for n in (1, 2))
+    assert second.seats == (SeatOccupation(seat_id="s1", member="O1"),)
+    assert [one.id for one in catalogue.sessions.events_of("S")] == ["e1", "e2"]
+    (clip,) = catalogue.clips.of_session("S")
+    archive = catalogue.archives.newest("S")
+    assert archive is not None
+    assert (clip.revision, first.cut_number, second.cut_number, archive.cut_number) == (1, 1, 0, 1)
+    (booking,) = catalogue.bookings.touching(TimeRange(start_us=0, end_us=999))
+    assert (booking.id, booking.status) == ("b1", BookingStatus.CONFIRMED)
+    command.downgrade(config, "0002")
+    assert rows_of(engine, OF_TABLES) == before
+    command.upgrade(config, "head")
+
+
+OF_TABLES = ("session", "session_seat", "timeline_event", "clip", "clip_gap", "archive", "booking", "project")
+
+
+def rows_of(engine: Engine, tables: tuple[str, ...]) -> dict[str, list[object]]:
+    with engine.connect() as connection:
+        return {
+            table: sorted(tuple(row) for row in connection.execute(text(f"SELECT * FROM {table}")))
+            for table in tables
+        }
+
+
+def test_a_seat_of_two_members_goes_down_with_one_of_them(engine: Engine) -> None:
+    """The old table has room for one; the seating that was replaced is not it."""
+    Places(engine).load_code_tables()
+    command.downgrade(alembic_config(engine), "0002")
+    with engine.begin() as connection:
+        for statement in OF_0002.split(";\n")[:-1]:
+            connection.execute(text(statement))
+    command.upgrade(alembic_config(engine), "head")
+    seats = [
+        SeatOccupation(seat_id="s1", member="E1", to_us=150),
+        SeatOccupation(seat_id="s1", member="E6", from_us=160),
+    ]
+    Catalogue(engine).sessions.set_seats("S", seats, principal="x", reason="r", at_us=9)
+    command.downgrade(alembic_config(engine), "0002")
+    assert rows_of(engine, ("session_seat",))["session_seat"] == [("S", "s1", "E6"), ("T", "s1", "O1")]
 
 
 def test_migrating_what_is_migrated_changes_nothing(engine: Engine) -> None:

@@ -14,14 +14,18 @@ from kernel.errors import TimelineError
 from kernel.model.timeline import (
     Phase,
     Project,
+    ProjectKind,
     SeatOccupation,
+    Section,
     Session,
     SessionState,
     TimelineEvent,
+    Venue,
+    VenueRole,
 )
 from kernel.settings import CamerasFile
 from kernel.timerange import TimeRange
-from tests.support.catalogue import CAMERAS, PROJECT, add_session
+from tests.support.catalogue import CAMERAS, PROJECT
 
 HOUR_US = 3_600_000_000
 
@@ -51,12 +55,6 @@ def event(kind: str, at_us: int, *, name: str = "", session: str = "P-O") -> Tim
     )
 
 
-def state(catalogue: Catalogue, session: str = "P-O") -> tuple[SessionState, int | None, int | None]:
-    found = catalogue.sessions.get(session)
-    assert found is not None
-    return found.state, found.start_us, found.end_us
-
-
 def with_seats(catalogue: Catalogue) -> None:
     content = CAMERAS.model_dump(mode="json")
     for room in content["sites"][0]["rooms"]:
@@ -77,11 +75,61 @@ def test_a_project_comes_back_as_it_was_put_in(catalogue: Catalogue) -> None:
     assert catalogue.sessions.get("Q-O") is None
 
 
-def test_a_project_told_twice_stays_as_it_was(catalogue: Catalogue) -> None:
+def test_a_project_told_again_is_brought_up_to_date_and_keeps_its_sessions(catalogue: Catalogue) -> None:
     catalogue.projects.add_project(PROJECT, [planned()])
-    catalogue.projects.add_project(replace(PROJECT, name_zh="另一个"), [planned("P-2")])
+    catalogue.sessions.record_event(event("opening.start", 100))
+    renamed = replace(PROJECT, name_zh="另一个", outcome="result", result_published_us=77)
+    catalogue.projects.add_project(renamed, [replace(planned(), phase=Phase.EVALUATION), planned("P-2")])
+    assert catalogue.projects.projects() == [renamed]
+    first, second = catalogue.sessions.of_project("P")
+    assert (first.id, first.state, first.phase) == ("P-O", SessionState.RUNNING, Phase.OPENING)
+    assert second == planned("P-2")
+
+
+SECTIONS = [
+    Section(project_id="P", number=number, section_code=f"S-{number}", name_zh="标段", unified_deal_code="T")
+    for number in (1, 2)
+]
+
+
+def test_sections_and_venues_come_back_and_are_brought_up_to_date(catalogue: Catalogue) -> None:
+    main = Venue(project_id="P", site_id="ZT", role=VenueRole.MAIN)
+    catalogue.projects.add_project(PROJECT, [], sections=SECTIONS[::-1], venues=[main])
+    assert catalogue.projects.sections_of("P") == SECTIONS
+    assert catalogue.projects.venues_of("P") == [main]
+    renamed, moved = replace(SECTIONS[1], name_zh="二标段"), replace(main, role=VenueRole.SECONDARY)
+    catalogue.projects.add_project(PROJECT, [], sections=[renamed], venues=[moved])
+    assert catalogue.projects.sections_of("P") == [SECTIONS[0], renamed]
+    assert catalogue.projects.venues_of("P") == [moved]
+
+
+def test_a_section_code_of_another_project_is_refused_and_nothing_is_taken_in(catalogue: Catalogue) -> None:
+    catalogue.projects.add_project(PROJECT, [], sections=SECTIONS)
+    other = replace(PROJECT, id="Q", project_code="other")
+    with pytest.raises(TimelineError, match="S-1 belongs to project P already"):
+        catalogue.projects.add_project(
+            other, [planned("Q-O", "Q")], sections=[replace(SECTIONS[0], project_id="Q")]
+        )
     assert catalogue.projects.projects() == [PROJECT]
-    assert catalogue.sessions.of_project("P") == [planned()]
+    assert catalogue.sessions.get("Q-O") is None
+
+
+def test_an_unknown_venue_is_named_and_leaves_the_known_ones(catalogue: Catalogue) -> None:
+    main = Venue(project_id="P", site_id="ZT", role=VenueRole.MAIN)
+    catalogue.projects.add_project(PROJECT, [], venues=[main])
+    with pytest.raises(TimelineError, match="site NONE"):
+        catalogue.projects.add_project(PROJECT, [], venues=[replace(main, site_id="NONE")])
+    assert catalogue.projects.venues_of("P") == [main]
+
+
+def test_the_record_of_a_hall_knows_its_projects_and_they_know_it(catalogue: Catalogue) -> None:
+    hall = replace(PROJECT, id="H", project_code="H", kind=ProjectKind.HALL)
+    for project in (PROJECT, hall):
+        catalogue.projects.add_project(project, [])
+    for _ in range(2):
+        catalogue.projects.show_in_hall("H", ["P"])
+    assert (catalogue.projects.seen_in_hall("H"), catalogue.projects.halls_of("P")) == (["P"], ["H"])
+    assert catalogue.projects.projects(ProjectFilter(kind=ProjectKind.TENDER)) == [PROJECT]
 
 
 @pytest.mark.parametrize(
@@ -126,69 +174,6 @@ def test_a_project_code_that_another_project_has_is_refused(catalogue: Catalogue
     catalogue.projects.add_project(PROJECT, [])
     with pytest.raises(TimelineError, match="belongs to project P already"):
         catalogue.projects.add_project(replace(PROJECT, id="Q"), [])
-
-
-def test_events_move_a_session_and_are_kept_in_the_order_they_happened(catalogue: Catalogue) -> None:
-    catalogue.projects.add_project(PROJECT, [planned()])
-    told = [event("opening.start", 100), event("opening.read_prices", 150), event("opening.end", 200)]
-    for one in (told[0], told[2], told[1]):
-        catalogue.sessions.record_event(one)
-    assert state(catalogue) == (SessionState.ENDED, 100, 200)
-    assert catalogue.sessions.events_of("P-O") == told
-
-
-def test_an_event_told_twice_changes_nothing_the_second_time(catalogue: Catalogue) -> None:
-    catalogue.projects.add_project(PROJECT, [planned()])
-    for _ in range(2):
-        catalogue.sessions.record_event(event("opening.start", 100, name="e1"))
-    catalogue.sessions.record_event(event("opening.end", 300, name="e1"))
-    assert state(catalogue) == (SessionState.RUNNING, 100, None)
-    assert catalogue.sessions.events_of("P-O") == [event("opening.start", 100, name="e1")]
-
-
-def test_an_event_of_an_unknown_session_is_named(catalogue: Catalogue) -> None:
-    with pytest.raises(TimelineError, match="session P-O, which does not exist"):
-        catalogue.sessions.record_event(event("opening.start", 100))
-
-
-@pytest.mark.parametrize(
-    ("before", "refused"),
-    [
-        ([], event("opening.end", 200)),
-        ([event("opening.start", 100)], event("opening.start", 150)),
-        ([event("opening.start", 100)], event("opening.end", 100)),
-        ([event("opening.start", 100)], event("opening.end", 99)),
-        ([event("opening.start", 100), event("opening.end", 200)], event("opening.end", 300)),
-        ([event("opening.start", 100), event("opening.end", 200)], event("opening.start", 300)),
-    ],
-    ids=[
-        "ends unstarted",
-        "starts twice",
-        "ends as it starts",
-        "ends before it starts",
-        "ends twice",
-        "restarts",
-    ],
-)
-def test_an_event_that_a_session_cannot_take_is_refused_and_leaves_no_trace(
-    catalogue: Catalogue, before: list[TimelineEvent], refused: TimelineEvent
-) -> None:
-    catalogue.projects.add_project(PROJECT, [planned()])
-    for one in before:
-        catalogue.sessions.record_event(one)
-    was = state(catalogue)
-    with pytest.raises(TimelineError, match="P-O"):
-        catalogue.sessions.record_event(refused)
-    assert state(catalogue) == was
-    assert catalogue.sessions.events_of("P-O") == before
-
-
-@pytest.mark.parametrize("to", [SessionState.PLANNED, SessionState.RUNNING, SessionState.ARCHIVED])
-def test_a_session_does_not_skip_or_go_back(catalogue: Catalogue, to: SessionState) -> None:
-    add_session(catalogue, 100, 200)
-    with pytest.raises(TimelineError, match=f"ended and cannot become {to}"):
-        catalogue.sessions.advance("P-O", to)
-    assert state(catalogue)[0] is SessionState.ENDED
 
 
 def test_sessions_of_a_project_come_in_the_order_they_started_those_to_come_last(
@@ -271,4 +256,4 @@ def test_a_project_with_two_sessions_on_a_day_is_listed_once(catalogue: Catalogu
 
 def test_a_row_that_breaks_a_reference_is_refused_by_the_database_itself(catalogue: Catalogue) -> None:
     with pytest.raises(Exception, match="FOREIGN KEY"), writing(catalogue._engine) as session:
-        session.connection().execute(text("INSERT INTO session_seat VALUES ('none', 'none', 'E1')"))
+        session.connection().execute(text("INSERT INTO session_room VALUES ('none', 'none')"))

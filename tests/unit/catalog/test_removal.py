@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import event
@@ -18,6 +19,8 @@ from kernel.model.footage import Hold, Segment, SegmentState
 from kernel.model.timeline import SessionState
 from kernel.timerange import TimeRange
 from tests.support.catalogue import add_segments, add_session
+from tests.support.centre import Centre
+from tests.support.centre import session as planned_in
 from tests.unit.catalog.test_footage import segment, wall
 
 NO_ROLL = CutRules(pre_roll_us=0, post_roll_us=0)
@@ -140,6 +143,37 @@ def to_state(catalogue: Catalogue, state: SessionState, segments: list[Segment])
         catalogue.archives.record(archive(), [])
 
 
+@pytest.mark.parametrize("how", ["extra room", "handed over"])
+@pytest.mark.parametrize("state", ["running", "ended", "archived"])
+def test_what_a_session_needs_outside_its_room_is_kept_until_it_is_archived(
+    centre: Centre, how: str, state: str
+) -> None:
+    """A corridor at night, and files of an external venue."""
+    source = "co-cam" if how == "extra room" else "ext-1"
+    more = {"extra_room_ids": ("CO",)} if how == "extra room" else {"source_ids": ("ext-1",)}
+    made = [centre.record(source, start, start + 50) for start in (0, 50, 100, 150, 200)]
+    centre.plan(planned_in("S", "HALL", **more))
+    centre.tell("S", "session.start", 110)
+    if state != "running":
+        centre.tell("S", "session.end", 190)
+    if state == "archived":
+        centre.cut(100_000)
+        centre.archive("S")
+    kept = {"running": made[2:], "ended": made[2:4], "archived": []}[state]
+    assert removable(centre.catalogue) == [one for one in made if one not in kept]
+    assert release(centre.catalogue, *made) == [one for one in made if one not in kept]
+
+
+def test_clips_that_were_left_behind_and_never_archived_keep_nothing(
+    catalogue: Catalogue, four: list[Segment]
+) -> None:
+    """A session that was cut and turned out never to have taken place."""
+    to_state(catalogue, SessionState.CUT, four)
+    (start, _) = catalogue.sessions.events_of("P-O")
+    catalogue.sessions.record_event(replace(start, id="gone", replaces=start.id, withdrawn=True))
+    assert removable(catalogue) == [one.id for one in four]
+
+
 def archive() -> Archive:
     return Archive(
         id="archive",
@@ -153,6 +187,7 @@ def archive() -> Archive:
         principal="test",
         overrun_reason="",
         objects=(),
+        cut_number=1,
     )
 
 

@@ -72,3 +72,9 @@ def test_of_a_booking_and_a_session_the_one_that_began_earlier_counts() -> None:
     assert (
         wanted(WISHES, (BOOKED,), (early,), AROUND, NINE)["seat"].since_us == NINE - HOUR_US - 300 * SECOND_US
     )
+
+
+def test_every_room_that_a_session_uses_is_recorded() -> None:
+    """A corridor through the night: one use for each room."""
+    corridor = RoomUse(room_id="elsewhere", session_id="S1", start_us=NINE, end_us=None)
+    assert ids(NINE + 20 * HOUR_US, use(NINE, None), corridor, bookings=()) == {"gate", "seat", "other"}

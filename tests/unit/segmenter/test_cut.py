@@ -5,16 +5,15 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kernel.model.cut import Clip, ClipGap, CutRules
+from kernel.model.cut import Clip, ClipGap
 from kernel.model.footage import ClockBasis, EndReason, Gap, GapCause, Segment
-from kernel.model.timeline import SessionTimeline
+from kernel.model.timeline import ExpectedPart, SessionTimeline
 from kernel.timerange import TimeRange
-from segmenter.cut import cut, expected_range
+from segmenter.cut import cut
 
 UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """Machines are shared: no example is judged by the time it takes."""
 
-RULES = CutRules(pre_roll_us=5, post_roll_us=7)
 DECLARABLE = [cause for cause in GapCause if cause is not GapCause.NOT_RECORDING]
 
 
@@ -23,7 +22,15 @@ def wall(start: int, end: int) -> TimeRange:
 
 
 def timeline(start: int = 0, end: int = 100, *sources: str) -> SessionTimeline:
-    return SessionTimeline(session_id="S", wall=wall(start, end), source_ids=sources or ("cam",), pauses=())
+    return in_parts((start, end), *(((source, 1), (start, end)) for source in sources or ("cam",)))
+
+
+def in_parts(session: tuple[int, int], *parts: tuple[tuple[str, int], tuple[int, int]]) -> SessionTimeline:
+    """A session and what is expected, as ((source, part), (start, end))."""
+    expected = tuple(
+        ExpectedPart(source_id=source, part=part, wall=wall(*moments)) for (source, part), moments in parts
+    )
+    return SessionTimeline(session_id="S", wall=wall(*session), expected=expected)
 
 
 def segment(name: str, start: int, end: int, *, source: str = "cam", sequence: int = 0) -> Segment:
@@ -52,9 +59,8 @@ def gap(
     return Gap(id=name, source_id="cam", start_us=start, end_us=end, cause=cause, detail=detail)
 
 
-def clip_of(segments: list[Segment], gaps: list[Gap], rules: CutRules | None = None) -> Clip:
-    exact = CutRules(pre_roll_us=0, post_roll_us=0)
-    (clip,) = cut(timeline(), {"cam": segments}, {"cam": gaps}, rules or exact).clips
+def clip_of(segments: list[Segment], gaps: list[Gap]) -> Clip:
+    (clip,) = cut(timeline(), {"cam": segments}, {"cam": gaps}).clips
     return clip
 
 
@@ -77,31 +83,30 @@ def arbitrary_gaps(draw: st.DrawFn) -> list[Gap]:
     return [gap(start, end, cause, name=f"g{n}") for n, (start, end, cause) in enumerate(rows)]
 
 
+@st.composite
+def arbitrary_parts(draw: st.DrawFn) -> list[TimeRange]:
+    """Parts of one source, in order and disjoint, with breaks between them."""
+    moments = draw(st.lists(MOMENTS, min_size=2, max_size=8, unique=True))
+    ordered = sorted(moments)
+    return [wall(*pair) for pair in zip(ordered[::2], ordered[1::2], strict=False)]
+
+
 @UNTIMED
-@given(
-    arbitrary_segments(),
-    arbitrary_gaps(),
-    st.integers(min_value=0, max_value=90),
-    st.integers(min_value=1, max_value=60),
-    st.builds(
-        CutRules,
-        pre_roll_us=st.integers(min_value=0, max_value=20),
-        post_roll_us=st.integers(min_value=0, max_value=20),
-    ),
-)
+@given(arbitrary_segments(), arbitrary_gaps(), arbitrary_parts())
 def test_slices_and_gaps_are_disjoint_and_fill_the_expected_time_exactly(
-    segments: list[Segment], gaps: list[Gap], start: int, length: int, rules: CutRules
+    segments: list[Segment], gaps: list[Gap], parts: list[TimeRange]
 ) -> None:
-    session = timeline(start, start + length)
-    (clip,) = cut(session, {"cam": segments}, {"cam": gaps}, rules).clips
-    assert clip.wall == expected_range(session, rules)
-    pieces = sorted([*(one.wall for one in clip.slices), *(one.wall for one in clip.gaps)])
-    assert not any(piece.empty for piece in pieces)
-    cursor = clip.wall.start_us
-    for piece in pieces:
-        assert piece.start_us == cursor
-        cursor = piece.end_us
-    assert cursor == clip.wall.end_us
+    expected = [(("cam", n), (one.start_us, one.end_us)) for n, one in enumerate(parts, 1)]
+    clips = cut(in_parts((0, 100), *expected), {"cam": segments}, {"cam": gaps}).clips
+    assert [(clip.part, clip.wall) for clip in clips] == list(enumerate(parts, 1))
+    for clip in clips:
+        pieces = sorted([*(one.wall for one in clip.slices), *(one.wall for one in clip.gaps)])
+        assert not any(piece.empty for piece in pieces)
+        cursor = clip.wall.start_us
+        for piece in pieces:
+            assert piece.start_us == cursor
+            cursor = piece.end_us
+        assert cursor == clip.wall.end_us
 
 
 @UNTIMED
@@ -145,8 +150,8 @@ def test_the_order_in_which_segments_come_changes_nothing(segments: list[Segment
 
 def test_the_same_session_gets_the_same_clip_ids_every_time() -> None:
     session = timeline(0, 100, "cam", "screen")
-    first = cut(session, {}, {}, RULES)
-    again = cut(session, {"cam": [segment("s", 0, 50)]}, {}, RULES)
+    first = cut(session, {}, {})
+    again = cut(session, {"cam": [segment("s", 0, 50)]}, {})
     assert [clip.id for clip in first.clips] == [clip.id for clip in again.clips] == ["S.cam.1", "S.screen.1"]
 
 
@@ -155,7 +160,6 @@ def test_each_source_gets_a_clip_of_its_own_footage_only() -> None:
         timeline(0, 100, "cam", "screen"),
         {"cam": [segment("c", 0, 100)], "screen": [segment("s", 0, 100)], "other": [segment("o", 0, 100)]},
         {},
-        CutRules(pre_roll_us=0, post_roll_us=0),
     )
     assert [(clip.source_id, [one.segment_id for one in clip.slices]) for clip in found.clips] == [
         ("cam", ["c"]),
@@ -164,7 +168,8 @@ def test_each_source_gets_a_clip_of_its_own_footage_only() -> None:
 
 
 def test_the_time_around_a_session_is_kept_and_expected_too() -> None:
-    (clip,) = cut(timeline(100, 200), {"cam": [segment("s", 90, 206)]}, {}, RULES).clips
+    session = in_parts((100, 200), (("cam", 1), (95, 207)))
+    (clip,) = cut(session, {"cam": [segment("s", 90, 206)]}, {}).clips
     assert clip.wall == wall(95, 207)
     assert [one.wall for one in clip.slices] == [wall(95, 206)]
     assert clip.gaps == (ClipGap(wall=wall(206, 207), cause=GapCause.NOT_RECORDING, detail=""),)

@@ -30,6 +30,12 @@ export type Gap = Schemas['GapPublic']
 export type Run = Schemas['RunPublic']
 export type Disk = Schemas['DiskPublic']
 export type Shortfall = Schemas['Shortfall']
+export type ProjectTimeline = Schemas['ProjectTimeline']
+export type TimelineSession = Schemas['TimelineSessionPublic']
+export type TimelineEntry = Schemas['TimelineEventPublic']
+export type EventKind = Schemas['EventKindPublic']
+export type EventByHand = Schemas['EventByHand']
+export type Effect = Schemas['Effect']
 
 export interface ProjectQuery {
   region?: string
@@ -52,6 +58,8 @@ export class ApiError extends Error {
   constructor(
     readonly status: number,
     message: string,
+    /** Which refusal it is, where the server tells them apart. */
+    readonly code = '',
   ) {
     super(message)
     this.name = 'ApiError'
@@ -69,6 +77,12 @@ export const api = {
   sources: (signal?: AbortSignal) => getJson<SourcesOverview>('/api/sources', signal),
   source: (id: string, query: SourceQuery, signal?: AbortSignal) =>
     getJson<SourceDetail>(`/api/sources/${encodeURIComponent(id)}?${queryString({ ...query })}`, signal),
+  timeline: (projectId: string, signal?: AbortSignal) =>
+    getJson<ProjectTimeline>(`/api/projects/${encodeURIComponent(projectId)}/timeline`, signal),
+  eventKinds: () => getJson<EventKind[]>('/api/event-kinds'),
+  /** Add an event, put one right or take it back; both stay on record. */
+  enterEvent: (sessionId: string, event: EventByHand) =>
+    postJson<TimelineEntry>(`/api/sessions/${encodeURIComponent(sessionId)}/events`, event),
   /** Server-sent events; `changed` comes whenever the catalogue changed. */
   changes: () => new EventSource('/api/changes'),
 }
@@ -87,6 +101,12 @@ async function getJson<T>(url: string, signal?: AbortSignal): Promise<T> {
   return (await response.json()) as T
 }
 
+async function postJson<T>(url: string, body: unknown): Promise<T> {
+  const headers = { Accept: 'application/json', 'Content-Type': 'application/json' }
+  const response = await request(url, { method: 'POST', headers, body: JSON.stringify(body) })
+  return (response.status === 204 ? null : await response.json()) as T
+}
+
 async function request(url: string, init: RequestInit): Promise<Response> {
   let response: Response
   try {
@@ -95,25 +115,27 @@ async function request(url: string, init: RequestInit): Promise<Response> {
     if (error instanceof DOMException && error.name === 'AbortError') throw error
     throw new ApiError(0, '')
   }
-  if (!response.ok) throw new ApiError(response.status, await errorText(response))
+  if (!response.ok) throw await errorOf(response)
   return response
 }
 
-async function errorText(response: Response): Promise<string> {
-  try {
-    return textOf((await response.json()) as unknown)
-  } catch {
-    return ''
-  }
+async function errorOf(response: Response): Promise<ApiError> {
+  const body = (await response.json().catch(() => null)) as unknown
+  return new ApiError(response.status, textOf(body), codeOf(body))
+}
+
+function codeOf(body: unknown): string {
+  const { code } = ((body as { detail?: unknown } | null)?.detail ?? {}) as { code?: unknown }
+  return typeof code === 'string' ? code : ''
 }
 
 /** What an error body says to people: `detail` as text, or a message with its hint. */
 export function textOf(body: unknown): string {
   if (typeof body === 'string') return body
   if (typeof body !== 'object' || body === null) return ''
-  const { detail, message_zh, hint } = body as Record<string, unknown>
+  const { detail, message_zh, message, hint } = body as Record<string, unknown>
   if (detail !== undefined) return textOf(detail)
-  return [message_zh, hint].filter((part): part is string => typeof part === 'string' && part !== '').join(' ')
+  return [message_zh ?? message, hint].filter((part): part is string => typeof part === 'string' && part !== '').join(' ')
 }
 
 function queryString(values: Record<string, string | number | undefined>): string {

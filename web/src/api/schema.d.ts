@@ -348,6 +348,168 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/clips/{clip_id}/originals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Index
+         * @description What files a clip's originals are, and what lies between them.
+         */
+        get: operations["index_api_clips__clip_id__originals_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/clips/{clip_id}/originals/{number}.mp4": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * File
+         * @description One of them, whole or by byte range.
+         */
+        get: operations["file_api_clips__clip_id__originals__number__mp4_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/event-kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Kinds
+         * @description The kinds of events that do something or have a name.
+         */
+        get: operations["kinds_api_event_kinds_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Timeline
+         * @description A project's sessions, pauses, nights, seats, sections, tags, gaps and bookings.
+         */
+        get: operations["timeline_api_projects__project_id__timeline_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{session_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Enter
+         * @description Enter an event by hand, or put one right; what was there before stays on record.
+         */
+        post: operations["enter_api_sessions__session_id__events_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/trading/projects/{project_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Project
+         * @description Take in a project with its sections, venues, bookings and planned sessions; or update it.
+         */
+        put: operations["project_api_trading_projects__project_id__put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/trading/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Events
+         * @description Take in events, in any order and as late as they come; each on its own.
+         *
+         *     409 if any was refused: the others are recorded all the same, and the answer says which is which.
+         */
+        post: operations["events_api_trading_events_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/trading/sessions/{session_id}/seats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Seats
+         * @description Say anew who sits where: an expert was replaced, or a mistake is put right.
+         */
+        put: operations["seats_api_trading_sessions__session_id__seats_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -386,6 +548,42 @@ export interface components {
          * @enum {string}
          */
         Backfill: "none" | "whole" | "part" | "nothing";
+        /**
+         * BookingReport
+         * @description 预约. One that was moved or released is reported again with that status, under the same id.
+         */
+        BookingReport: {
+            /** Id */
+            id: string;
+            /**
+             * Room
+             * @description Room of cameras.yaml
+             */
+            room: string;
+            /**
+             * Start
+             * Format: date-time
+             */
+            start: string;
+            /**
+             * End
+             * Format: date-time
+             */
+            end: string;
+            /** @default confirmed */
+            status: components["schemas"]["BookingStatus"];
+            /**
+             * Title
+             * @default
+             */
+            title: string;
+        };
+        /**
+         * BookingStatus
+         * @description Whether a booking stands.
+         * @enum {string}
+         */
+        BookingStatus: "confirmed" | "moved" | "released";
         /**
          * CheckResultPublic
          * @description One aspect of one source, or of the recorder's disk.
@@ -510,11 +708,74 @@ export interface components {
          */
         DiskState: "ok" | "full" | "lost" | "unknown";
         /**
+         * Effect
+         * @description What a kind of event does to a timeline; which kind does what is data (``kernel.events``).
+         * @enum {string}
+         */
+        Effect: "session_start" | "session_end" | "session_cancelled" | "pause" | "resume" | "night_start" | "night_end" | "seats_entered" | "seats_cleared" | "section" | "fault_start" | "fault_end" | "mark";
+        /**
          * EndReason
          * @description Why a segment or a run ended.
          * @enum {string}
          */
         EndReason: "length" | "stopped" | "source_lost" | "discontinuity" | "format_change" | "disk_full" | "crash";
+        /**
+         * EventByHand
+         * @description An event, or the correction of one, entered by a person with a reason.
+         */
+        EventByHand: {
+            /** At Us */
+            at_us: number;
+            /** Type */
+            type: string;
+            /** Reason */
+            reason: string;
+            /** Principal */
+            principal: string;
+            /** Replaces */
+            replaces?: string | null;
+            /**
+             * Withdrawn
+             * @default false
+             */
+            withdrawn: boolean;
+            /** Details */
+            details?: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+        };
+        /**
+         * EventKindPublic
+         * @description A kind of event that the timeline knows.
+         */
+        EventKindPublic: {
+            /** Type */
+            type: string;
+            effect: components["schemas"]["Effect"];
+            /** Zh */
+            zh: string;
+            /** En */
+            en: string;
+        };
+        /**
+         * EventOutcome
+         * @description What became of one reported event.
+         */
+        EventOutcome: {
+            /** Id */
+            id: string;
+            outcome: components["schemas"]["Outcome"];
+            /**
+             * Message
+             * @default
+             */
+            message: string;
+            /**
+             * Hint
+             * @default
+             */
+            hint: string;
+        };
         /**
          * EventPublic
          * @description A timeline event.
@@ -526,6 +787,61 @@ export interface components {
             type: string;
             /** Reason */
             reason: string;
+        };
+        /**
+         * EventReport
+         * @description Something that happened in a session. Sent again with the same id, it changes nothing.
+         */
+        EventReport: {
+            /**
+             * Id
+             * @description Given by whoever reports; a correction has one of its own
+             */
+            id: string;
+            /** Session */
+            session: string;
+            /**
+             * At
+             * Format: date-time
+             * @description When it happened, by the reporter's clock
+             */
+            at: string;
+            /**
+             * Type
+             * @description eval.start, eval.pause, ...; a type that is not known is kept as a mark
+             */
+            type: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /**
+             * Details
+             * @description section, seat, ...
+             */
+            details?: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Replaces
+             * @description Event that this one puts right; both stay
+             */
+            replaces?: string | null;
+            /**
+             * Withdrawn
+             * @description Only takes back what it replaces
+             * @default false
+             */
+            withdrawn: boolean;
+        };
+        /**
+         * EventsTaken
+         * @description What became of each event, in the order in which they were sent.
+         */
+        EventsTaken: {
+            /** Events */
+            events: components["schemas"]["EventOutcome"][];
         };
         /**
          * FragmentPublic
@@ -546,7 +862,7 @@ export interface components {
          * @description Why expected time was not recorded (invariant 5).
          * @enum {string}
          */
-        GapCause: "camera_lost" | "network" | "garbage" | "refused" | "discontinuity" | "disk_full" | "disk_lost" | "stopped" | "crash" | "removed" | "not_recording";
+        GapCause: "camera_lost" | "network" | "garbage" | "refused" | "discontinuity" | "disk_full" | "disk_lost" | "stopped" | "crash" | "removed" | "not_recording" | "pending";
         /**
          * GapPublic
          * @description Expected time that nobody recorded; without an end while it lasts.
@@ -593,6 +909,7 @@ export interface components {
             /** Parent Code */
             parent_code: string | null;
         };
+        JsonValue: unknown;
         /**
          * MissingPublic
          * @description A source that should be recorded now and is not.
@@ -609,6 +926,113 @@ export interface components {
             since_us: number | null;
         };
         /**
+         * OriginalChapterPublic
+         * @description An event or a tag.
+         */
+        OriginalChapterPublic: {
+            /** At Us */
+            at_us: number;
+            /** Title */
+            title: string;
+        };
+        /**
+         * OriginalFilePublic
+         * @description One file: an unbroken stretch of one format. Its presentation is from ``start_us`` to ``end_us``.
+         */
+        OriginalFilePublic: {
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number;
+            /** Start */
+            start: string;
+            /** End */
+            end: string;
+            /** Number */
+            number: number;
+            /** Name */
+            name: string;
+            /** Url */
+            url: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Sha256 */
+            sha256: string | null;
+            /** Chapters */
+            chapters: components["schemas"]["OriginalChapterPublic"][];
+            /** Media Offset */
+            media_offset: number;
+            /** Media */
+            media: components["schemas"]["OriginalMediaPublic"][];
+        };
+        /**
+         * OriginalGapPublic
+         * @description Time of which there was no footage when it happened.
+         */
+        OriginalGapPublic: {
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number;
+            /** Start */
+            start: string;
+            /** End */
+            end: string;
+            cause: components["schemas"]["GapCause"];
+            /** Detail */
+            detail: string;
+        };
+        /**
+         * OriginalMediaPublic
+         * @description Bytes of a segment, as they are in the file.
+         */
+        OriginalMediaPublic: {
+            /** Segment */
+            segment: string;
+            /** Sha256 */
+            sha256: string;
+            /** Start */
+            start: number;
+            /** End */
+            end: number;
+        };
+        /**
+         * OriginalsPublic
+         * @description The originals of a clip, and the gaps between them.
+         */
+        OriginalsPublic: {
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number;
+            /** Start */
+            start: string;
+            /** End */
+            end: string;
+            /** Format */
+            format: string;
+            /** Clip */
+            clip: string;
+            /** Session */
+            session: string;
+            /** Source */
+            source: string;
+            /** Part */
+            part: number;
+            /** Files */
+            files: components["schemas"]["OriginalFilePublic"][];
+            /** Gaps */
+            gaps: components["schemas"]["OriginalGapPublic"][];
+            /** Backfilled */
+            backfilled: components["schemas"]["OriginalGapPublic"][];
+        };
+        /**
+         * Outcome
+         * @description What became of a reported event.
+         * @enum {string}
+         */
+        Outcome: "recorded" | "known" | "refused";
+        /**
          * OverrideRequest
          * @description Who lets the session begin although the check-up failed, and why.
          */
@@ -623,7 +1047,7 @@ export interface components {
          * @description 环节 of a project.
          * @enum {string}
          */
-        Phase: "opening" | "extraction" | "evaluation";
+        Phase: "opening" | "extraction" | "evaluation" | "re_evaluation" | "negotiation" | "clarification" | "auction" | "supervision" | "hall";
         /**
          * ProgressPublic
          * @description How far the archiving of a session has come.
@@ -680,6 +1104,18 @@ export interface components {
             sources: components["schemas"]["SourcePublic"][];
         };
         /**
+         * ProjectNamePublic
+         * @description A project by name.
+         */
+        ProjectNamePublic: {
+            /** Id */
+            id: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Name En */
+            name_en: string;
+        };
+        /**
          * ProjectPage
          * @description One page of a list of projects.
          */
@@ -725,6 +1161,125 @@ export interface components {
             state: components["schemas"]["SessionState"];
         };
         /**
+         * ProjectReport
+         * @description 项目 with sections, venues, bookings and planned sessions. Reported again, it is brought up to date.
+         */
+        ProjectReport: {
+            /** Id */
+            id: string;
+            /**
+             * Project Code
+             * @description Opaque
+             */
+            project_code: string;
+            /**
+             * Tender Project Code
+             * @default
+             */
+            tender_project_code: string;
+            /** Name Zh */
+            name_zh: string;
+            /**
+             * Name En
+             * @default
+             */
+            name_en: string;
+            /**
+             * Region
+             * @description Division of the project, GB/T 2260
+             */
+            region: string;
+            /**
+             * Trade Place
+             * @description Division where it is traded, GB/T 2260
+             */
+            trade_place: string;
+            /**
+             * Industry
+             * @description Code of the industry table
+             */
+            industry: string;
+            /**
+             * Method
+             * @default
+             */
+            method: string;
+            /**
+             * Evaluation Mode
+             * @default
+             */
+            evaluation_mode: string;
+            /**
+             * Committee Size
+             * @default 0
+             */
+            committee_size: number;
+            /**
+             * Agency
+             * @default
+             */
+            agency: string;
+            /**
+             * Supervising Account
+             * @default
+             */
+            supervising_account: string;
+            /**
+             * Outcome
+             * @description Empty while it is open
+             * @default
+             */
+            outcome: string;
+            /** Result Published At */
+            result_published_at?: string | null;
+            /**
+             * Retention Class
+             * @default
+             */
+            retention_class: string;
+            /**
+             * Sections
+             * @default []
+             */
+            sections: components["schemas"]["SectionReport"][];
+            /**
+             * Venues
+             * @default []
+             */
+            venues: components["schemas"]["VenueReport"][];
+            /**
+             * Bookings
+             * @default []
+             */
+            bookings: components["schemas"]["BookingReport"][];
+            /**
+             * Sessions
+             * @default []
+             */
+            sessions: components["schemas"]["SessionReport"][];
+        };
+        /**
+         * ProjectTimeline
+         * @description Everything on a project's timeline. Times are wall time, UTC microseconds.
+         */
+        ProjectTimeline: {
+            project: components["schemas"]["ProjectNamePublic"];
+            /** Now Us */
+            now_us: number;
+            /** Sections */
+            sections: components["schemas"]["SectionPublic"][];
+            /** Bookings */
+            bookings: components["schemas"]["TimelineBookingPublic"][];
+            /** Sessions */
+            sessions: components["schemas"]["TimelineSessionPublic"][];
+            /** Tags */
+            tags: components["schemas"]["TagPublic"][];
+            /** Halls */
+            halls: components["schemas"]["ProjectNamePublic"][];
+            /** Shown */
+            shown: components["schemas"]["ProjectNamePublic"][];
+        };
+        /**
          * ReadinessPublic
          * @description Whether everything that should be recorded now is being recorded.
          */
@@ -739,6 +1294,30 @@ export interface components {
             wanted: number;
             /** Missing */
             missing: components["schemas"]["MissingPublic"][];
+        };
+        /**
+         * Refusal
+         * @description Why an event that was entered by hand was not taken; pages have words of their own for each.
+         * @enum {string}
+         */
+        Refusal: "in_future" | "event_replaced" | "ends_before_start" | "other";
+        /**
+         * RefusalDetail
+         * @description A refusal, with what the catalogue says of it.
+         */
+        RefusalDetail: {
+            code: components["schemas"]["Refusal"];
+            /** Message */
+            message: string;
+            /** Hint */
+            hint: string;
+        };
+        /**
+         * RefusalPublic
+         * @description The answer to an event that was not taken.
+         */
+        RefusalPublic: {
+            detail: components["schemas"]["RefusalDetail"];
         };
         /**
          * RegionPublic
@@ -801,6 +1380,120 @@ export interface components {
             origin: components["schemas"]["RunOrigin"];
         };
         /**
+         * SeatReport
+         * @description Who sits where: a member by ordinal and opaque key.
+         */
+        SeatReport: {
+            /**
+             * Seat
+             * @description Seat of cameras.yaml
+             */
+            seat: string;
+            /**
+             * Member
+             * @description O1, E2, ...
+             */
+            member: string;
+            /**
+             * Expert Key
+             * @description Made by the trading system with its own secret, the same in all projects
+             * @default
+             */
+            expert_key: string;
+            /**
+             * Since
+             * @description Empty: from the session's start
+             */
+            since?: string | null;
+            /**
+             * Until
+             * @description Empty: to the session's end
+             */
+            until?: string | null;
+        };
+        /**
+         * SeatSpanPublic
+         * @description Who sat on a seat and when: a member by ordinal.
+         */
+        SeatSpanPublic: {
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number;
+            /** Seat Id */
+            seat_id: string;
+            /** Seat Ordinal */
+            seat_ordinal: number | null;
+            /** Member */
+            member: string;
+        };
+        /**
+         * Seating
+         * @description Who sits where in a session from now on, as a whole; what was said before stays on record.
+         */
+        Seating: {
+            /** Seats */
+            seats: components["schemas"]["SeatReport"][];
+            /**
+             * Reason
+             * @description Why it is said anew
+             */
+            reason: string;
+        };
+        /**
+         * SectionPublic
+         * @description 标段.
+         */
+        SectionPublic: {
+            /** Number */
+            number: number;
+            /** Section Code */
+            section_code: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Unified Deal Code */
+            unified_deal_code: string;
+        };
+        /**
+         * SectionReport
+         * @description 标段(包).
+         */
+        SectionReport: {
+            /**
+             * Number
+             * @description From 1
+             */
+            number: number;
+            /**
+             * Section Code
+             * @description Code of the section, opaque
+             */
+            section_code: string;
+            /**
+             * Name Zh
+             * @default
+             */
+            name_zh: string;
+            /**
+             * Unified Deal Code
+             * @description 统一交易标识码, opaque
+             * @default
+             */
+            unified_deal_code: string;
+        };
+        /**
+         * SectionSpanPublic
+         * @description When a section was dealt with.
+         */
+        SectionSpanPublic: {
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number;
+            /** Number */
+            number: number;
+        };
+        /**
          * SegmentPublic
          * @description A file of the ring.
          */
@@ -857,11 +1550,44 @@ export interface components {
             progress: components["schemas"]["ProgressPublic"] | null;
         };
         /**
+         * SessionReport
+         * @description 场次: one phase of the project in one room, as planned; events say when it takes place.
+         */
+        SessionReport: {
+            /** Id */
+            id: string;
+            phase: components["schemas"]["Phase"];
+            /**
+             * Room
+             * @description Room of cameras.yaml
+             */
+            room: string;
+            /** @default main */
+            venue_role: components["schemas"]["VenueRole"];
+            /**
+             * Sections
+             * @description Numbers of sections; empty: all
+             * @default []
+             */
+            sections: number[];
+            /**
+             * Extra Rooms
+             * @description Recorded with it: a corridor
+             * @default []
+             */
+            extra_rooms: string[];
+            /**
+             * Seats
+             * @default []
+             */
+            seats: components["schemas"]["SeatReport"][];
+        };
+        /**
          * SessionState
          * @description States of a session; ``SESSION_TRANSITIONS`` says which may follow which.
          * @enum {string}
          */
-        SessionState: "planned" | "running" | "ended" | "cut" | "archived";
+        SessionState: "planned" | "running" | "ended" | "cut" | "archived" | "cancelled";
         /**
          * Shortfall
          * @description Why a source counts as not being recorded.
@@ -1001,6 +1727,16 @@ export interface components {
             sources: components["schemas"]["SourceStatusPublic"][];
         };
         /**
+         * SpanPublic
+         * @description A stretch of wall time.
+         */
+        SpanPublic: {
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number;
+        };
+        /**
          * StretchPublic
          * @description Time that was recorded without a hole, by the way in which it came.
          */
@@ -1010,6 +1746,155 @@ export interface components {
             /** End Us */
             end_us: number;
             origin: components["schemas"]["RunOrigin"];
+        };
+        /**
+         * TagPublic
+         * @description A moment that somebody marked.
+         */
+        TagPublic: {
+            /** Id */
+            id: string;
+            /** At Us */
+            at_us: number;
+            /** Kind */
+            kind: string;
+            /** Severity */
+            severity: string;
+            /** Text */
+            text: string;
+            /** Principal */
+            principal: string;
+            /** Session Id */
+            session_id: string | null;
+            /** Source Id */
+            source_id: string | null;
+        };
+        /**
+         * TimelineBookingPublic
+         * @description A booking of the project; one that was moved or released stays visible.
+         */
+        TimelineBookingPublic: {
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number;
+            /** Id */
+            id: string;
+            /** Room Id */
+            room_id: string;
+            /** Room Name Zh */
+            room_name_zh: string;
+            /** Room Name En */
+            room_name_en: string;
+            status: components["schemas"]["BookingStatus"];
+        };
+        /**
+         * TimelineClipPublic
+         * @description What one source is expected to have recorded of one session part.
+         */
+        TimelineClipPublic: {
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number;
+            /** Id */
+            id: string;
+            /** Source Id */
+            source_id: string;
+            /** Label Zh */
+            label_zh: string;
+            /** Label En */
+            label_en: string;
+            content_kind: components["schemas"]["ContentKind"];
+            /** Seat Id */
+            seat_id: string | null;
+            /** Part */
+            part: number;
+            /** Revision */
+            revision: number;
+            /** Gaps */
+            gaps: components["schemas"]["TimelineGapPublic"][];
+        };
+        /**
+         * TimelineEventPublic
+         * @description An event, in force or put right since.
+         */
+        TimelineEventPublic: {
+            /** Id */
+            id: string;
+            /** At Us */
+            at_us: number;
+            /** Type */
+            type: string;
+            effect: components["schemas"]["Effect"];
+            /** Reason */
+            reason: string;
+            /** Principal */
+            principal: string;
+            /** Recorded Us */
+            recorded_us: number;
+            /** Details */
+            details: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /** Replaces */
+            replaces: string | null;
+            /** Replaced By */
+            replaced_by: string | null;
+            /** Withdrawn */
+            withdrawn: boolean;
+        };
+        /**
+         * TimelineGapPublic
+         * @description Expected time of a source that is missing from its clip.
+         */
+        TimelineGapPublic: {
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number;
+            cause: components["schemas"]["GapCause"];
+            /** Detail */
+            detail: string;
+            /** Backfilled */
+            backfilled: boolean;
+        };
+        /**
+         * TimelineSessionPublic
+         * @description A session on the timeline of its project.
+         */
+        TimelineSessionPublic: {
+            /** Id */
+            id: string;
+            phase: components["schemas"]["Phase"];
+            state: components["schemas"]["SessionState"];
+            /** Room Id */
+            room_id: string;
+            /** Room Name Zh */
+            room_name_zh: string;
+            /** Room Name En */
+            room_name_en: string;
+            /** Site Name Zh */
+            site_name_zh: string;
+            /** Site Name En */
+            site_name_en: string;
+            venue_role: components["schemas"]["VenueRole"];
+            /** Start Us */
+            start_us: number | null;
+            /** End Us */
+            end_us: number | null;
+            /** Pauses */
+            pauses: components["schemas"]["SpanPublic"][];
+            /** Nights */
+            nights: components["schemas"]["SpanPublic"][];
+            /** Sections */
+            sections: components["schemas"]["SectionSpanPublic"][];
+            /** Seats */
+            seats: components["schemas"]["SeatSpanPublic"][];
+            /** Events */
+            events: components["schemas"]["TimelineEventPublic"][];
+            /** Clips */
+            clips: components["schemas"]["TimelineClipPublic"][];
         };
         /** ValidationError */
         ValidationError: {
@@ -1024,6 +1909,24 @@ export interface components {
             /** Context */
             ctx?: Record<string, never>;
         };
+        /**
+         * VenueReport
+         * @description 主场, 副场.
+         */
+        VenueReport: {
+            /**
+             * Site
+             * @description Site of cameras.yaml
+             */
+            site: string;
+            role: components["schemas"]["VenueRole"];
+        };
+        /**
+         * VenueRole
+         * @description What a site is to a project.
+         * @enum {string}
+         */
+        VenueRole: "main" | "secondary" | "external";
         /**
          * Verdict
          * @description What was found of one aspect.
@@ -1562,6 +2465,273 @@ export interface operations {
         responses: {
             /** @description Successful Response */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    index_api_clips__clip_id__originals_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                clip_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OriginalsPublic"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    file_api_clips__clip_id__originals__number__mp4_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                range?: string | null;
+                "if-range"?: string | null;
+            };
+            path: {
+                clip_id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    kinds_api_event_kinds_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventKindPublic"][];
+                };
+            };
+        };
+    };
+    timeline_api_projects__project_id__timeline_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectTimeline"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    enter_api_sessions__session_id__events_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EventByHand"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TimelineEventPublic"];
+                };
+            };
+            /** @description It was not taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalPublic"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    project_api_trading_projects__project_id__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProjectReport"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    events_api_trading_events_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EventReport"][];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventsTaken"];
+                };
+            };
+            /** @description Some were refused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventsTaken"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    seats_api_trading_sessions__session_id__seats_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Seating"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
                 headers: {
                     [name: string]: unknown;
                 };
