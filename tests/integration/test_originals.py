@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from kernel.clock import SECOND_US
+from kernel.isobmff.sample_table import read_sample_tables
 from kernel.model.footage import Segment
 from kernel.timerange import TimeRange
 from segmenter.original_files import write
+from segmenter.original_tracks import lay_out
 from segmenter.originals import Mark, Original, original, pieces
 from tests.support.catalogue import open_catalogue
 from tests.support.originals import (
@@ -40,6 +42,7 @@ KINDS = {
     "h265-open-aac": ("libx265", "aac", "a.mp4", H265),
     "h265-opus": ("libx265", "libopus", "a.mkv", H265),
 }
+KEY_FRAMES_US = [START_US + second * SECOND_US for second in (0, 2, 4, 6)]
 CUTS = [(1.31, 5.2), (0, 8), (2, 4), (3.99, 4.3), (6.52, 7.999)]
 
 
@@ -91,6 +94,34 @@ def test_first_and_last_picture_are_those_of_the_cut_to_the_frame(
     assert [one.strip_ms for one in seen] == [moment // 1000 for moment in wanted]
     for one, moment in zip(seen, wanted, strict=True):
         assert abs(one.at_us - (moment - wall.start_us)) <= 12
+
+
+@pytest.mark.parametrize("kind", ["h264-open-g711", "h265-open-aac"])
+def test_pictures_that_lean_on_what_is_not_there_are_not_shown(
+    recorded: Callable[[str], Recorded], tmp_path: Path, kind: str
+) -> None:
+    """The cut begins with a segment, whose first key frame is led by pictures of the group before it."""
+    segment = recorded(kind).segments[1]
+    start_us = segment.wall.start_us
+    one = recorded(kind).original((start_us - START_US) / SECOND_US, 6)
+    write(one, tmp_path)
+    seen = shown(tmp_path / one.name)
+    key_us = next(moment for moment in KEY_FRAMES_US if moment > start_us)
+    assert seen[0].strip_ms == key_us // 1000
+    assert abs(seen[0].at_us - (key_us - start_us)) <= 1
+    assert len(seen) == (START_US + 6 * SECOND_US - key_us) // FRAME_US
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_picture_is_shown_before_it_is_decoded(recorded: Callable[[str], Recorded], kind: str) -> None:
+    """Segments say so of pictures that were reordered; in a plain MP4, not every player understands it."""
+    source = recorded(kind)
+    tables = read_sample_tables([source.ring / one.path for one in source.segments])
+    layout = lay_out(tables, [0], TimeRange(start_us=START_US, end_us=START_US + 7 * SECOND_US))
+    assert layout is not None
+    for track in layout.tracks:
+        assert track.shifts.min() >= 0
+        assert track.durations.min() > 0
 
 
 @pytest.mark.parametrize("kind", [name for name, (_, sound, *_) in KINDS.items() if sound])

@@ -90,7 +90,7 @@ def test_footage_that_begins_within_a_segment_is_a_file_of_its_own(
 ) -> None:
     """Such as what was fetched to fill a gap: what its pictures lean on must not be shown."""
     ring, segments = footage
-    overlapping = make_segment(ring, Recipe(run_id="run-9", wall_start_us=START + SECOND_US))
+    overlapping = make_segment(ring, Recipe(run_id="run-9", wall_start_us=START + SECOND_US, sound=True))
     clip = clip_of([], seconds(0, 3))
     slices = (
         *clip_of([segments[0]], seconds(0, 2)).slices,
@@ -309,6 +309,19 @@ def test_times_follow_the_wall_clock_when_it_is_corrected_within_a_run(
         25 * 3600 + 180,
         26 * 3600 + 180,
     ]
+
+
+def test_sound_that_begins_later_than_the_pictures_of_its_fragment_stays_later(
+    footage: tuple[Path, list[Segment]], tmp_path: Path
+) -> None:
+    ring, segments = footage
+    data = bytearray((ring / segments[0].path).read_bytes())
+    first = data.index(b"tfdt", data.index(b"tfdt") + 4)  # of the sound in the first fragment
+    data[first + 8 : first + 16] = struct.pack(">Q", 80)
+    path = tmp_path / "later.mp4"
+    path.write_bytes(data)
+    found = columns(read_sample_tables([path]), 2, 8000, START)
+    assert [int(tick) for tick in found.pts[48:52]] == [7760, 7920, 8000, 8160]
 
 
 def test_chapters_are_the_marks_within_the_file_in_order(footage: tuple[Path, list[Segment]]) -> None:

@@ -163,7 +163,7 @@ export function ticksOf(axis: Axis, scale: Scale): PlacedTick[] {
     const seen = { startUs: Math.max(piece.startUs, scale.us(0)), endUs: Math.min(piece.endUs, scale.us(scale.width)) }
     const wide = scale.x(seen.endUs) - scale.x(seen.startUs)
     if (seen.endUs <= seen.startUs || wide < 8) continue
-    for (const tick of ticks(seen.startUs, seen.endUs, Math.max(1, Math.floor(wide / TICK_PX)))) {
+    for (const tick of ticks(seen.startUs, seen.endUs, Math.max(2, Math.floor(wide / TICK_PX)))) {
       const x = scale.x(tick.us)
       const before = found.at(-1)
       if (before && x - before.x < LABEL_PX) continue
@@ -176,8 +176,6 @@ export function ticksOf(axis: Axis, scale: Scale): PlacedTick[] {
 export interface DaySpan extends Span {
   /** `2026-03-05` */
   date: string
-  /** 0: Sunday */
-  weekday: number
 }
 
 const DAY_US = 86_400 * SECOND_US
@@ -194,7 +192,7 @@ export function daysOf(axis: Axis): DaySpan[] {
       const date = formatDate(us)
       const day = days.get(date)
       if (day) day.endUs = endUs
-      else days.set(date, { date, weekday: (number + 4) % 7, startUs: us, endUs })
+      else days.set(date, { date, startUs: us, endUs })
       us = next
     }
   }

@@ -92,3 +92,12 @@ export function foldLength(us: number): string {
   if (minutes < 48 * 60) return i18n.global.t('timeline.hours', { n: Math.round(minutes / 60) })
   return i18n.global.t('timeline.days', { n: Math.round(minutes / 1440) })
 }
+
+const DAY_US = 1440 * MINUTE_US
+const BEIJING_US = 480 * MINUTE_US
+
+/** The weekday of a moment in Beijing: 周四. */
+export function weekdayOf(us: number): string {
+  const day = Math.floor((us + BEIJING_US) / DAY_US) + 4 // 1 January 1970 was a Thursday
+  return i18n.global.t('timeline.weekdays').split(' ')[day % 7]!
+}
