@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Row, bindparam, or_
+from sqlalchemy import BigInteger, ColumnElement, Engine, Row, bindparam, or_
 from sqlalchemy import select as sqlalchemy_select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, func, select
@@ -34,6 +34,7 @@ from kernel.model.footage import (
     Run,
     RunOrigin,
     Segment,
+    SegmentSpan,
     SegmentState,
     SourceHealth,
     SourceState,
@@ -83,6 +84,12 @@ class Footage:
         with reading(self._engine) as session:
             row = session.get(RunRow, run_id)
             return None if row is None else run_of(row)
+
+    def unsealed_sources(self, before_us: int) -> set[str]:
+        """Sources with a run without an end that began before a moment: not all of it is sealed."""
+        query = select(RunRow.source_id).where(col(RunRow.ended_us).is_(None), RunRow.started_us < before_us)
+        with reading(self._engine) as session:
+            return set(session.exec(query).all())
 
     def unfinished_runs(self) -> list[Run]:
         """Runs without an end: after a start, those that a crash left behind."""
@@ -188,16 +195,25 @@ class Footage:
 
     def segments_of(self, source_id: str, wall: TimeRange) -> list[Segment]:
         """Segments of a source that touch a range and whose files are kept, oldest first."""
-        return self.segments_within({source_id: wall})[source_id]
-
-    def segments_within(self, walls: Mapping[str, TimeRange]) -> dict[str, list[Segment]]:
-        """The same of many sources, each with its own range: one picture of them all."""
-        kept = col(SegmentRow.state) == SegmentState.SEALED
         with reading(self._engine) as session:
-            return {
-                source: [segment_of(row) for row in touching(session, source, wall, kept)]
-                for source, wall in walls.items()
-            }
+            return [segment_of(row) for row in touching(session, {source_id: wall}, _kept())[source_id]]
+
+    def spans_within(self, walls: Mapping[str, TimeRange]) -> dict[str, list[SegmentSpan]]:
+        """The same of many sources, each with its own range: what cutting needs of it."""
+        with reading(self._engine) as session:
+            found = touching(session, walls, _kept(), _SPAN)
+        return {
+            source: [
+                SegmentSpan(
+                    id=row.id,
+                    sequence=row.sequence,
+                    wall=TimeRange(start_us=row.wall_start_us, end_us=row.wall_end_us),
+                    clock_basis=ClockBasis(row.clock_basis),
+                )
+                for row in rows
+            ]
+            for source, rows in found.items()
+        }
 
     def recorded_until(self, source_id: str) -> int | None:
         """Wall time at which a source's newest segment ends, removed or not; None before the first."""
@@ -333,24 +349,42 @@ class Footage:
             }
 
 
+_SPAN = ("id", "source_id", "sequence", "wall_start_us", "wall_end_us", "clock_basis")
+
+
+def _kept() -> ColumnElement[bool]:
+    # Behind a function, so that SQLite does not take the index by state: it knows all sources' segments.
+    return func.coalesce(SegmentRow.state, "") == SegmentState.SEALED
+
+
 def touching(
-    session: Session, source_id: str, wall: TimeRange, narrowed: ColumnElement[bool]
-) -> Sequence[Row[Any]]:
-    """Rows of a source's segments that touch a range, oldest first; a ring of millions is not scanned.
+    session: Session,
+    walls: Mapping[str, TimeRange],
+    narrowed: ColumnElement[bool],
+    names: Sequence[str] = tuple(SegmentRow.model_fields),
+) -> dict[str, list[Row[Any]]]:
+    """Rows of sources' segments that touch a range each, oldest first; a ring of millions is not scanned.
 
     Columns only, without objects that can be changed: a day's session has thousands.
     """
     start, end = col(SegmentRow.wall_start_us), col(SegmentRow.wall_end_us)
-    overlapping = (
-        sqlalchemy_select(METADATA.tables["segment"])
-        .where(col(SegmentRow.source_id) == bindparam("source"), narrowed)
-        .where(start < bindparam("end"), end > bindparam("start"))
+    columns = METADATA.tables["segment"].c
+    rows = sqlalchemy_select(*(columns[name] for name in names)).where(narrowed).order_by(start)
+    early: ColumnElement[int] = bindparam("start", type_=BigInteger) - LONG_SEGMENT_US
+    usual = rows.where(
+        col(SegmentRow.source_id) == bindparam("source"),
+        start.between(early, bindparam("end") - 1),
+        end > bindparam("start"),
     )
-    usual = overlapping.where(start >= bindparam("early")).order_by(start)
-    long = overlapping.where(start < bindparam("early"), IS_LONG).order_by(start)
-    bound = {**_bound(source_id, wall), "early": wall.start_us - LONG_SEGMENT_US}
     connection = session.connection()
-    return [*connection.execute(long, bound).all(), *connection.execute(usual, bound).all()]
+    found: dict[str, list[Row[Any]]] = {source: [] for source in walls}
+    for row in connection.execute(rows.where(col(SegmentRow.source_id).in_(list(walls)), IS_LONG)):
+        wall = walls[row.source_id]
+        if row.wall_end_us > wall.start_us > row.wall_start_us + LONG_SEGMENT_US:
+            found[row.source_id].append(row)
+    for source, wall in walls.items():
+        found[source] += connection.execute(usual, _bound(source, wall))
+    return found
 
 
 def _bound(source_id: str, wall: TimeRange) -> dict[str, Any]:
@@ -443,10 +477,21 @@ def _segment_row(segment: Segment, chain_number: int) -> SegmentRow:
 
 
 def segment_of(row: SegmentRow | Row[Any]) -> Segment:
-    """A row as a value."""
+    """A row as a value; written out, for a cut makes thousands."""
     return Segment(
-        **{name: getattr(row, name) for name in _SAME_NAMED},
+        id=row.id,
+        run_id=row.run_id,
+        source_id=row.source_id,
+        sequence=row.sequence,
         wall=TimeRange(start_us=row.wall_start_us, end_us=row.wall_end_us),
+        media_start=row.media_start,
+        media_duration=row.media_duration,
+        timescale=row.timescale,
         clock_basis=ClockBasis(row.clock_basis),
+        clock_offset_us=row.clock_offset_us,
+        path=row.path,
+        size_bytes=row.size_bytes,
+        sha256=row.sha256,
+        chain=row.chain,
         end_reason=EndReason(row.end_reason),
     )

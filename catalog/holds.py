@@ -44,7 +44,7 @@ class Holds:
             # First the hold, then the look: with the statement in ``catalog.removal`` one of the two sees the
             # other, whichever comes first.
             session.flush()
-            return gone(session, hold.source_id, hold.wall)
+            return gone(session, {hold.source_id: hold.wall})[hold.source_id]
 
     def release(self, hold_id: str, *, at_us: int, principal: str, reason: str) -> None:
         """Let go of a hold; that it was, and who released it and why, stays.

@@ -124,7 +124,7 @@ class Removal:
     def tombstones_within(self, walls: Mapping[str, TimeRange]) -> dict[str, list[Tombstone]]:
         """The same of many sources, each with its own range."""
         with reading(self._engine) as session:
-            return {source: gone(session, source, wall) for source, wall in walls.items()}
+            return gone(session, walls)
 
     def open_sessions(self) -> list[str]:
         """Sessions that began and are not archived, the oldest first."""
@@ -144,18 +144,21 @@ def _leaving(session: Session, *narrowed: ColumnElement[bool]) -> list[Leaving]:
     return [Leaving(id=one, path=path) for one, path in session.exec(query).all()]
 
 
-def gone(session: Session, source_id: str, wall: TimeRange) -> list[Tombstone]:
-    """Tombstones of a source that touch a range, those that are being made included."""
+def gone(session: Session, walls: Mapping[str, TimeRange]) -> dict[str, list[Tombstone]]:
+    """Tombstones of sources that touch a range each, those that are being made included."""
     not_kept = col(SegmentRow.state) != SegmentState.SEALED
-    return [
-        Tombstone(
-            segment=segment_of(row),
-            removed_us=row.removed_us or 0,
-            reason=row.removal_reason,
-            principal=row.removed_by,
-        )
-        for row in touching(session, source_id, wall, not_kept)
-    ]
+    return {
+        source: [
+            Tombstone(
+                segment=segment_of(row),
+                removed_us=row.removed_us or 0,
+                reason=row.removal_reason,
+                principal=row.removed_by,
+            )
+            for row in rows
+        ]
+        for source, rows in touching(session, walls, not_kept).items()
+    }
 
 
 def unneeded(rules: CutRules) -> ColumnElement[bool]:

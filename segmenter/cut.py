@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 
 from kernel.clock import iso_utc
 from kernel.model.cut import Clip, ClipGap, CutList, SegmentSlice
-from kernel.model.footage import Backfill, ClockBasis, Gap, GapCause, Segment, Tombstone
+from kernel.model.footage import Backfill, ClockBasis, Gap, GapCause, Segment, SegmentSpan, Tombstone
 from kernel.model.timeline import ExpectedPart, SessionTimeline
 from kernel.timerange import TimeRange, merge, subtract
 
 _EVER_US = 1 << 62  # the end of a gap that lasts
+Span = Segment | SegmentSpan
 _FETCHED = (Backfill.WHOLE, Backfill.PART)
 
 
 def cut(
-    timeline: SessionTimeline, segments: Mapping[str, Sequence[Segment]], gaps: Mapping[str, Sequence[Gap]]
+    timeline: SessionTimeline, segments: Mapping[str, Sequence[Span]], gaps: Mapping[str, Sequence[Gap]]
 ) -> CutList:
     """The clips of a session.
 
@@ -34,9 +36,7 @@ def cut(
     return CutList(session_id=timeline.session_id, clips=tuple(clips))
 
 
-def removed_gaps(
-    tombstones: Sequence[Tombstone], segments: Sequence[Segment], gaps: Sequence[Gap]
-) -> list[Gap]:
+def removed_gaps(tombstones: Sequence[Tombstone], segments: Sequence[Span], gaps: Sequence[Gap]) -> list[Gap]:
     """Time of a source that was recorded and then removed by rule, before this session was known.
 
     Where other segments cover it, or a gap was declared, it is as they say.
@@ -45,6 +45,7 @@ def removed_gaps(
     known += [
         TimeRange(start_us=gap.start_us, end_us=max(gap.start_us, gap.end_us or _EVER_US)) for gap in gaps
     ]
+    known = merge(known)
     found: list[Gap] = []
     for one in tombstones:
         said = f"Recorded, and removed at {iso_utc(one.removed_us)} by {one.principal}: {one.reason}"
@@ -59,11 +60,11 @@ def removed_gaps(
                     detail=said,
                 )
             )
-        known.append(one.segment.wall)
+        known = merge([*known, one.segment.wall])
     return found
 
 
-def _clip(session_id: str, part: ExpectedPart, segments: Sequence[Segment], gaps: Sequence[Gap]) -> Clip:
+def _clip(session_id: str, part: ExpectedPart, segments: Sequence[Span], gaps: Sequence[Gap]) -> Clip:
     slices = _slices(part.wall, segments, gaps)
     missing = subtract(part.wall, (used.wall for used in slices))
     return Clip(
@@ -78,7 +79,7 @@ def _clip(session_id: str, part: ExpectedPart, segments: Sequence[Segment], gaps
     )
 
 
-def _slices(wall: TimeRange, segments: Sequence[Segment], gaps: Sequence[Gap]) -> list[SegmentSlice]:
+def _slices(wall: TimeRange, segments: Sequence[Span], gaps: Sequence[Gap]) -> list[SegmentSlice]:
     """What the segments cover; a declared gap beats the segment that spans it.
 
     What was recorded live comes first. What was fetched from the device's memory afterwards fills what is
@@ -92,7 +93,7 @@ def _slices(wall: TimeRange, segments: Sequence[Segment], gaps: Sequence[Gap]) -
     return sorted([*live, *fetched], key=lambda used: used.wall)
 
 
-def _fetched(segment: Segment) -> bool:
+def _fetched(segment: Span) -> bool:
     """From the device's own memory, or a file that was taken in."""
     return segment.clock_basis in (ClockBasis.REPLAY, ClockBasis.DECLARED)
 
@@ -105,24 +106,29 @@ def _closed(gaps: Sequence[Gap]) -> list[TimeRange]:
     ]
 
 
-def _covered(
-    wall: TimeRange, segments: Sequence[Segment], elsewhere: Sequence[TimeRange]
-) -> list[SegmentSlice]:
-    """What these segments cover of what is left, earlier ones first."""
-    taken = list(elsewhere)
+def _covered(wall: TimeRange, segments: Sequence[Span], elsewhere: Sequence[TimeRange]) -> list[SegmentSlice]:
+    """What these segments cover of what is left, earlier ones first.
+
+    Each is looked at once, beside the few ranges around it: a day's session has thousands.
+    """
+    taken = merge(elsewhere)
+    starts, ends = [one.start_us for one in taken], [one.end_us for one in taken]
     slices: list[SegmentSlice] = []
+    covered_us = wall.start_us  # all up to here is used, or taken: earlier segments begin earlier
     for segment in sorted(segments, key=lambda segment: (segment.wall, segment.sequence, segment.id)):
         inside = segment.wall.intersect(wall)
-        if inside is None:
+        if inside is None or inside.end_us <= covered_us:
             continue
-        for part in subtract(inside, taken):
-            slices.append(SegmentSlice(segment_id=segment.id, wall=part))
-            taken.append(part)
+        rest = TimeRange(start_us=max(inside.start_us, covered_us), end_us=inside.end_us)
+        covered_us = inside.end_us
+        near = taken[bisect_right(ends, rest.start_us) : bisect_left(starts, rest.end_us)]
+        parts = subtract(rest, near) if near else [rest]
+        slices += [SegmentSlice(segment_id=segment.id, wall=part) for part in parts]
     return slices
 
 
 def _backfilled(
-    slices: Sequence[SegmentSlice], segments: Sequence[Segment], gaps: Sequence[Gap]
+    slices: Sequence[SegmentSlice], segments: Sequence[Span], gaps: Sequence[Gap]
 ) -> list[ClipGap]:
     """The gaps, or parts of them, that are filled afterwards: no longer missing, and still told."""
     fetched = {one.id for one in segments if _fetched(one)}

@@ -136,9 +136,7 @@ def _ranges(choices: Sequence[_Choice], files: int) -> tuple[tuple[int, int], ..
 def _laid_out(choice: _Choice, track_id: int, moved: Integers, total: int) -> ProgressiveTrack:
     """Args: moved: for each file, how much further its bytes lie in the payload than in the file."""
     samples = choice.samples
-    numbers = np.arange(len(samples.dts))
-    # Decode times that stand still or go back, as a clock that is corrected may make them, are none.
-    dts = np.maximum.accumulate(samples.dts - numbers) + numbers
+    dts = _rising(samples.dts)
     late = samples.pts - dts
     # Decode times move back by so much: no picture is shown before it is decoded.
     earlier = max(0, -int(late.min()))
@@ -166,6 +164,15 @@ def _laid_out(choice: _Choice, track_id: int, moved: Integers, total: int) -> Pr
         media_time=choice.start - int(dts[0]) + earlier,
         shown=end - delay,
     )
+
+
+def _rising(times: Integers) -> Integers:
+    """Decode times as they are, but for those that stand still or go back where a clock was corrected."""
+    if len(times) < 2 or np.diff(times).min() > 0:
+        return times
+    numbers = np.arange(len(times))
+    forward: Integers = np.maximum.accumulate(times - numbers) + numbers
+    return forward
 
 
 def _to_movie(ticks: int, timescale: int) -> int:

@@ -11,7 +11,7 @@ from kernel.errors import JianzhengError
 from kernel.log import logger
 from kernel.model.archive import Progress
 from kernel.model.cut import CutList, CutRules
-from kernel.model.footage import Gap, GapCause, Segment
+from kernel.model.footage import Gap, GapCause, SegmentSpan
 from kernel.model.timeline import Session, SessionState, SessionTimeline, TimelineEvent
 from kernel.settings import CutSettings
 from kernel.timerange import TimeRange
@@ -144,18 +144,13 @@ class Segmenter:
 
     def _waiting(self, timeline: SessionTimeline) -> tuple[set[str], set[str]]:
         """Sources whose footage is still to come, and those that have a run without an end."""
-        needed = timeline.needed
-        unsealed = {
-            run.source_id
-            for run in self._catalogue.footage.unfinished_runs()
-            if run.started_us < needed.end_us
-        }
+        unsealed = self._catalogue.footage.unsealed_sources(timeline.needed.end_us)
         # Footage of the end itself: a clock that was set back may have left some that is dated later.
         ends = {
             part.source_id: TimeRange(start_us=part.wall.end_us - 1, end_us=part.wall.end_us)
             for part in timeline.expected  # the last part of each source
         }
-        there = self._catalogue.footage.segments_within(ends)
+        there = self._catalogue.footage.spans_within(ends)
         rest = {source: end for source, end in ends.items() if not there[source]}
         gaps = self._catalogue.footage.gaps_within(rest)
         waiting = {
@@ -171,11 +166,13 @@ class Segmenter:
         quiet = self._clock.now_us() >= end_us + _HOLD_BACK_US
         return any(quiet if gap.end_us is None else gap.end_us >= end_us for gap in gaps)
 
-    def _footage(self, timeline: SessionTimeline) -> tuple[dict[str, list[Segment]], dict[str, list[Gap]]]:
+    def _footage(
+        self, timeline: SessionTimeline
+    ) -> tuple[dict[str, list[SegmentSpan]], dict[str, list[Gap]]]:
         """Segments and gaps of a session's sources, with what was recorded and removed since."""
         footage, removal = self._catalogue.footage, self._catalogue.removal
         walls = _walls(timeline)
-        segments = footage.segments_within(walls)
+        segments = footage.spans_within(walls)
         gaps = footage.gaps_within(walls)
         for source, gone in removal.tombstones_within(walls).items():
             gaps[source] += removed_gaps(gone, segments[source], gaps[source])

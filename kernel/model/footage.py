@@ -173,6 +173,16 @@ class Segment:
     end_reason: EndReason
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SegmentSpan:
+    """What cutting needs to know of a segment: a day's session has thousands."""
+
+    id: str
+    sequence: int  # position in its run, from 0
+    wall: TimeRange  # as its segment has it
+    clock_basis: ClockBasis
+
+
 class SegmentState(StrEnum):
     """States of a segment's row; drawn in ``docs/design/segments.md``."""
 

@@ -99,7 +99,7 @@ def test_what_version_0002_knew_is_kept_on_the_way_up_and_down(engine: Engine) -
 OF_TABLES = ("session", "session_seat", "timeline_event", "clip", "clip_gap", "archive", "booking", "project")
 
 
-def rows_of(engine: Engine, tables: tuple[str, ...]) -> dict[str, list[object]]:
+def rows_of(engine: Engine, tables: tuple[str, ...]) -> dict[str, list[tuple[object, ...]]]:
     with engine.connect() as connection:
         return {
             table: sorted(tuple(row) for row in connection.execute(text(f"SELECT * FROM {table}")))

@@ -24,6 +24,7 @@ from kernel.model.cut import Clip, ClipGap
 from kernel.model.footage import GapCause, Segment
 from kernel.timerange import TimeRange
 from segmenter.original_files import write
+from segmenter.original_tracks import lay_out
 from segmenter.originals import Mark, Original, index, original, pieces
 from tests.support.originals import clip_of
 from tests.support.segments import Recipe, make_segment
@@ -309,6 +310,24 @@ def test_times_follow_the_wall_clock_when_it_is_corrected_within_a_run(
         25 * 3600 + 180,
         26 * 3600 + 180,
     ]
+
+
+def test_a_clock_that_goes_back_makes_no_picture_without_a_duration(
+    footage: tuple[Path, list[Segment]], tmp_path: Path
+) -> None:
+    """The second fragment says to begin 200 ms before the first one ends."""
+    ring, segments = footage
+    data = bytearray((ring / segments[0].path).read_bytes())
+    second = data.index(b"prft", data.index(b"prft") + 4) - 4
+    ntp = int.from_bytes(data[second + 16 : second + 24], "big") - (1 << 32) // 5
+    data[second + 16 : second + 24] = struct.pack(">Q", ntp)
+    path = tmp_path / "back.mp4"
+    path.write_bytes(data)
+    layout = lay_out(read_sample_tables([path]), [0], seconds(0, 2))
+    assert layout is not None
+    for track in layout.tracks:
+        assert track.durations.min() > 0
+        assert track.shifts.min() >= 0
 
 
 def test_sound_that_begins_later_than_the_pictures_of_its_fragment_stays_later(
