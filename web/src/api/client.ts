@@ -30,6 +30,13 @@ export type Gap = Schemas['GapPublic']
 export type Run = Schemas['RunPublic']
 export type Disk = Schemas['DiskPublic']
 export type Shortfall = Schemas['Shortfall']
+export type Fault = Schemas['Fault']
+export type Checkup = Schemas['CheckupPublic']
+export type Booking = Schemas['BookingPublic']
+export type BookingRequest = Schemas['BookingRequest']
+export type Hold = Schemas['HoldPublic']
+export type HoldMade = Schemas['HoldMade']
+export type HoldRequest = Schemas['HoldRequest']
 
 export interface ProjectQuery {
   region?: string
@@ -69,6 +76,20 @@ export const api = {
   sources: (signal?: AbortSignal) => getJson<SourcesOverview>('/api/sources', signal),
   source: (id: string, query: SourceQuery, signal?: AbortSignal) =>
     getJson<SourceDetail>(`/api/sources/${encodeURIComponent(id)}?${queryString({ ...query })}`, signal),
+  newestCheckups: (signal?: AbortSignal) => getJson<Checkup[]>('/api/checkups', signal),
+  /** Takes some seconds. */
+  checkUp: (roomId: string, principal: string) =>
+    postJson<Checkup>(`/api/rooms/${encodeURIComponent(roomId)}/checkups`, { principal }),
+  overrideCheckup: (id: string, name: string, reason: string) =>
+    postJson<Checkup>(`/api/checkups/${encodeURIComponent(id)}/override`, { name, reason }),
+  bookings: (signal?: AbortSignal) => getJson<Booking[]>('/api/bookings', signal),
+  book: (booking: BookingRequest) => postJson<Booking>('/api/bookings', booking),
+  cancelBooking: (id: string, principal: string) =>
+    postJson<null>(`/api/bookings/${encodeURIComponent(id)}/cancel`, { principal }),
+  holds: (sourceId: string, signal?: AbortSignal) => getJson<Hold[]>(`/api/holds?${queryString({ source_id: sourceId })}`, signal),
+  hold: (hold: HoldRequest) => postJson<HoldMade>('/api/holds', hold),
+  releaseHold: (id: string, principal: string, reason: string) =>
+    postJson<Hold>(`/api/holds/${encodeURIComponent(id)}/release`, { principal, reason }),
   /** Server-sent events; `changed` comes whenever the catalogue changed. */
   changes: () => new EventSource('/api/changes'),
 }
@@ -85,6 +106,12 @@ export async function getBytes(url: string, start: number, end: number, signal: 
 async function getJson<T>(url: string, signal?: AbortSignal): Promise<T> {
   const response = await request(url, { signal, headers: { Accept: 'application/json' } })
   return (await response.json()) as T
+}
+
+async function postJson<T>(url: string, body: unknown): Promise<T> {
+  const headers = { Accept: 'application/json', 'Content-Type': 'application/json' }
+  const response = await request(url, { method: 'POST', headers, body: JSON.stringify(body) })
+  return (response.status === 204 ? null : await response.json()) as T
 }
 
 async function request(url: string, init: RequestInit): Promise<Response> {

@@ -1,6 +1,6 @@
 /**
  * Wall time for people: always Beijing time (UTC+8, without summer time since 1991).
- * Wall time for machines stays in UTC microseconds; nothing here is parsed back.
+ * Wall time for machines stays in UTC microseconds; only what people enter is parsed.
  */
 
 const SHIFT_MS = 8 * 3600_000
@@ -45,6 +45,17 @@ export function formatDuration(us: number): string {
   const minutes = Math.floor((total % 3600) / 60)
   const tail = pad(total % 60)
   return hours > 0 ? `${hours}:${pad(minutes)}:${tail}` : `${minutes}:${tail}`
+}
+
+/** What a field of type `datetime-local` shows for a moment: `2026-11-20T09:30:05`, Beijing time wherever the browser is. */
+export function toField(us: number): string {
+  return `${formatDate(us)}T${formatTime(us)}`
+}
+
+/** The moment of such a field, entered as Beijing time; null while it holds none. */
+export function fromField(text: string): number | null {
+  const ms = /^\d{4}-\d\d-\d\dT\d\d:\d\d/.test(text) ? Date.parse(`${text}Z`) : NaN
+  return Number.isNaN(ms) ? null : (ms - SHIFT_MS) * 1000
 }
 
 const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400]
