@@ -26,9 +26,10 @@ from capture.openers import open_source
 from capture.roster import source_lock
 from catalog.objects import open_store
 from cli.agents import Certificate, own_certificate, receiver_certificate
+from cli.moments import shown
 from cli.ports import refuse_busy_port
 from cli.wiring import open_catalogue
-from kernel.clock import Clock, SystemClock, iso_utc, to_datetime
+from kernel.clock import Clock, SystemClock, to_datetime
 from kernel.errors import JianzhengError, RecorderError, RecorderRefuses, ServerError, SourceError
 from kernel.lock import in_use
 from kernel.settings import RTMP_PORT, CaptureSettings, Settings, SourceSpec, load_cameras, public_uri
@@ -227,7 +228,7 @@ def _received(settings: Settings, spec: SourceSpec, shown: Certificate) -> Diagn
 
 
 def _seen(spec: SourceSpec, until_us: int | None, port: int) -> Diagnosis:
-    found = "it never sent anything" if until_us is None else f"recorded until {iso_utc(until_us)}"
+    found = "it never sent anything" if until_us is None else f"recorded until {shown(until_us)}"
     remedy = (
         f"Bring the file of 'jianzheng enrol {spec.id} --recorder https://THIS-MACHINE:{port}' to that "
         "computer and start jianzheng-agent there; if it runs, see its log."

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from capture.packets import Delivery, PacketsLost, TrackStarted
@@ -144,6 +144,8 @@ def test_runs_of_fragments_give_what_single_packets_give(
     st.lists(st.integers(1, 3000), max_size=5),
     st.booleans(),
 )
+@example([2000, 10, 10], [(0, 1, 7)], [], False)  # a marker in the midst of a picture
+@example([2000, 10, 10], [(2, 1, 7)], [], False)
 def test_damaged_headers_give_what_single_packets_give(
     pictures: list[int], damages: list[tuple[int, int, int]], cuts: list[int], with_sei: bool
 ) -> None:
