@@ -1,8 +1,8 @@
 """Rows of fragments in the bytes of a connection: most packets are such, and a row is read in one go.
 
-A picture is one NAL unit or a few, each sent in fragments (RFC 6184, 5.8; RFC 7798, 4.4.3) that lie one
-behind the other, are of one size but for the last, and whose headers differ by the sequence number and, in the
-first and the last, by one bit.
+A picture is one NAL unit or a few, each sent in fragments (RFC 6184, 5.8; RFC 7798, 4.4.3). These lie one
+behind the other and are of one size but for the last; their headers differ by the sequence number and, in the
+first and the last one, by a bit.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ STARTS, ENDS = 0x80, 0x40
 """Bits of a fragment's header, in both codecs; nine packets of ten have neither."""
 
 HEADERS = struct.Struct(">HHHHII")
-"""What stands before a payload: dollar sign and channel, size (RFC 2326, 10.12); flags with marker and payload
-type, sequence number, time stamp, sender (RFC 3550, 5.1)."""
+"""What stands before a payload: dollar sign and channel, size (RFC 2326, 10.12); flags with marker and
+payload type, sequence number, time stamp, sender (RFC 3550, 5.1)."""
 FRAME_BYTES = 4
 """Of these, what does not count to the size."""
 PLAIN = 0x8000

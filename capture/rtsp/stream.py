@@ -33,8 +33,8 @@ class Chosen:
     how: MediaFormat
 
 
-MakeTrack = Callable[[MediaDescription, MediaFormat, int], RtpTrack]
-"""A track of a media section, by its channel."""
+MakeTrack = Callable[[MediaDescription, MediaFormat], RtpTrack]
+"""A track of a media section."""
 
 
 class RtspStream:
@@ -110,7 +110,7 @@ class RtspStream:
             ports.expect(*_senders(answer, self._client.addresses[1]))
         else:
             channel = _channel(answer, channel)
-        track = self._make_track(chosen.media, chosen.how, channel)
+        track = self._make_track(chosen.media, chosen.how)
         self._tracks.add(channel, track, video=chosen.media.kind == "video")
 
     def _open_ports(self, channel: int) -> UdpPorts:

@@ -23,8 +23,7 @@ _LEAST_IN_ROW = 64  # bytes of a packet; cameras send far larger ones
 class RtpTrack:
     """Counts what is bad and hands on what is good."""
 
-    def __init__(self, media: MediaDescription, how: MediaFormat, channel: int = 0) -> None:
-        """``channel``: of its packets, where they come interleaved."""
+    def __init__(self, media: MediaDescription, how: MediaFormat) -> None:
         self._payload_type = media.payload_type
         self._rate = media.clock_rate
         self._depacketizer = how.depacketizer
