@@ -153,7 +153,7 @@ def _without_seams(groups: Iterator[Group]) -> Iterator[Group]:
 def _stretched_to(run: TrackRun, end: int) -> TrackRun:
     last = run.samples[-1]
     missing = end - run.base_dts - run.duration
-    return replace(run, samples=(*run.samples[:-1], replace(last, duration=last.duration + missing)))
+    return replace(run, samples=(*run.samples[:-1], last._replace(duration=last.duration + missing)))
 
 
 def _run(file: BinaryIO, track_id: int, refs: tuple[SampleRef, ...] | list[SampleRef]) -> TrackRun:

@@ -7,8 +7,12 @@ place in the chain; the answer is the receipt. The same again gives the same rec
 refused.
 
 A run of an agent has no end in the catalogue while the agent may still have parts of it: the cutter waits.
-Time in which nothing is heard of an agent is a provisional gap (``network``), taken back when it is heard
-again: from then on its own word counts.
+
+Gaps that the receiver assumes yield to what agents tell and send (invariant 5). Time in which nothing is
+heard of an agent is one (``network``), taken back when it is heard again: from then on its own word counts.
+Time before its first footage is another (``not_recording``), from the moment at which it is wanted: of that
+an agent knows nothing, so that it ends only where the first footage begins. So is what lies before a run and
+is told by nobody: an agent whose disk was lost knows nothing of what it was before.
 """
 
 from __future__ import annotations
@@ -26,17 +30,28 @@ from capture.disk import free_bytes, need_room
 from capture.segment_writer import segment_path
 from kernel.chain import CHAIN_LOCK
 from kernel.clock import SECOND_US, Clock
+from kernel.desired import ALWAYS, Want
 from kernel.durable import fsync_directory, make_directory, storage_error
 from kernel.errors import FixityError, FootageConflict, FootageError, FootageTooEarly, JianzhengError
 from kernel.ids import new_id
 from kernel.lock import one_at_a_time
 from kernel.log import logger
 from kernel.model.agent import ID, AgentGap, AgentReport, Known, Receipt, SegmentClaim, segment_of_gap
-from kernel.model.footage import EndReason, Gap, GapCause, Run, RunOrigin, Segment, SourceHealth, SourceState
+from kernel.model.footage import (
+    EndReason,
+    Fault,
+    Gap,
+    GapCause,
+    Run,
+    RunOrigin,
+    Segment,
+    SourceHealth,
+    SourceState,
+)
 from kernel.model.source import RecordMode
 from kernel.segments.readable import Readable, read_segment
 from kernel.settings import Settings, SourceSpec
-from kernel.timerange import TimeRange
+from kernel.timerange import TimeRange, subtract
 
 INCOMING_SUFFIX = ".incoming"
 _EARLIEST_US = 1_577_836_800 * SECOND_US  # 2020: no agent is older
@@ -44,7 +59,20 @@ _AHEAD_US = 300 * SECOND_US  # how far an agent's footage may be dated in the fu
 _LONGEST_US = 3600 * SECOND_US
 _MOST_SEQUENCES = 1_000_000  # six digits in a file's name
 _UNHEARD = "Nothing is heard from the agent on that computer."
+_UNHEARD_REMEDY = (
+    "See whether the computer is on, jianzheng-agent runs there and its network reaches port {port} of this "
+    "machine; what it records meanwhile is sent later."
+)
 _NEVER_HEARD = "The agent on that computer was never heard."
+_NEVER_HEARD_REMEDY = (
+    "Start jianzheng-agent there with the agent.toml that 'jianzheng enrol' writes. If it runs, its log says "
+    "what is wrong: address, port {port}, firewall, certificate or token."
+)
+_NO_FOOTAGE_YET = "The agent on that computer had not recorded yet."
+_UNTOLD = "The agent on that computer says nothing of this time."
+_ASSUMED = "assumed"
+"""Ids of gaps begin so that the receiver assumes."""
+_SLIVER_US = 1000  # an agent counts in milliseconds: less is rounding
 
 _log = logger("receiver")
 
@@ -64,9 +92,8 @@ class IntakeRows(Protocol):
     def known_paths(self, paths: Iterable[str]) -> set[str]: ...
     def recorded_until(self, source_id: str) -> int | None: ...
     def put_gap(self, gap: Gap) -> None: ...
-    def open_gap(self, gap: Gap) -> None: ...
     def open_gaps(self) -> list[Gap]: ...
-    def close_gap(self, source_id: str, end_us: int) -> None: ...
+    def gaps_of(self, source_id: str, wall: TimeRange) -> list[Gap]: ...
     def set_health(self, rows: Sequence[SourceHealth]) -> None: ...
     def health(self) -> dict[str, SourceHealth]: ...
 
@@ -81,7 +108,12 @@ class AgentIntake:
         rows: IntakeRows,
         clock: Clock,
         free: Callable[[Path], int] = free_bytes,
+        wanted: Callable[[], Mapping[str, Want]] | None = None,
     ) -> None:
+        """``wanted``: which sources shall be recorded now; None: those that always are."""
+        always = {spec.id: ALWAYS for spec in specs if spec.record is RecordMode.ALWAYS}
+        self._wanted = wanted or (lambda: always)
+        self._recorded: set[str] = set()  # sources that are known to have footage
         self._ring = settings.ring_dir
         self._settings = settings
         self._specs: Mapping[str, SourceSpec] = {spec.id: spec for spec in specs}
@@ -257,6 +289,11 @@ class AgentIntake:
         """Row of run and segment; the segment that ended the run ends it here, too. Under the lock."""
         label, rows = found.label, self._rows
         run_start_us = found.wall.start_us - found.media_start * SECOND_US // found.timescale
+        # The gaps first: if the catalogue fails in between, all of this is done again.
+        self._yield_to(label.source_id, TimeRange(start_us=run_start_us, end_us=found.wall.end_us))
+        before_us = rows.recorded_until(label.source_id)
+        if rows.run(label.run_id) is None and before_us is not None:
+            self._declare_untold(label.source_id, before_us, run_start_us)
         rows.start_run(
             Run(
                 id=label.run_id,
@@ -290,20 +327,25 @@ class AgentIntake:
         if there is not None and there.source_id == source_id and told.end_us is not None:
             # Other content under the same id: a declared gap would hide from the cutter what is here.
             told = replace(told, start_us=min(max(told.start_us, there.wall.end_us), told.end_us))
-        self._rows.put_gap(told)
+        with self._lock:
+            self._rows.put_gap(told)
+            if told.end_us is not None and told.end_us > told.start_us:
+                self._yield_to(source_id, TimeRange(start_us=told.start_us, end_us=told.end_us), gap_id)
 
     def heard(self, source_id: str, report: AgentReport) -> None:
         """How an agent is doing. Raises: CatalogError: it cannot be recorded."""
         self._heard_of(source_id)
         self._end_runs(source_id, report.unfinished_runs)
         state = SourceState.RECORDING if report.recording else SourceState.LOST
-        health = self._health(source_id, state, _detail(report))
+        fault = None if report.recording else Fault.AGENT_NOT_RECORDING
+        health = self._health(source_id, state, _detail(report), fault)
         self._rows.set_health(
             [
                 SourceHealth(
                     source_id=source_id,
                     state=state,
                     detail=health.detail,
+                    fault=health.fault,
                     since_us=health.since_us,
                     updated_us=health.updated_us,
                     last_frame_us=report.last_frame_us,
@@ -317,9 +359,48 @@ class AgentIntake:
 
     def _heard_of(self, source_id: str) -> None:
         self._heard[source_id] = self._clock.monotonic_us()
-        for gap in self._rows.open_gaps():
-            if gap.source_id == source_id and gap.cause is GapCause.NETWORK:
-                self._rows.close_gap(source_id, gap.start_us)  # takes it back: the agent knows better
+        with self._lock:
+            for gap in self._rows.open_gaps():
+                if gap.source_id == source_id and gap.cause is GapCause.NETWORK:
+                    self._rows.put_gap(replace(gap, end_us=gap.start_us))  # taken back: it knows better
+
+    # --- gaps that are assumed
+
+    def _yield_to(self, source_id: str, wall: TimeRange, told_id: str = "") -> None:
+        """Nothing more is assumed of a time of which there is footage now, or the agent's own word."""
+        for gap in self._rows.gaps_of(source_id, wall):
+            if not gap.id.startswith(_ASSUMED) or gap.id == told_id:
+                continue
+            if gap.end_us is None:  # from here on the agent's word counts
+                self._rows.put_gap(replace(gap, end_us=max(gap.start_us, wall.start_us)))
+                continue
+            left = subtract(TimeRange(start_us=gap.start_us, end_us=gap.end_us), [wall])
+            for part in left[1:]:
+                self._assume(replace(gap, start_us=part.start_us, end_us=part.end_us))
+            first_end_us = left[0].end_us if left else gap.start_us
+            first_start_us = left[0].start_us if left else gap.start_us
+            self._rows.put_gap(replace(gap, start_us=first_start_us, end_us=first_end_us))
+
+    def _declare_untold(self, source_id: str, before_us: int, run_start_us: int) -> None:
+        """What lies between the newest footage and a new run and no gap tells of, as far as it is wanted."""
+        want = self._wanted().get(source_id)
+        if want is None:
+            return
+        start_us = max(before_us, want.since_us or before_us)
+        wall = TimeRange(start_us=start_us, end_us=max(start_us, run_start_us))
+        told = [
+            TimeRange(start_us=gap.start_us, end_us=wall.end_us if gap.end_us is None else gap.end_us)
+            for gap in self._rows.gaps_of(source_id, wall)
+        ]
+        for part in subtract(wall, told):
+            if part.duration_us >= _SLIVER_US:
+                untold = AgentGap(
+                    start_us=part.start_us, end_us=part.end_us, cause=GapCause.NOT_RECORDING, detail=_UNTOLD
+                )
+                self._assume(untold.of(source_id, ""))
+
+    def _assume(self, gap: Gap) -> None:
+        self._rows.put_gap(replace(gap, id=new_id(_ASSUMED)))
 
     def _end_runs(self, source_id: str, unfinished: Sequence[str]) -> None:
         """Runs of which nothing more will come: a crash may leave one without a last segment that says so."""
@@ -334,7 +415,7 @@ class AgentIntake:
                     ]
                     self._rows.end_run(run.id, max(ends, default=run.started_us), EndReason.CRASH)
 
-    def _health(self, source_id: str, state: SourceState, detail: str) -> SourceHealth:
+    def _health(self, source_id: str, state: SourceState, detail: str, fault: Fault | None) -> SourceHealth:
         """What is said of a source now; since when its state is so is kept while the state stays."""
         now_us = self._clock.now_us()
         before = self._rows.health().get(source_id)
@@ -342,6 +423,7 @@ class AgentIntake:
             source_id=source_id,
             state=state,
             detail=detail,
+            fault=fault,
             since_us=before.since_us if before is not None and before.state is state else now_us,
             updated_us=now_us,
             last_frame_us=before.last_frame_us if before is not None else None,
@@ -349,35 +431,56 @@ class AgentIntake:
         )
 
     def watch(self) -> None:
-        """Say of agents that were not heard for a while that they are lost.
+        """Assume the gaps of agents of which there is no footage yet, or that were not heard for a while.
 
         Raises:
             DiskLost: the ring's disk has not been there yet.
             CatalogError: it cannot be said.
         """
         patience_us = round(self._settings.receiver.lost_seconds * SECOND_US)
-        now_us = self._clock.monotonic_us()
+        wants = self._wanted()
         for source_id, heard_us in list(self._heard.items()):
-            if now_us - heard_us >= patience_us:
-                self._lost(source_id)
+            silent = self._clock.monotonic_us() - heard_us >= patience_us
+            with self._lock:
+                lasting = [gap for gap in self._rows.open_gaps() if gap.source_id == source_id]
+                self._expect(source_id, wants.get(source_id), lasting, silent)
+            # An agent that said itself why it does not record is not lost.
+            if silent and all(gap.id.startswith(_ASSUMED) for gap in lasting):
+                self._say_lost(source_id)
         self.prepare()
 
-    def _lost(self, source_id: str) -> None:
-        if any(gap.source_id == source_id for gap in self._rows.open_gaps()):
-            return  # it is told already, or the agent said itself why it does not record
-        until_us = self._rows.recorded_until(source_id)
-        detail = _NEVER_HEARD if until_us is None else _UNHEARD
+    def _expect(self, source_id: str, want: Want | None, lasting: Sequence[Gap], silent: bool) -> None:
+        """Open the gap of a source that is wanted and of which nothing comes; end it when it no longer is."""
+        assumed = [gap for gap in lasting if gap.id.startswith(_ASSUMED)]
+        if want is None:
+            for gap in assumed:
+                self._rows.put_gap(replace(gap, end_us=max(gap.start_us, self._clock.now_us())))
+        elif not assumed and not self._has_footage(source_id):
+            start_us = self._started_us if want.since_us is None else want.since_us
+            self._open(source_id, start_us, GapCause.NOT_RECORDING, _NO_FOOTAGE_YET, Fault.AGENT_NEVER_HEARD)
+        elif not lasting and silent:
+            until_us = self._rows.recorded_until(source_id) or self._started_us
+            start_us = max(until_us, want.since_us or until_us)
+            self._open(source_id, start_us, GapCause.NETWORK, _UNHEARD, Fault.AGENT_SILENT)
+
+    def _open(self, source_id: str, start_us: int, cause: GapCause, detail: str, fault: Fault) -> None:
+        gap = AgentGap(start_us=start_us, end_us=None, cause=cause, detail=detail)
+        self._assume(replace(gap.of(source_id, ""), fault=fault))
+
+    def _has_footage(self, source_id: str) -> bool:
+        if source_id not in self._recorded and self._rows.recorded_until(source_id) is not None:
+            self._recorded.add(source_id)
+        return source_id in self._recorded
+
+    def _say_lost(self, source_id: str) -> None:
+        happened, remedy, fault = (_NEVER_HEARD, _NEVER_HEARD_REMEDY, Fault.AGENT_NEVER_HEARD)
+        if self._has_footage(source_id):
+            happened, remedy, fault = (_UNHEARD, _UNHEARD_REMEDY, Fault.AGENT_SILENT)
+        detail = f"{happened} {remedy.format(port=self._settings.receiver.port)}"
         told = self._rows.health().get(source_id)
         if told is not None and (told.state, told.detail) == (SourceState.LOST, detail):
             return
-        if self._specs[source_id].record is RecordMode.ALWAYS:
-            start_us = self._started_us if until_us is None else until_us
-            self._rows.open_gap(
-                AgentGap(start_us=start_us, end_us=None, cause=GapCause.NETWORK, detail=detail).of(
-                    source_id, new_id("gap")
-                )
-            )
-        self._rows.set_health([self._health(source_id, SourceState.LOST, detail)])
+        self._rows.set_health([self._health(source_id, SourceState.LOST, detail, fault)])
         _log.warning(detail, action="agent.lost", source=source_id)
 
 

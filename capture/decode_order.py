@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from kernel.model.footage import Packet
 
 _MOST_REORDER = 16  # H.264 A.3.1, H.265 A.4.1: pictures in the decoder at most
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Picture:
-    """A packet and when to decode it."""
+class Picture(NamedTuple):
+    """A packet and when to decode it. A tuple, as packets are."""
 
     packet: Packet
     dts: int  # ticks, like the packet's pts
@@ -25,28 +24,22 @@ class Picture:
     closed: bool  # every earlier one is presented before it: a fragment may begin here
 
 
-@dataclass(slots=True)
-class _Waiting:
-    packet: Packet
-    after_loss: bool
-
-
 class DecodeOrder:
     """Packets in, pictures out, a few packets later."""
 
     def __init__(self, reorder: int) -> None:
         self._reorder = reorder
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[tuple[Packet, bool]] = deque()  # with: something is missing before it
         self._times: list[int] = []  # heap of the waiting packets' pts
         self._last_dts: int | None = None
         self._newest_pts: int | None = None  # of the pictures handed out
 
     def push(self, packet: Packet, after_loss: bool = False) -> list[Picture]:
         """The pictures whose decode time is now certain."""
-        if self._waiting and self._waiting[-1].packet.pts == packet.pts:
+        if self._waiting and self._waiting[-1][0].pts == packet.pts:
             self._join(packet, after_loss)
             return []
-        self._waiting.append(_Waiting(packet, after_loss))
+        self._waiting.append((packet, after_loss))
         heapq.heappush(self._times, packet.pts)
         ready = []
         while len(self._waiting) > self._reorder + 1:
@@ -55,18 +48,17 @@ class DecodeOrder:
 
     def _join(self, packet: Packet, after_loss: bool) -> None:
         """Cameras that put a marker behind every slice send one picture as several access units."""
-        last = self._waiting[-1]
-        last.packet = replace(
-            last.packet, data=last.packet.data + packet.data, key=last.packet.key or packet.key
-        )
-        last.after_loss |= after_loss  # a slice is missing in the middle of the picture
+        last, last_after_loss = self._waiting.pop()
+        joined = last._replace(data=last.data + packet.data, key=last.key or packet.key)
+        # After a loss, a slice is missing in the middle of the picture.
+        self._waiting.append((joined, last_after_loss or after_loss))
 
     def flush(self) -> list[Picture]:
         """All that wait; no more will come."""
         return [self._pop() for _ in range(len(self._waiting))]
 
     def _pop(self) -> Picture:
-        waiting = self._waiting.popleft()
+        packet, after_loss = self._waiting.popleft()
         dts = heapq.heappop(self._times)
         if self._last_dts is not None and dts <= self._last_dts:
             # The stream reorders more than it said. Presentation stays exact; decode times only need to rise.
@@ -75,6 +67,5 @@ class DecodeOrder:
         newest, last = self._newest_pts, self._last_dts
         closed = newest is None or last is None or newest <= last
         self._last_dts = dts
-        pts = waiting.packet.pts
-        self._newest_pts = pts if newest is None else max(newest, pts)
-        return Picture(packet=waiting.packet, dts=dts, after_loss=waiting.after_loss, closed=closed)
+        self._newest_pts = packet.pts if newest is None else max(newest, packet.pts)
+        return Picture(packet, dts, after_loss, closed)

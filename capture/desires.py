@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from capture.disk import WriterThread
 from capture.footage_rows import FootageRows
 from capture.gap_ledger import NO_RECORDER
+from capture.roster import Entered, Roster
 from kernel.clock import SECOND_US, Clock
 from kernel.desired import ALWAYS, Around, RoomUse, Want, wanted, was_wanted
 from kernel.errors import JianzhengError
@@ -45,48 +46,53 @@ class Desire:
 class EverySource:
     """All of them, always."""
 
-    def __init__(self, specs: Sequence[SourceSpec]) -> None:
-        self._all = {spec.id: Desire(spec=spec, want=ALWAYS) for spec in specs}
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
 
     async def __call__(self) -> Mapping[str, Desire]:
-        return self._all
+        return {source_id: _desire(one, ALWAYS) for source_id, one in self._roster.entered.items()}
+
+
+def _desire(one: Entered, want: Want) -> Desire:
+    """Before it was entered nothing was expected of it."""
+    if one.since_us is not None:
+        want = replace(want, since_us=max(want.since_us or 0, one.since_us))
+    return Desire(spec=one.spec, want=want)
 
 
 class BookedSources:
     """By bookings and sessions.
 
-    While the catalogue cannot be asked, the last answer holds; before the first answer everything is wanted:
-    too much can be removed later, too little is lost.
+    While the catalogue cannot be asked, the last answer holds; of what it has not been asked yet everything
+    is wanted: too much can be removed later, too little is lost.
     """
 
     def __init__(
-        self,
-        specs: Sequence[SourceSpec],
-        wishes: Sequence[Wish],
-        rows: BookingRows,
-        around: Around,
-        clock: Clock,
-        thread: WriterThread,
+        self, roster: Roster, rows: BookingRows, around: Around, clock: Clock, thread: WriterThread
     ) -> None:
-        self._specs = {spec.id: spec for spec in specs}
-        self._wishes = [wish for wish in wishes if wish.source_id in self._specs]
+        self._roster = roster
         self._rows = rows
         self._around = around
         self._clock = clock
         self._thread = thread
-        self._asks = any(wish.record is RecordMode.BOOKED for wish in self._wishes)
-        self._last: Mapping[str, Want] = dict.fromkeys(self._specs, ALWAYS)
+        self._asked: frozenset[Wish] = frozenset()  # those that the last answer is about
+        self._last: Mapping[str, Want] = {}
         self._fails = False
 
     async def __call__(self) -> Mapping[str, Desire]:
-        if self._asks:
-            await self._ask()
+        wishes = self._roster.wishes
+        if any(wish.record is RecordMode.BOOKED for wish in wishes):
+            await self._ask(wishes)
+            idle = {wish.source_id for wish in self._asked.intersection(wishes)} - self._last.keys()
+        else:
+            self._asked, self._last, idle = frozenset(), {}, set()
         return {
-            source_id: Desire(spec=self._specs[source_id], want=want)
-            for source_id, want in self._last.items()
+            source_id: _desire(one, self._last.get(source_id, ALWAYS))
+            for source_id, one in self._roster.entered.items()
+            if source_id not in idle
         }
 
-    async def _ask(self) -> None:
+    async def _ask(self, wishes: Sequence[Wish]) -> None:
         now_us = self._clock.now_us()
         try:
             bookings, uses = await self._thread.call(self._read, now_us)
@@ -96,7 +102,8 @@ class BookedSources:
             self._fails = True
             return
         self._fails = False
-        self._last = wanted(self._wishes, bookings, uses, self._around, now_us)
+        self._asked = frozenset(wishes)
+        self._last = wanted(wishes, bookings, uses, self._around, now_us)
 
     def _read(self, now_us: int) -> tuple[list[Booking], list[RoomUse]]:
         """On the writer thread."""

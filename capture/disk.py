@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from kernel.durable import storage_error
 from kernel.errors import DiskFull
@@ -20,15 +21,51 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class _Call(NamedTuple):
+    """What is to be run, and who is told what came of it."""
+
+    future: Future[Any]
+    call: Callable[[], Any]
+
+
+def _run(calls: Sequence[_Call]) -> None:
+    """On the writer thread; what a call raises is told to whoever waits for it."""
+    for future, call in calls:
+        if future.set_running_or_notify_cancel():
+            try:
+                result = call()
+            except Exception as error:  # noqa: BLE001 - it is not lost: the future has it
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+
 class WriterThread:
     """Runs calls in the order in which they are submitted."""
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ring-writer")
+        self._handed: list[_Call] = []
 
     def submit(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
         """A future of the running loop; cancelling it does not undo the call."""
-        return asyncio.wrap_future(self._executor.submit(call, *args, **kwargs))
+        return asyncio.wrap_future(self.start(call, *args, **kwargs))
+
+    def start(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """A future that wakes the loop only if somebody waits for it.
+
+        What the sources bring at one beat is handed over together: the thread is woken once for all of it.
+        """
+        if not self._handed:
+            asyncio.get_running_loop().call_soon(self._hand_over)
+        future: Future[T] = Future()
+        self._handed.append(_Call(future, partial(call, *args, **kwargs)))
+        return future
+
+    def _hand_over(self) -> None:
+        handed, self._handed = self._handed, []
+        if handed:
+            self._executor.submit(_run, handed)
 
     async def call(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run it and wait; it runs to its end even if the waiting task is cancelled."""
@@ -36,6 +73,7 @@ class WriterThread:
 
     def close(self) -> None:
         """Wait for all that was submitted."""
+        self._hand_over()
         self._executor.shutdown(wait=True)
 
 

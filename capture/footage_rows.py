@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from kernel.model.footage import EndReason, Gap, GapCause, Run, Segment, SourceHealth
+from kernel.model.footage import EndReason, Fault, Gap, GapCause, Run, Segment, SourceHealth
 from kernel.timerange import TimeRange
 
 
@@ -42,7 +42,7 @@ class FootageRows(Protocol):
     def open_gap(self, gap: Gap) -> None:
         """A gap that lasts; a source has one at a time, the first one stays."""
 
-    def rename_gap(self, source_id: str, cause: GapCause, detail: str) -> None:
+    def rename_gap(self, source_id: str, cause: GapCause, detail: str, fault: Fault | None = None) -> None:
         """The source's open gap, if it has one, has another cause."""
 
     def close_gap(self, source_id: str, end_us: int) -> None:

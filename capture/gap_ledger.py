@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from capture.footage_rows import FootageRows
 from kernel.ids import new_id
-from kernel.model.footage import Gap, GapCause
+from kernel.model.footage import Fault, Gap, GapCause
 from kernel.timerange import TimeRange
 
 LOST_PACKETS = "Packets were lost in transit."
@@ -14,6 +14,7 @@ NO_PICTURE = "The source sent no picture."
 NO_RECORDER = "No recorder was running."
 CONNECTING = "The recorder was connecting."
 
+_Why = tuple[GapCause, str, Fault | None]
 
 _EARLIER = (GapCause.NOT_RECORDING, GapCause.DISK_LOST)
 """Causes that say nothing new of the time since our start: on a disk that is away, earlier footage may lie
@@ -29,7 +30,7 @@ class GapLedger:
         self._missing_since_us: int | None = None  # None while it is being recorded
         self._declared = False  # the catalogue has an open gap of this source
         self._declared_as: GapCause | None = None  # its cause, if it was declared here
-        self._why: tuple[GapCause, str] | None = None  # of an outage that the catalogue could not take
+        self._why: _Why | None = None  # of an outage that the catalogue could not take
         self._before_us: int | None = None  # the declared gap tells of the time up to this recorder's start
 
     def expect(self, now_us: int, since_us: int | None) -> None:
@@ -56,7 +57,7 @@ class GapLedger:
         if self._missing_since_us is None:
             self._missing_since_us = end_us
 
-    def outage(self, cause: GapCause, detail: str) -> None:
+    def outage(self, cause: GapCause, detail: str, fault: Fault | None = None) -> None:
         """The source is not recorded, and why.
 
         The first cause of an outage stays, but for one: a source that fell silent and then cannot be reached
@@ -70,11 +71,11 @@ class GapLedger:
             self._missing_since_us = max(self._missing_since_us, self._before_us)
             self._declared, self._before_us = False, None
         if not self._declared:
-            self._why = self._why or (cause, detail)
+            self._why = self._why or (cause, detail, fault)
             self._rows.open_gap(self._gap(self._missing_since_us, None, *self._why))
             self._declared, self._declared_as, self._why = True, self._why[0], None
         elif (self._declared_as, cause) == (GapCause.CAMERA_LOST, GapCause.NETWORK):
-            self._rows.rename_gap(self._source_id, cause, detail)
+            self._rows.rename_gap(self._source_id, cause, detail, fault)
             self._declared_as = cause
 
     def resumed(self, start_us: int) -> None:
@@ -83,7 +84,7 @@ class GapLedger:
         if self._declared:
             self._rows.close_gap(self._source_id, start_us)
         elif since_us is not None and start_us > since_us:
-            why = self._why or (GapCause.NOT_RECORDING, CONNECTING)
+            why = self._why or (GapCause.NOT_RECORDING, CONNECTING, None)
             self._rows.add_gap(self._gap(since_us, start_us, *why))
         self._forget()
 
@@ -95,7 +96,8 @@ class GapLedger:
 
     def silent(self, stretches: Sequence[TimeRange]) -> list[Gap]:
         """Stretches within a run in which the source sent no picture, to be declared."""
-        return [self._gap(wall.start_us, wall.end_us, GapCause.CAMERA_LOST, NO_PICTURE) for wall in stretches]
+        why = (GapCause.CAMERA_LOST, NO_PICTURE, Fault.NO_PICTURE)
+        return [self._gap(wall.start_us, wall.end_us, *why) for wall in stretches]
 
     def stopped(self, cause: GapCause, detail: str, now_us: int) -> None:
         """Recording was ended: an outage before it ends here, and another gap begins."""
@@ -124,7 +126,9 @@ class GapLedger:
         self._missing_since_us, self._declared, self._why = None, False, None
         self._declared_as = self._before_us = None
 
-    def _gap(self, start_us: int, end_us: int | None, cause: GapCause, detail: str) -> Gap:
+    def _gap(
+        self, start_us: int, end_us: int | None, cause: GapCause, detail: str, fault: Fault | None = None
+    ) -> Gap:
         return Gap(
             id=new_id("gap"),
             source_id=self._source_id,
@@ -132,4 +136,5 @@ class GapLedger:
             end_us=end_us,
             cause=cause,
             detail=detail,
+            fault=fault,
         )

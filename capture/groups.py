@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,6 +24,7 @@ _ENGINES = {
     "rtsp": Engine.RTSP,
     "rtsps": Engine.RTSP,
     "onvif": Engine.RTSP,
+    "onvifs": Engine.RTSP,
     "push+rtsp": Engine.PUSH,
     "rtmp": Engine.LIBAV,
     "push+rtmp": Engine.LIBAV,
@@ -53,6 +54,42 @@ def assign(specs: Sequence[SourceSpec], settings: CaptureSettings) -> list[Group
             number = start // size + 1
             groups.append(Group(name=f"{engine}-{number}", specs=tuple(own[start : start + size])))
     return groups
+
+
+def reassign(groups: Sequence[Group], specs: Sequence[SourceSpec], settings: CaptureSettings) -> list[Group]:
+    """The groups that run, with the sources as they are now: who is in one stays in it.
+
+    What is new goes where there is room, else into a group of its own. Groups that have nobody left stay.
+    """
+    sizes = _sizes(settings, len(specs))
+    wanted = {spec.id: spec for spec in recorded_by_us(specs)}
+    filled = {
+        group.name: [wanted.pop(one.id) for one in group.specs if _stays(one, group, wanted)]
+        for group in groups
+    }
+    for spec in wanted.values():
+        engine = _ENGINES[spec.scheme]
+        room = [
+            name for name, inside in filled.items() if _engine(name) == engine and len(inside) < sizes[engine]
+        ]
+        name = room[0] if room else _next_name(engine, filled)
+        filled.setdefault(name, []).append(spec)
+    return [Group(name=name, specs=tuple(inside)) for name, inside in filled.items()]
+
+
+def _stays(one: SourceSpec, group: Group, wanted: Mapping[str, SourceSpec]) -> bool:
+    """Another way to read it is another group's."""
+    now = wanted.get(one.id)
+    return now is not None and _ENGINES[now.scheme] == _engine(group.name)
+
+
+def _engine(name: str) -> str:
+    return name.rpartition("-")[0]
+
+
+def _next_name(engine: Engine, taken: Iterable[str]) -> str:
+    numbers = [int(name.rpartition("-")[2]) for name in taken if _engine(name) == engine]
+    return f"{engine}-{max(numbers, default=0) + 1}"
 
 
 def _sizes(settings: CaptureSettings, sources: int) -> dict[Engine, int]:

@@ -46,7 +46,7 @@ from kernel.model.footage import (
     Segment,
     TrackInfo,
 )
-from kernel.segments.readable import read_segment
+from kernel.segments.readable import Readable, read_segment
 from kernel.settings import Settings
 from kernel.timerange import TimeRange, subtract
 
@@ -296,7 +296,8 @@ class _Taking:
                 f"the file would lie in the future ({iso_utc(wall.start_us)} to {iso_utc(wall.end_us)}).",
                 hint="Correct --start and --offset; nothing of it was taken.",
             )
-        there = rows.segments_of(self.source_id, wall)
+        left = self._outside_gaps(rows, wall)
+        there = [one for one in rows.segments_of(self.source_id, wall) if _in_the_way(one, left)]
         if there:
             raise IntakeRefused(
                 f"source {self.source_id} was recorded from {iso_utc(there[0].wall.start_us)} to "
@@ -304,30 +305,47 @@ class _Taking:
                 f"({iso_utc(wall.start_us)} to {iso_utc(wall.end_us)}).",
                 hint="Check --start and --offset, or cut the file to the gap; nothing of it was taken.",
             )
-        self._refuse_open_run(rows, wall)
+        self._refuse_open_run(rows, wall, left)
+
+    def _outside_gaps(self, rows: IntakeRows, wall: TimeRange) -> list[TimeRange]:
+        """What of a range no gap tells of that is over: in such gaps no live picture lies, nor will one come.
+
+        A run that goes on for weeks has such gaps, and its segments span them.
+        """
+        gaps = rows.gaps_of(self.source_id, wall)
+        known = [(gap.start_us, gap.end_us) for gap in gaps if gap.end_us is not None]
+        return subtract(wall, [TimeRange(start_us=start_us, end_us=end_us) for start_us, end_us in known])
 
     def _refuse_unsettled(self, rows: IntakeRows, wall: TimeRange) -> None:
         """Files of the ring that wait for their rows, such as the rest of an intake that was interrupted."""
         ring = self._aside.root.parent
         files = {path.relative_to(ring).as_posix(): path for path in (ring / self.source_id).rglob("*.mp4*")}
-        known = rows.known_paths(files)
+        known, left = rows.known_paths(files), self._outside_gaps(rows, wall)
         for path in (path for place, path in files.items() if place not in known):
-            there = _wall_of(path)
-            if there is not None and there.intersect(wall):
+            there = _readable(path)
+            if there is None:
+                continue
+            in_the_way = left if there.label.origin is RunOrigin.LIVE else [wall]
+            if any(there.wall.intersect(part) for part in in_the_way):
                 raise IntakeRefused(
                     f"the ring holds {path.name}, which is not settled yet, and the file would lie over it.",
                     hint="Nothing of it was taken. Start the recorder: it settles what a crash left.",
                 )
 
-    def _refuse_open_run(self, rows: IntakeRows, wall: TimeRange) -> None:
-        """What is being recorded, or waits for ``recover``, has no row yet and would come on top."""
+    def _refuse_open_run(self, rows: IntakeRows, wall: TimeRange, left: list[TimeRange]) -> None:
+        """What is being recorded, or waits for ``recover``, has no row yet and would come on top.
+
+        An agent may take back a gap that it told: its runs must be over.
+        """
         for run in rows.unfinished_runs():
+            if run.origin is RunOrigin.LIVE and not left:
+                continue
             if run.source_id == self.source_id and run.started_us < wall.end_us:
                 raise IntakeRefused(
                     f"source {self.source_id} has a run since {iso_utc(run.started_us)} that is not over, "
                     f"and the file would lie over it ({iso_utc(wall.start_us)} to {iso_utc(wall.end_us)}).",
-                    hint="Nothing of it was taken. Take it in when that run is over: stop this source. If "
-                    "no recorder runs, start it: it settles what a crash left.",
+                    hint="Nothing of it was taken. Cut it to the run's gaps, or take it in when that run is "
+                    "over: stop this source. If no recorder runs, start it: it settles what a crash left.",
                 )
 
     def _follow(self, demuxer: Demuxer, progress: Callable[[int], None]) -> None:
@@ -366,7 +384,7 @@ class _Taking:
                 return  # before the first picture there is nothing to lie beside
             self._origin_us = self._newest_us = media_us
         wall_us = self._start_us + media_us - self._origin_us
-        told = replace(packet, wall_us=wall_us, arrival_us=wall_us)
+        told = packet._replace(wall_us=wall_us, arrival_us=wall_us)
         fragmenter = self._fragmenter = self._fragmenter or self._begin(video)
         if not packet.codec.is_video:
             fragmenter.add_audio(told)
@@ -467,19 +485,7 @@ def _move(aside: Path, final: Path, root: Path) -> None:
 def _filled(taking: _Taking, rows: IntakeRows) -> dict[str, Backfill]:
     """A declared gap beats what lies in it, unless it is marked as filled; it stays visible all the same."""
     pictures = subtract(taking.wall, taking.holes)
-    marks = {gap.id: _mark(gap, pictures) for gap in rows.gaps_of(taking.source_id, taking.wall)}
-    return {gap_id: mark for gap_id, mark in marks.items() if mark is not None}
-
-
-def _mark(gap: Gap, pictures: list[TimeRange]) -> Backfill | None:
-    """What is to be said of a gap now; None: nothing else than before."""
-    if gap.end_us is None:  # it lasts, so that this is a part of it
-        return Backfill.PART
-    wall = TimeRange(start_us=gap.start_us, end_us=gap.end_us)
-    left = sum(part.duration_us for part in subtract(wall, pictures))
-    if left == wall.duration_us or gap.backfill is Backfill.WHOLE:
-        return None
-    return Backfill.PART if left else Backfill.WHOLE
+    return {gap.id: gap.filled_by(pictures) for gap in rows.gaps_of(taking.source_id, taking.wall)}
 
 
 def _hole(source_id: str, wall: TimeRange) -> Gap:
@@ -494,14 +500,20 @@ def _hole(source_id: str, wall: TimeRange) -> Gap:
     )
 
 
-def _wall_of(path: Path) -> TimeRange | None:
-    """Of a file of the ring; None: nothing in it can be read, or it has just been sealed or removed."""
+def _in_the_way(segment: Segment, left: list[TimeRange]) -> bool:
+    """What was fetched or taken in lies in gaps itself; live footage is in the way outside them."""
+    if segment.clock_basis in (ClockBasis.REPLAY, ClockBasis.DECLARED):
+        return True
+    return any(segment.wall.intersect(part) for part in left)
+
+
+def _readable(path: Path) -> Readable | None:
+    """A file of the ring; None: nothing in it can be read, or it has just been sealed or removed."""
     with _translated():
         try:
-            found = read_segment(path)
+            return read_segment(path)
         except FileNotFoundError:
             return None
-    return found.wall if found is not None else None
 
 
 def _keep_receipt(receipt: IntakeReceipt, directory: Path) -> None:

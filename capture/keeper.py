@@ -2,13 +2,16 @@
 
 A child ends when the pipe to its standard input closes, so that none outlives its parent. It says on its
 standard output that its loop goes round; one that falls silent is ended and started again.
+
+What a child is to record it is told on its standard input, a line at its start and another at each change:
+it needs no file that may be broken by then, and no credential stands on a command line (invariant 16).
 """
 
 from __future__ import annotations
 
 import asyncio
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from capture.patience import Backoff
@@ -28,16 +31,40 @@ Command = Callable[[str], Sequence[str]]
 
 
 class Keeper:
-    """One recording process per group."""
+    """One recording process per group.
 
-    def __init__(self, groups: Sequence[str], command: Command, clock: Clock) -> None:
-        self._groups = tuple(groups)
+    Args:
+        told: by group, the line that says what its process records.
+    """
+
+    def __init__(self, told: Mapping[str, bytes], command: Command, clock: Clock) -> None:
+        self._told = dict(told)
         self._command = command
         self._clock = clock
+        self._start: Callable[[str], object] | None = None  # while it runs
+        self._processes: dict[str, Process] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until told to stop; then every child has sealed and ended."""
-        await asyncio.gather(*(self._keep(group, stop) for group in self._groups))
+        async with asyncio.TaskGroup() as tasks:
+            start = self._start = lambda group: tasks.create_task(self._keep(group, stop))
+            for group in self._told:
+                start(group)
+            await stop.wait()
+            self._start = None
+
+    def tell(self, told: Mapping[str, bytes]) -> None:
+        """These groups are as told from now on. The others, whoever has nothing new, notice nothing of it."""
+        changed = {group: line for group, line in told.items() if self._told.get(group) != line}
+        new = changed.keys() - self._told.keys()
+        self._told.update(changed)
+        for group in changed.keys() & self._processes.keys():
+            stdin = self._processes[group].stdin
+            if stdin is not None and not stdin.is_closing():
+                stdin.write(changed[group])
+        if self._start is not None:
+            for group in sorted(new):
+                self._start(group)
 
     async def _keep(self, group: str, stop: asyncio.Event) -> None:
         backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
@@ -63,12 +90,16 @@ class Keeper:
     async def run_once(self, group: str, stop: asyncio.Event) -> int:
         """Start a group's process and watch it until it ends; its exit status."""
         process = await asyncio.create_subprocess_exec(*self._command(group), stdin=PIPE, stdout=PIPE)
+        assert process.stdin is not None
+        process.stdin.write(self._told[group])
+        self._processes[group] = process
         watching = asyncio.create_task(self._watch(group, process))
         stopping = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait((watching, stopping), return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
+            del self._processes[group]
             await self._end(process, watching)
         return process.returncode if process.returncode is not None else 0
 

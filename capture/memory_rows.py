@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from kernel.chain import GENESIS_CHAIN
-from kernel.model.footage import EndReason, Gap, GapCause, Run, RunOrigin, Segment, SourceHealth
+from kernel.model.footage import EndReason, Fault, Gap, GapCause, Run, RunOrigin, Segment, SourceHealth
 from kernel.timerange import TimeRange
 
 
@@ -58,10 +58,10 @@ class MemoryRows:
         if self._open(gap.source_id) is None:
             self.gaps.append(gap)
 
-    def rename_gap(self, source_id: str, cause: GapCause, detail: str) -> None:
+    def rename_gap(self, source_id: str, cause: GapCause, detail: str, fault: Fault | None = None) -> None:
         gap = self._open(source_id)
         if gap is not None:
-            self.gaps[self.gaps.index(gap)] = replace(gap, cause=cause, detail=detail)
+            self.gaps[self.gaps.index(gap)] = replace(gap, cause=cause, detail=detail, fault=fault)
 
     def close_gap(self, source_id: str, end_us: int) -> None:
         gap = self._open(source_id)

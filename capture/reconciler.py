@@ -11,12 +11,14 @@ from capture.disk import WriterThread
 from capture.footage_rows import FootageRows
 from capture.health import HealthBoard
 from capture.recorder import Recorder
+from capture.roster import same_connection
 from kernel.errors import JianzhengError
 from kernel.log import logger
 from kernel.model.footage import GapCause
 from kernel.settings import SourceSpec
 
 _TICK_S = 1.0
+_CHANGED = "Its entry in cameras.yaml was changed: it was connected anew."
 
 _log = logger("capture")
 
@@ -68,6 +70,13 @@ class Reconciler:
         """One comparison."""
         desired = await self._desired()
         await self._release([source_id for source_id in self._recorders if source_id not in desired])
+        await self._restart(
+            [
+                one
+                for one, (spec, _, _) in self._recorders.items()
+                if not same_connection(spec, desired[one].spec)
+            ]
+        )
         for source_id, desire in desired.items():
             running = self._recorders.get(source_id)
             if running is None or running[2].done():
@@ -91,6 +100,12 @@ class Reconciler:
         for spec, recorder in await self._end(source_ids):
             _log.info("its time is over", action="source.released", source=spec.id)
             await self._declare(spec, recorder.released())
+
+    async def _restart(self, source_ids: list[str]) -> None:
+        """They are connected in another way from now on; the time in between is a gap (invariant 5)."""
+        for spec, recorder in await self._end(source_ids):
+            _log.info("it is connected anew", action="source.changed", source=spec.id)
+            await self._declare(spec, recorder.stopped(GapCause.STOPPED, _CHANGED))
 
     async def _stop(self, source_ids: list[str]) -> None:
         for spec, recorder in await self._end(source_ids):

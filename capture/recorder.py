@@ -22,11 +22,20 @@ from capture.segment_writer import Ring
 from capture.stamp_rate import StampRate
 from kernel.clock import Clock
 from kernel.errors import (
+    CertificateRefused,
+    CodecUnsupported,
     DiskFull,
     DiskLost,
     JianzhengError,
     NetworkDown,
+    NoKeyFrames,
+    NotAnswering,
+    NotCalling,
+    NotListening,
+    SendsNoPicture,
     SourceError,
+    SourceHasNoVideo,
+    SourceNotFound,
     SourceProtocolError,
     SourceRefused,
     SourceSendsGarbage,
@@ -34,7 +43,7 @@ from kernel.errors import (
     TimestampDiscontinuity,
 )
 from kernel.log import logger
-from kernel.model.footage import EndReason, GapCause, Packet, SourceState, TrackInfo
+from kernel.model.footage import EndReason, Fault, GapCause, Packet, SourceState, TrackInfo
 from kernel.settings import CaptureSettings, SourceSpec
 
 OpenSource = Callable[[SourceSpec, CaptureSettings, Clock], Awaitable[PacketSource]]
@@ -148,12 +157,12 @@ class Recorder:
 
     async def _outage(self, error: Exception) -> None:
         """Say it to people once a period, to the catalogue at once."""
-        state, cause = _meaning(error)
+        state, cause, fault = _meaning(error)
         detail = str(error) if isinstance(error, JianzhengError) else _unexpected(self._spec.id, error)
         # The gap keeps what happened; what to do about it is for now, and for the health of the source.
         happened = error.message if isinstance(error, JianzhengError) else detail
         around = self._around
-        around.health.say(self._spec.id, state, detail)
+        around.health.say(self._spec.id, state, detail, fault)
         if isinstance(error, SourceRefused):
             self._backoff.at_once_longest()
         if self._complaints.is_news(detail):
@@ -161,7 +170,7 @@ class Recorder:
         with suppress(
             JianzhengError
         ):  # the ledger keeps it until the catalogue, which is told of, can take it
-            await around.thread.call(self._ledger.outage, cause, happened)
+            await around.thread.call(self._ledger.outage, cause, happened, fault)
 
     def _complain(self, error: Exception, detail: str, cause: GapCause) -> None:
         """What the source does is a warning; what this machine does to all sources is an alarm."""
@@ -198,24 +207,34 @@ def _being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-_MEANINGS: dict[type[Exception], tuple[SourceState, GapCause]] = {
-    NetworkDown: (SourceState.LOST, GapCause.NETWORK),
-    SourceSendsGarbage: (SourceState.LOST, GapCause.GARBAGE),
-    TimestampDiscontinuity: (SourceState.LOST, GapCause.DISCONTINUITY),
-    SourceUnreachable: (SourceState.LOST, GapCause.CAMERA_LOST),
-    SourceProtocolError: (SourceState.LOST, GapCause.CAMERA_LOST),
-    SourceError: (SourceState.REFUSED, GapCause.REFUSED),
-    DiskFull: (SourceState.LOST, GapCause.DISK_FULL),
-    DiskLost: (SourceState.LOST, GapCause.DISK_LOST),
+_MEANINGS: dict[type[Exception], tuple[SourceState, GapCause, Fault]] = {
+    NetworkDown: (SourceState.LOST, GapCause.NETWORK, Fault.NETWORK),
+    NotListening: (SourceState.LOST, GapCause.CAMERA_LOST, Fault.NOT_LISTENING),
+    NotAnswering: (SourceState.LOST, GapCause.CAMERA_LOST, Fault.NOT_ANSWERING),
+    NotCalling: (SourceState.LOST, GapCause.CAMERA_LOST, Fault.NOT_CALLING),
+    SendsNoPicture: (SourceState.LOST, GapCause.CAMERA_LOST, Fault.NO_PICTURE),
+    NoKeyFrames: (SourceState.LOST, GapCause.GARBAGE, Fault.NO_KEY_FRAMES),
+    SourceSendsGarbage: (SourceState.LOST, GapCause.GARBAGE, Fault.GARBAGE),
+    TimestampDiscontinuity: (SourceState.LOST, GapCause.DISCONTINUITY, Fault.TIME_JUMP),
+    SourceUnreachable: (SourceState.LOST, GapCause.CAMERA_LOST, Fault.CONNECTION_LOST),
+    SourceProtocolError: (SourceState.LOST, GapCause.CAMERA_LOST, Fault.PROTOCOL),
+    CertificateRefused: (SourceState.REFUSED, GapCause.REFUSED, Fault.CERTIFICATE),
+    SourceRefused: (SourceState.REFUSED, GapCause.REFUSED, Fault.CREDENTIALS),
+    SourceNotFound: (SourceState.REFUSED, GapCause.REFUSED, Fault.NO_SUCH_PATH),
+    SourceHasNoVideo: (SourceState.REFUSED, GapCause.REFUSED, Fault.NO_VIDEO),
+    CodecUnsupported: (SourceState.REFUSED, GapCause.REFUSED, Fault.CODEC),
+    SourceError: (SourceState.REFUSED, GapCause.REFUSED, Fault.SETTINGS),
+    DiskFull: (SourceState.LOST, GapCause.DISK_FULL, Fault.DISK_FULL),
+    DiskLost: (SourceState.LOST, GapCause.DISK_LOST, Fault.DISK_LOST),
 }
 """What an error says of its source; the first kind that fits."""
 
 
-def _meaning(error: Exception) -> tuple[SourceState, GapCause]:
+def _meaning(error: Exception) -> tuple[SourceState, GapCause, Fault]:
     for kind, meaning in _MEANINGS.items():
         if isinstance(error, kind):
             return meaning
-    return SourceState.LOST, GapCause.CRASH
+    return SourceState.LOST, GapCause.CRASH, Fault.RECORDER_FAILED
 
 
 def _unexpected(source_id: str, error: Exception) -> str:
@@ -253,7 +272,10 @@ class _Session:
             self._run.recorder_stepped(step_us)
         for one in deliveries:
             if isinstance(one, Packet):
-                await self._packet(one)
+                if one.codec.is_video:
+                    await self._picture(one)
+                elif self._run is not None:  # before the first picture sound has no place
+                    self._run.add_sound(one)
             elif isinstance(one, TrackStarted):
                 await self._track(one)
             else:
@@ -271,14 +293,9 @@ class _Session:
             )
         self._video = track
 
-    async def _packet(self, packet: Packet) -> None:
-        """A picture, or sound, which has no place before the first picture."""
+    async def _picture(self, packet: Packet) -> None:
         video = self._video
         if video is None:
-            return
-        if not packet.codec.is_video:
-            if self._run is not None:
-                self._run.add_sound(packet)
             return
         after_loss, self._after_loss = self._after_loss, False
         stamps = self._stamps = self._stamps or StampRate(video.info.timescale)

@@ -43,13 +43,14 @@ class RingDisk:
 
     def __init__(self, root: Path, expected: Callable[[], str | None]) -> None:
         self._root = root
+        self._marker = root / MARKER
         self._expected = expected
         self._seen: tuple[int, int] | None = None  # device and inode of the marker that was read last
 
     def check(self) -> None:
         """Raises: DiskLost: the marker is gone, cannot be read, or is another one."""
         try:
-            found = (self._root / MARKER).stat()
+            found = self._marker.stat()
             if (found.st_dev, found.st_ino) == self._seen:
                 return
             self._seen = None

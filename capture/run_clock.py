@@ -29,17 +29,15 @@ class LeastAnchor:
         self._until_us: int | None = None
         self._before: int | None = None
         self._current: int | None = None
+        self.value = 0  # before the first is added, it means nothing
 
     def add(self, value: int, now_us: int) -> None:
         if self._until_us is None or now_us >= self._until_us:
             self._until_us = now_us + _WINDOW_US
             self._before, self._current = self._current, None
-        self._current = value if self._current is None else min(self._current, value)
-
-    @property
-    def value(self) -> int:
-        """Raises: ValueError: nothing was added."""
-        return min(one for one in (self._before, self._current) if one is not None)
+        if self._current is None or value < self._current:
+            self._current = value
+            self.value = value if self._before is None else min(value, self._before)
 
 
 class Anchors:
@@ -54,10 +52,11 @@ class Anchors:
         return ticks * SECOND_US // self._timescale
 
     def add(self, packet: Packet) -> None:
-        media_us = self.media_us(packet.pts)
-        self._least.add(packet.arrival_us - media_us, packet.arrival_us)
-        if packet.wall_us is not None:
-            self.source_us = packet.wall_us - media_us
+        media_us = packet.pts * SECOND_US // self._timescale
+        arrival_us, wall_us = packet.arrival_us, packet.wall_us
+        self._least.add(arrival_us - media_us, arrival_us)
+        if wall_us is not None:
+            self.source_us = wall_us - media_us
 
     @property
     def arrival_us(self) -> int:
@@ -71,7 +70,7 @@ class RunClock:
         self.anchors = Anchors(timescale)
         self._report_us = round(report_seconds * SECOND_US)
         self._first_arrival_us: int | None = None
-        self._last: Packet | None = None
+        self._last: tuple[int, int] | None = None  # media time and arrival of the newest packet
         self._step = ""  # what happened to a clock; the run ends at the next key frame
         self._basis: ClockBasis | None = None
         self._anchor_us: int | None = None  # the one applied to the newest frame
@@ -87,14 +86,15 @@ class RunClock:
         if self._step:
             self._end_at_key(packet)
             return
-        self._check_jump(packet)
-        self._check_source_step(packet)
+        media_us = self.anchors.media_us(packet.pts)
+        self._check_jump(media_us, packet.arrival_us)
+        self._check_source_step(media_us, packet.wall_us)
         if self._step:
             self._end_at_key(packet)
             return
         if self._first_arrival_us is None:
             self._first_arrival_us = packet.arrival_us
-        self._last = packet
+        self._last = media_us, packet.arrival_us
         self.anchors.add(packet)
         if self._basis is None:
             self._consider(packet.arrival_us)
@@ -109,22 +109,21 @@ class RunClock:
         if packet.key:
             raise TimestampDiscontinuity(f"a clock jumped: {self._step}.")
 
-    def _check_jump(self, packet: Packet) -> None:
+    def _check_jump(self, media_us: int, arrival_us: int) -> None:
         if self._last is None:
             return
-        media_us = self.anchors.media_us(packet.pts - self._last.pts)
-        arrived_us = packet.arrival_us - self._last.arrival_us
-        if media_us < -_BACKWARD_US or media_us - arrived_us > _FORWARD_US:
-            raise TimestampDiscontinuity(
-                f"the source's time stamps jumped by {_seconds(media_us - arrived_us)}."
-            )
+        last_media_us, last_arrival_us = self._last
+        jumped_us = media_us - last_media_us
+        ahead_us = jumped_us - (arrival_us - last_arrival_us)
+        if jumped_us < -_BACKWARD_US or ahead_us > _FORWARD_US:
+            raise TimestampDiscontinuity(f"the source's time stamps jumped by {_seconds(ahead_us)}.")
 
-    def _check_source_step(self, packet: Packet) -> None:
+    def _check_source_step(self, media_us: int, wall_us: int | None) -> None:
         """Two reports that disagree on the same RTP time: exact, whatever the network delays."""
         before = self.anchors.source_us
-        if before is None or packet.wall_us is None:
+        if before is None or wall_us is None:
             return
-        step_us = packet.wall_us - self.anchors.media_us(packet.pts) - before
+        step_us = wall_us - media_us - before
         if abs(step_us) > STEP_US:
             self._step = f"the source's clock was set by {_seconds(step_us)}"
 
@@ -144,7 +143,7 @@ class RunClock:
         """Whether the time to wait for reports, of sound too, is over."""
         if self._first_arrival_us is None or self._last is None:
             return False
-        return self._last.arrival_us - self._first_arrival_us >= self._report_us
+        return self._last[1] - self._first_arrival_us >= self._report_us
 
     def settle(self) -> None:
         """Decide with what is known: no longer wait for a report."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from functools import partial
 
 from capture.disk import WriterThread
@@ -15,7 +16,7 @@ from capture.packets import TrackStarted
 from capture.run_clock import RunClock
 from capture.segment_writer import Ring, SegmentWriter
 from kernel.clock import SECOND_US
-from kernel.errors import DiskFull, SourceSendsGarbage, StorageError
+from kernel.errors import DiskFull, NoKeyFrames, StorageError
 from kernel.ids import new_id
 from kernel.model.footage import EndReason, Packet, Run, TrackInfo
 from kernel.settings import CaptureSettings
@@ -68,7 +69,7 @@ class RunRecording:
         self._writer = SegmentWriter(
             ring=ring, rows=rows, run_id=self.id, source_id=source_id, video=video.info, audio=audio
         )
-        self._under_way: asyncio.Future[None] | None = None
+        self._under_way: Future[None] | None = None
         self._queue: deque[Fragment] = deque()  # to be written, in order
         self._begun = False  # on the writer thread: the run has a row
         self._end_us = 0
@@ -82,7 +83,7 @@ class RunRecording:
 
         Raises:
             TimestampDiscontinuity: it belongs to another run; end this one.
-            SourceSendsGarbage: pictures come, but none from which decoding could begin.
+            NoKeyFrames: pictures come, but none from which decoding could begin.
             StorageError: an earlier one could not be written; end this run.
         """
         if self._under_way is not None and self._under_way.done():
@@ -90,7 +91,7 @@ class RunRecording:
         fragments = self._fragmenter.add_video(packet, after_loss)
         if self._fragmenter.keyless_us > _KEYLESS_US:
             seconds = _KEYLESS_US // SECOND_US
-            raise SourceSendsGarbage(f"source {self._source_id}: no key frame for {seconds} s.")
+            raise NoKeyFrames(f"source {self._source_id}: no key frame for {seconds} s.")
         return fragments
 
     def add_sound(self, packet: Packet) -> None:
@@ -105,13 +106,15 @@ class RunRecording:
         """
         self._queue.extend(fragments)  # at once: a wait that is cancelled drops nothing
         await self._finish_under_way()
-        self._under_way = self._thread.submit(self._drain)
+        self._under_way = self._thread.start(self._drain)
         self._on_fragments(self, fragments)
 
     async def _finish_under_way(self) -> None:
         if self._under_way is not None:
             # Not forgotten before it is done: a cancelled wait leaves it for ``end``.
-            await asyncio.shield(self._under_way)
+            if not self._under_way.done():
+                await asyncio.shield(asyncio.wrap_future(self._under_way))
+            self._under_way.result()
             self._under_way = None
 
     def _drain(self) -> None:
@@ -144,7 +147,8 @@ class RunRecording:
             self._queue.extend(self._fragmenter.flush())
         finishing = self._thread.submit(self._finish, reason)  # behind what is under way
         if under_way is not None:
-            await asyncio.gather(under_way, asyncio.shield(finishing), return_exceptions=True)
+            written = asyncio.wrap_future(under_way)
+            await asyncio.gather(written, asyncio.shield(finishing), return_exceptions=True)
             under_way.result()
         await asyncio.shield(finishing)
 

@@ -20,7 +20,7 @@ from kernel.ids import new_id
 from kernel.isobmff.tracks import Track
 from kernel.isobmff.writer import init_segment
 from kernel.lock import one_at_a_time
-from kernel.model.footage import EndReason, Gap, GapCause, RunOrigin, Segment, TrackInfo
+from kernel.model.footage import ClockBasis, EndReason, Gap, GapCause, RunOrigin, Segment, TrackInfo
 from kernel.segments.label import SegmentLabel, label_box
 from kernel.segments.segment_file import Opener, SegmentFile, open_new
 from kernel.settings import RingSettings
@@ -62,13 +62,26 @@ class Ring:
 
 @dataclass(kw_only=True, slots=True)
 class _Open:
-    """The segment that is being written."""
+    """The segment that is being written. Of its fragments only the times: they are large."""
 
     id: str
     path: str
     file: SegmentFile
-    first: Fragment
-    last: Fragment
+    basis: ClockBasis
+    wall_start_us: int
+    wall_end_us: int
+    media_start: int  # ticks
+    media_end: int
+    clock_offset_us: int  # the newest
+
+    def grow(self, fragment: Fragment) -> None:
+        """It has that fragment, too."""
+        self.wall_end_us, self.media_end = fragment.wall.end_us, fragment.end
+        self.clock_offset_us = fragment.clock_offset_us
+
+    @property
+    def wall(self) -> TimeRange:
+        return TimeRange(start_us=self.wall_start_us, end_us=self.wall_end_us)
 
 
 class SegmentWriter:
@@ -100,7 +113,7 @@ class SegmentWriter:
     @property
     def end_us(self) -> int | None:
         """Wall time at which the newest written fragment ends; None before the first one."""
-        return self._open.last.wall.end_us if self._open else None
+        return self._open.wall_end_us if self._open else None
 
     def write(self, fragment: Fragment) -> None:
         """Append a fragment, in a new segment if that is due.
@@ -115,11 +128,11 @@ class SegmentWriter:
         opened = self._open or self._begin(fragment)
         self._fragments += 1
         opened.file.append(fragment.to_bytes(self._fragments))
-        opened.last = fragment
+        opened.grow(fragment)
         self._open = opened
 
     def _is_due(self, fragment: Fragment, opened: _Open) -> bool:
-        return fragment.key and fragment.video.base_dts - opened.first.video.base_dts >= self._length
+        return fragment.key and fragment.video.base_dts - opened.media_start >= self._length
 
     def _begin(self, fragment: Fragment) -> _Open:
         label = SegmentLabel(
@@ -144,7 +157,17 @@ class SegmentWriter:
         except StorageError:
             file.give_up_empty()
             raise
-        return _Open(id=label.segment_id, path=path, file=file, first=fragment, last=fragment)
+        return _Open(
+            id=label.segment_id,
+            path=path,
+            file=file,
+            basis=fragment.basis,
+            wall_start_us=fragment.wall.start_us,
+            wall_end_us=fragment.wall.start_us,
+            media_start=fragment.video.base_dts,
+            media_end=fragment.video.base_dts,
+            clock_offset_us=fragment.clock_offset_us,
+        )
 
     def _seal(self, opened: _Open, reason: EndReason) -> None:
         """Invariant 1: the file first, then its row."""
@@ -173,26 +196,25 @@ class SegmentWriter:
         lost = Gap(
             id=new_id("gap"),
             source_id=self._source_id,
-            start_us=opened.first.wall.start_us,
-            end_us=opened.last.wall.end_us,
+            start_us=opened.wall_start_us,
+            end_us=opened.wall_end_us,
             cause=GapCause.DISK_LOST,
             detail="What was written last did not reach the disk.",
         )
         settle_late(self._ring.root, opened.path, self._rows, lost)
 
     def _row(self, opened: _Open, reason: EndReason, sequence: int, chain: str) -> Segment:
-        first, last = opened.first, opened.last
         return Segment(
             id=opened.id,
             run_id=self._run_id,
             source_id=self._source_id,
             sequence=sequence,
-            wall=TimeRange(start_us=first.wall.start_us, end_us=last.wall.end_us),
-            media_start=first.video.base_dts,
-            media_duration=last.end - first.video.base_dts,
+            wall=opened.wall,
+            media_start=opened.media_start,
+            media_duration=opened.media_end - opened.media_start,
             timescale=self._timescale,
-            clock_basis=first.basis,
-            clock_offset_us=last.clock_offset_us,
+            clock_basis=opened.basis,
+            clock_offset_us=opened.clock_offset_us,
             path=opened.path,
             size_bytes=opened.file.size,
             sha256=opened.file.sha256.hex(),

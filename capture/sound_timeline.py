@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import zip_longest
 
 from capture.run_clock import BELIEVED_US, Anchors
 from kernel.clock import SECOND_US
@@ -26,6 +27,7 @@ class SoundTimeline:
         self._patience_us = round(2 * fragment_seconds * SECOND_US) + _PATIENCE_US
         self._taken_us: int | None = None  # arrival of the newest frame when the first were taken
         self._anchors = Anchors(info.timescale)
+        self._fresh: list[Packet] = []  # whose times were not looked at yet
         self._waiting: deque[Packet] = deque()
         self._shift: int | None = None  # ticks to add to a packet's pts to get the file's media time
         self._last_tick = -1
@@ -35,11 +37,19 @@ class SoundTimeline:
     @property
     def reported(self) -> bool:
         """Whether the source has told the wall time of its sound, too."""
+        self._look_at_fresh()
         return self._anchors.source_us is not None
 
     def add(self, packet: Packet) -> None:
-        self._anchors.add(packet)
-        self._waiting.append(packet)
+        self._fresh.append(packet)
+
+    def _look_at_fresh(self) -> None:
+        """Of frames that were found together, the latest was delayed least: it stands for all."""
+        fresh, self._fresh = self._fresh, []
+        for packet, after in zip_longest(fresh, fresh[1:]):
+            if after is None or after.arrival_us != packet.arrival_us or after.pts < packet.pts:
+                self._anchors.add(packet)
+        self._waiting += fresh
 
     def take_until(self, end_us: int, video: Anchors, origin_us: int) -> TrackRun | None:
         """The sound before a media time of the file, microseconds.
@@ -48,20 +58,22 @@ class SoundTimeline:
             video: the anchors of the picture.
             origin_us: media time of the picture at which the file's time line begins.
         """
+        self._look_at_fresh()
         if not self._waiting:
             return None
-        self._align(video, origin_us)
-        ready: list[tuple[int, Packet]] = []
-        while self._waiting and self._tick(self._waiting[0]) * SECOND_US < end_us * self.info.timescale:
-            packet = self._waiting.popleft()
-            tick = self._tick(packet)
+        shift = self._align(video, origin_us)
+        end = -(-end_us * self.info.timescale // SECOND_US)
+        waiting, ticks, frames = self._waiting, list[int](), list[bytes]()
+        while waiting and (tick := waiting[0].pts + shift) < end:
+            packet = waiting.popleft()
             if tick < 0:
                 self.trimmed += 1
                 continue
             self._last_tick = max(tick, self._last_tick + 1)
-            ready.append((self._last_tick, packet))
+            ticks.append(self._last_tick)
+            frames.append(packet.data)
         self._drop_overdue()
-        return self._run(ready) if ready else None
+        return self._run(ticks, frames) if ticks else None
 
     def _drop_overdue(self) -> None:
         """What waits is bounded: stamps of the sound may jump to where no picture comes.
@@ -82,11 +94,8 @@ class SoundTimeline:
             self.dropped += 1
         self._shift = None
 
-    def _tick(self, packet: Packet) -> int:
-        return packet.pts + (self._shift or 0)
-
-    def _align(self, video: Anchors, origin_us: int) -> None:
-        """Move towards where the sound belongs; at once the first time, later without a jump."""
+    def _align(self, video: Anchors, origin_us: int) -> int:
+        """Move towards where the sound belongs; at once the first time, later without a jump. The shift."""
         shift = round((self._ahead_us(video) - origin_us) * self.info.timescale / SECOND_US)
         tolerance = _TOLERANCE_US * self.info.timescale // SECOND_US
         if self._shift is None:
@@ -94,6 +103,7 @@ class SoundTimeline:
         elif abs(shift - self._shift) > tolerance:
             step = _STEP_US * self.info.timescale // SECOND_US
             self._shift += max(-step, min(step, shift - self._shift))
+        return self._shift
 
     def _ahead_us(self, video: Anchors) -> int:
         """The sound's anchor minus the picture's: 0 on one clock, else by the source's reports as far as they
@@ -110,13 +120,11 @@ class SoundTimeline:
             return arrived_us
         return own - other
 
-    def _run(self, ready: list[tuple[int, Packet]]) -> TrackRun:
-        ticks = [tick for tick, _ in ready]
-        if self._waiting:
-            ticks.append(self._tick(self._waiting[0]))
-        samples = []
-        for index, (tick, packet) in enumerate(ready):
-            following = ticks[index + 1] - tick if index + 1 < len(ticks) else 0
-            duration = following if following > 0 else frame_ticks(self.info, packet.data)
-            samples.append(Sample(data=packet.data, duration=duration))
+    def _run(self, ticks: list[int], frames: list[bytes]) -> TrackRun:
+        """A frame lasts to the next one's beginning, as long as it says where that is not known."""
+        following = self._waiting[0].pts + (self._shift or 0) if self._waiting else 0
+        samples = [
+            Sample(data, after - tick if after > tick else frame_ticks(self.info, data))
+            for data, tick, after in zip(frames, ticks, [*ticks[1:], following], strict=True)
+        ]
         return TrackRun(track_id=TRACK_ID, base_dts=ticks[0], samples=tuple(samples))

@@ -8,7 +8,7 @@ that. It shows in the arrivals: the least delayed one of each window falls back 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 from kernel.clock import SECOND_US
@@ -97,4 +97,4 @@ class StampRate:
         """
         if self.rate == 1.0:
             return packet
-        return replace(packet, pts=round(packet.pts / self.rate), wall_us=None)
+        return packet._replace(pts=round(packet.pts / self.rate), wall_us=None)

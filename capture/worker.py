@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-from capture.backfill.memory import backfiller
+from capture.backfill.memory import backfiller, may_have_memory
 from capture.backfill.rows import BackfillRows
-from capture.desires import BookedSources, BookingRows, EverySource, declare_missed
+from capture.desires import BookedSources, BookingRows, Desire, EverySource, declare_missed
 from capture.disk import WriterThread, free_bytes
 from capture.footage_rows import FootageRows
 from capture.health import HealthBoard
@@ -18,6 +18,7 @@ from capture.reconciler import Desired, Reconciler
 from capture.recorder import OpenSource, Recorder, Surroundings
 from capture.recover import QUARANTINE, Mine, recover
 from capture.ring_disk import RingDisk
+from capture.roster import Roster, SourceLocks
 from capture.segment_writer import Ring
 from capture.sweeps import Sweep, Sweeps
 from kernel.clock import Clock
@@ -30,11 +31,6 @@ from kernel.model.source import Wish
 from kernel.settings import Settings, SourceSpec
 
 _log = logger("capture")
-
-
-def source_lock(source_id: str) -> str:
-    """Name of the lock that whoever records a source holds, below ``locks_dir``."""
-    return f"recorder of {source_id}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +49,7 @@ class Share:
 class Duties:
     """What a recording process does and heeds besides recording all its sources always."""
 
-    wishes: Sequence[Wish] = ()  # when each source asks to be recorded
+    wishes: Sequence[Wish] = ()  # when each source asks to be recorded; a roster has its own
     bookings: BookingRows | None = None  # None: always
     memory: BackfillRows | None = None  # for fetching gaps from devices; None: it is not done
     sweeps: Sequence[Sweep] = ()
@@ -63,7 +59,7 @@ class Duties:
 
 
 async def record(
-    specs: Sequence[SourceSpec],
+    specs: Sequence[SourceSpec] | Roster,
     settings: Settings,
     footage: FootageRows,
     clock: Clock,
@@ -76,6 +72,7 @@ async def record(
     """Settle what a crash left, then record all sources until told to stop.
 
     Args:
+        specs: the sources; a roster may change while they are recorded.
         footage: rows of the catalogue; called on one thread of this worker only, as those of ``duties`` are.
         principal: who stops recording when ``stop`` is set; named in the gaps that begin then.
         open_source: connects to a source; None: by the scheme of its uri.
@@ -85,82 +82,124 @@ async def record(
         StorageError: another recorder records into this ring.
         ServerError: the address on which devices push cannot be listened on.
     """
-    if any(spec.id == QUARANTINE for spec in specs):
-        raise SettingsError(f"a source cannot be called {QUARANTINE}: the ring keeps broken files there.")
     duties = duties or Duties()
+    roster = specs if isinstance(specs, Roster) else Roster(specs, duties.wishes)
+    refuse_reserved(roster.specs)
     async with AsyncExitStack() as stack:
         stack.enter_context(sole_user(settings.data_dir, duties.share.lock))
-        for spec in specs:  # whoever else may have it, under whatever name: one source has one writer
-            stack.enter_context(sole_user(settings.locks_dir, source_lock(spec.id)))
+        locks = SourceLocks(settings.locks_dir)
+        stack.callback(locks.close)
+        for source_id in roster.entered:
+            locks.take(source_id)
         if duties.disk is None:
             settings.ring_dir.mkdir(parents=True, exist_ok=True)
         thread = WriterThread()
         stack.callback(thread.close)
+        health = HealthBoard(clock)
         if open_source is None:
-            open_source = await stack.enter_async_context(openers(specs, settings.capture, clock))
-        around = _surroundings(settings, footage, clock, thread, open_source, duties.disk)
+            opening = openers(roster.specs, settings.capture, clock, health.note)
+            open_source = await stack.enter_async_context(opening)
+        around = _surroundings(settings, footage, clock, thread, open_source, duties.disk, health)
         await thread.call(_settle_or_owe, around, settings, duties.share.mine)
-        await _declare_missed(specs, settings, around, duties)
+        await _declare_missed(roster, settings, around, duties)
         sweeps = Sweeps(duties.sweeps, clock, thread)
-        reconciler = _reconciler(specs, settings, around, duties, sweeps, principal)
-        await stack.enter_async_context(_backfilling(specs, settings, around, duties))
-        await reconciler.run(stop)
+        crew = _Crew(roster, settings, around, duties, locks, sweeps)
+        stack.push_async_callback(crew.stop)
+        await crew.reconciler(principal).run(stop)
         await sweeps.finish()
 
 
-def _reconciler(
-    specs: Sequence[SourceSpec],
-    settings: Settings,
-    around: Surroundings,
-    duties: Duties,
-    sweeps: Sweeps,
-    principal: str,
-) -> Reconciler:
-    def ending() -> tuple[GapCause, str]:
-        if duties.orphaned():
-            return GapCause.CRASH, "The program that keeps the recorders was killed."
-        return GapCause.STOPPED, f"Stopped by {principal}."
-
-    async def tick() -> None:
-        around.health.introduce(spec.id for spec in specs)
-        await sweeps.tick()
-
-    return Reconciler(
-        desired=_desired(specs, settings, around, duties),
-        make_recorder=lambda desire: Recorder(desire.spec, around, desire.want.since_us),
-        health=around.health,
-        rows=around.rows,
-        thread=around.thread,
-        ending=ending,
-        on_tick=tick,
-    )
+def refuse_reserved(specs: Sequence[SourceSpec]) -> None:
+    """Raises: SettingsError: a source has a name that the ring keeps for itself."""
+    if any(spec.id == QUARANTINE for spec in specs):
+        raise SettingsError(f"a source cannot be called {QUARANTINE}: the ring keeps broken files there.")
 
 
-@asynccontextmanager
-async def _backfilling(
-    specs: Sequence[SourceSpec], settings: Settings, around: Surroundings, duties: Duties
-) -> AsyncIterator[None]:
-    """Meanwhile gaps are fetched from the devices that keep recordings of their own."""
-    fetcher = None
-    if duties.memory is not None:
-        fetcher = backfiller(
-            specs,
-            ring=around.ring,
-            rows=duties.memory,
+class _Crew:
+    """What goes with the sources of the roster as it changes: locks, health, back-fill."""
+
+    def __init__(
+        self,
+        roster: Roster,
+        settings: Settings,
+        around: Surroundings,
+        duties: Duties,
+        locks: SourceLocks,
+        sweeps: Sweeps,
+    ) -> None:
+        self._roster = roster
+        self._settings = settings
+        self._around = around
+        self._duties = duties
+        self._locks = locks
+        self._sweeps = sweeps
+        self._wanted = _desired(roster, settings, around, duties)
+        self._now = roster.entered  # as the reconciler last compared it
+        self._with_memory: list[SourceSpec] = []
+        self._fetching: asyncio.Task[None] | None = None
+
+    def reconciler(self, principal: str) -> Reconciler:
+        around, orphaned = self._around, self._duties.orphaned
+
+        def ending() -> tuple[GapCause, str]:
+            if orphaned():
+                return GapCause.CRASH, "The program that keeps the recorders was killed."
+            return GapCause.STOPPED, f"Stopped by {principal}."
+
+        return Reconciler(
+            desired=self._desired,
+            make_recorder=lambda desire: Recorder(desire.spec, around, desire.want.since_us),
+            health=around.health,
+            rows=around.rows,
             thread=around.thread,
-            settings=settings.capture,
+            ending=ending,
+            on_tick=self._tick,
+        )
+
+    async def _desired(self) -> Mapping[str, Desire]:
+        """What is wanted, as far as nobody else still records it."""
+        self._now = self._roster.entered
+        wanted = await self._wanted()
+        # The roster may have changed meanwhile: what is compared now is one state of it.
+        here = (one for one in wanted if one in self._now and self._locks.holds(one))
+        return {one: wanted[one] for one in here}
+
+    async def _tick(self) -> None:
+        """After each comparison: whoever left the roster has been released by now."""
+        self._around.health.keep_only(self._now)
+        self._around.health.introduce(self._now)
+        self._locks.keep(self._now)
+        self._fetch_for([one.spec for one in self._now.values()])
+        await self._sweeps.tick()
+
+    def _fetch_for(self, specs: Sequence[SourceSpec]) -> None:
+        """Meanwhile gaps are fetched from the devices that keep recordings of their own.
+
+        What a fetch that is broken off here brought is in the ring; the next one goes on behind it.
+        """
+        asked = [spec for spec in specs if may_have_memory(spec)]
+        if self._duties.memory is None or asked == self._with_memory:
+            return
+        self._with_memory = asked
+        if self._fetching is not None:
+            self._fetching.cancel()
+        around = self._around
+        fetcher = backfiller(
+            asked,
+            ring=around.ring,
+            rows=self._duties.memory,
+            thread=around.thread,
+            settings=self._settings.capture,
             clock=around.clock,
             healthy=around.health.is_well,
         )
-    if fetcher is None:
-        yield
-        return
-    fetching = asyncio.create_task(fetcher.run(), name="back-fill")
-    try:
-        yield
-    finally:
-        fetching.cancel()
-        await asyncio.gather(fetching, return_exceptions=True)
+        self._fetching = asyncio.create_task(fetcher.run(), name="back-fill") if fetcher else None
+
+    async def stop(self) -> None:
+        """End what is still being fetched."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+            await asyncio.gather(self._fetching, return_exceptions=True)
 
 
 def _settle_or_owe(around: Surroundings, settings: Settings, mine: Mine) -> None:
@@ -187,26 +226,19 @@ def settle(settings: Settings, footage: FootageRows, mine: Mine) -> None:
         )
 
 
-def _desired(
-    specs: Sequence[SourceSpec], settings: Settings, around: Surroundings, duties: Duties
-) -> Desired:
+def _desired(roster: Roster, settings: Settings, around: Surroundings, duties: Duties) -> Desired:
     if duties.bookings is None:
-        return EverySource(specs)
-    return BookedSources(specs, duties.wishes, duties.bookings, _rolls(settings), around.clock, around.thread)
+        return EverySource(roster)
+    return BookedSources(roster, duties.bookings, _rolls(settings), around.clock, around.thread)
 
 
-async def _declare_missed(
-    specs: Sequence[SourceSpec], settings: Settings, around: Surroundings, duties: Duties
-) -> None:
+async def _declare_missed(roster: Roster, settings: Settings, around: Surroundings, duties: Duties) -> None:
     """A catalogue that fails now is asked again by the next start: recording does not wait for it."""
     if duties.bookings is None:
         return
-    ours = {spec.id for spec in specs}
-    wishes = [wish for wish in duties.wishes if wish.source_id in ours]
+    missed = roster.wishes, duties.bookings, around.rows, _rolls(settings), around.clock.now_us()
     try:
-        await around.thread.call(
-            declare_missed, wishes, duties.bookings, around.rows, _rolls(settings), around.clock.now_us()
-        )
+        await around.thread.call(declare_missed, *missed)
     except JianzhengError as error:
         _log.error(str(error), action="bookings.unreadable")
 
@@ -222,6 +254,7 @@ def _surroundings(
     thread: WriterThread,
     open_source: OpenSource,
     disk: RingDisk | None,
+    health: HealthBoard,
 ) -> Surroundings:
     free = free_bytes if disk is None else disk.free_bytes
     return Surroundings(
@@ -229,7 +262,7 @@ def _surroundings(
         ring=Ring(root=settings.ring_dir, settings=settings.ring, clock=clock, free=free),
         rows=footage,
         thread=thread,
-        health=HealthBoard(clock),
+        health=health,
         clock=clock,
         open_source=open_source,
     )

@@ -7,10 +7,23 @@ from sqlmodel import col, select
 
 from catalog.database import reading, writing
 from catalog.tables import BookingRow, RoomRow, SessionRoomRow, SessionRow
+from kernel.clock import SECOND_US
 from kernel.desired import RoomUse
 from kernel.errors import TimelineError
 from kernel.model.footage import Booking, BookingStatus
 from kernel.timerange import TimeRange
+
+LONGEST_US = 31 * 24 * 3600 * SECOND_US
+"""A longer booking is a slip of the pen in its month or year."""
+
+
+def check_bookable(wall: TimeRange, now_us: int) -> None:
+    """Raises: TimelineError: it is over already, or longer than anybody books a room."""
+    hint = "Check day, month and year; nothing was booked."
+    if wall.end_us <= now_us:
+        raise TimelineError("the booked time is over already.", hint=hint)
+    if wall.duration_us > LONGEST_US:
+        raise TimelineError("a booking lasts 31 days at most.", hint=hint)
 
 
 class Bookings:
@@ -29,8 +42,9 @@ class Bookings:
             raise TimelineError(f"booking {booking.id} ends when it starts.", hint="Give a later end.")
         with writing(self._engine) as session:
             if session.get(RoomRow, booking.room_id) is None:
+                rooms = ", ".join(session.exec(select(RoomRow.id).order_by(col(RoomRow.id))).all())
                 raise TimelineError(
-                    f"cameras.yaml has no room {booking.room_id}.", hint="Name one of its rooms by its id."
+                    f"there is no room {booking.room_id}.", hint=f"Name one of cameras.yaml: {rooms}."
                 )
             session.merge(
                 BookingRow(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Engine, Row, bindparam, or_
+from sqlalchemy import BigInteger, ColumnElement, Engine, Executable, Row, bindparam, or_
 from sqlalchemy import select as sqlalchemy_select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, func, select
@@ -29,6 +31,7 @@ from kernel.model.footage import (
     ChainHead,
     ClockBasis,
     EndReason,
+    Fault,
     Gap,
     GapCause,
     Run,
@@ -39,9 +42,10 @@ from kernel.model.footage import (
     SourceHealth,
     SourceState,
 )
-from kernel.timerange import TimeRange
+from kernel.timerange import TimeRange, subtract
 from kernel.values import fields_of
 
+_EVER_US = 1 << 62  # the end of a gap that lasts
 _PAGE = 500  # rows at a time, where there may be very many
 
 
@@ -242,14 +246,14 @@ class Footage:
         """Declare a gap that has no end yet; a source with an open one keeps that one (its start counts)."""
         with writing(self._engine) as session:
             if _open_gap(session, gap.source_id) is None:
-                session.add(_gap_row(gap))
+                _declare(session, gap)
 
-    def rename_gap(self, source_id: str, cause: GapCause, detail: str) -> None:
+    def rename_gap(self, source_id: str, cause: GapCause, detail: str, fault: Fault | None = None) -> None:
         """The source's open gap, if it has one, has another cause than was thought."""
         with writing(self._engine) as session:
             row = _open_gap(session, source_id)
             if row is not None:
-                row.cause, row.detail = cause, detail
+                row.cause, row.detail, row.fault = cause, detail, fault
 
     def close_gap(self, source_id: str, end_us: int) -> None:
         """End a source's open gap, if it has one; one that turns out to be empty is taken back."""
@@ -261,11 +265,12 @@ class Footage:
                 session.delete(row)
             else:
                 row.wall_end_us = end_us
+                _mark_filled(session, row)
 
     def add_gap(self, gap: Gap) -> None:
         """Declare a gap whose end is known."""
         with writing(self._engine) as session:
-            session.add(_gap_row(gap))
+            _declare(session, gap)
 
     def put_gap(self, gap: Gap) -> None:
         """A gap as its source tells it, again and again the same; one that turns out to be empty goes.
@@ -278,7 +283,7 @@ class Footage:
             if row is not None and row.source_id != gap.source_id:
                 raise CatalogError(f"gap {gap.id} is of another source.")
             if gap.end_us is None or gap.end_us > gap.start_us:
-                session.merge(_gap_row(gap))
+                _mark_filled(session, session.merge(_gap_row(gap)))
             elif row is not None:
                 session.delete(row)
 
@@ -330,23 +335,35 @@ class Footage:
         """Say how sources are doing, all in one transaction."""
         if not rows:
             return
-        # One statement for all: a hundred sources are told of every second.
+        told = [
+            {**fields_of(row), "state": row.state.value, "fault": row.fault and row.fault.value}
+            for row in rows
+        ]
+        with writing(self._engine) as session:
+            session.connection().execute(self._put_health, told)
+
+    @cached_property
+    def _put_health(self) -> Executable:
+        """One statement for all sources, made once: a hundred are told of every second."""
         insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
         put = insert(SourceHealthRow)
-        told = [{**fields_of(health), "state": health.state.value} for health in rows]
-        newer = {name: put.excluded[name] for name in told[0] if name != "source_id"}
-        statement = put.on_conflict_do_update(index_elements=["source_id"], set_=newer)
-        with writing(self._engine) as session:
-            session.connection().execute(statement, told)
+        newer = {one.name: put.excluded[one.name] for one in fields(SourceHealth) if one.name != "source_id"}
+        return put.on_conflict_do_update(index_elements=["source_id"], set_=newer)
 
     def health(self) -> dict[str, SourceHealth]:
         """What was last said of each source, by its id."""
         with reading(self._engine) as session:
             rows = session.exec(select(SourceHealthRow)).all()
-            return {
-                row.source_id: SourceHealth(**{**row.model_dump(), "state": SourceState(row.state)})
-                for row in rows
-            }
+            return {row.source_id: _health(row) for row in rows}
+
+
+def _health(row: SourceHealthRow) -> SourceHealth:
+    words = {"state": SourceState(row.state), "fault": _fault(row.fault)}
+    return SourceHealth(**{**row.model_dump(), **words})
+
+
+def _fault(word: str | None) -> Fault | None:
+    return None if word is None else Fault(word)
 
 
 _SPAN = ("id", "source_id", "sequence", "wall_start_us", "wall_end_us", "clock_basis")
@@ -401,6 +418,39 @@ def _open_gap(session: Session, source_id: str) -> GapRow | None:
     return session.exec(lasting).first()
 
 
+def _declare(session: Session, gap: Gap) -> None:
+    row = _gap_row(gap)
+    session.add(row)
+    _mark_filled(session, row)
+
+
+def _mark_filled(session: Session, row: GapRow) -> None:
+    """A gap may be declared, or end, where a file was taken in before: unmarked it would hide that file.
+
+    Time in which the file itself has no picture is a gap of its own, and is not filled.
+    """
+    wall = TimeRange(
+        start_us=row.wall_start_us, end_us=_EVER_US if row.wall_end_us is None else row.wall_end_us
+    )
+    taken_in = (
+        select(SegmentRow.wall_start_us, SegmentRow.wall_end_us)
+        .join(RunRow, col(RunRow.id) == col(SegmentRow.run_id))
+        .where(RunRow.source_id == row.source_id, RunRow.origin == RunOrigin.INTAKE)
+        .where(col(RunRow.started_us) < wall.end_us, col(RunRow.ended_us) > wall.start_us)
+    )
+    segments = [TimeRange(start_us=one, end_us=other) for one, other in session.exec(taken_in).all()]
+    if not segments:
+        return
+    others = select(GapRow.wall_start_us, GapRow.wall_end_us).where(
+        col(GapRow.source_id) == row.source_id,
+        col(GapRow.id) != row.id,
+        col(GapRow.wall_end_us) > wall.start_us,
+        col(GapRow.backfill).not_in((Backfill.WHOLE, Backfill.PART)),
+    )
+    holes = [TimeRange(start_us=one, end_us=other or one) for one, other in session.exec(others).all()]
+    row.backfill = _gap(row).filled_by([part for one in segments for part in subtract(one, holes)])
+
+
 def _run_row(run: Run) -> RunRow:
     return RunRow(
         id=run.id,
@@ -421,6 +471,7 @@ def _gap_row(gap: Gap) -> GapRow:
         cause=gap.cause,
         detail=gap.detail,
         backfill=gap.backfill,
+        fault=gap.fault,
     )
 
 
@@ -433,6 +484,7 @@ def _gap(row: GapRow) -> Gap:
         cause=GapCause(row.cause),
         detail=row.detail,
         backfill=Backfill(row.backfill),
+        fault=_fault(row.fault),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import Engine
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from catalog.database import reading, writing
 from catalog.removal import gone
@@ -29,7 +29,7 @@ class Holds:
             raise CatalogError("a hold needs a range of time and a reason.", hint="Give both.")
         with writing(self._engine) as session:
             if session.get(SourceRow, hold.source_id) is None:
-                raise CatalogError(f"there is no source {hold.source_id}.", hint="Its id is in cameras.yaml.")
+                raise CatalogError(f"there is no source {hold.source_id}.", hint=_which(session))
             session.add(
                 HoldRow(
                     id=hold.id,
@@ -71,6 +71,13 @@ class Holds:
             query = query.where(col(HoldRow.released_us).is_(None))
         with reading(self._engine) as session:
             return [_hold(row) for row in session.exec(query).all()]
+
+
+def _which(session: Session) -> str:
+    """What can be held. Sources are known once a program has read the ``cameras.yaml`` that names them."""
+    ids = session.exec(select(SourceRow.id).order_by(col(SourceRow.id))).all()
+    known = f"There are: {', '.join(ids)}." if ids else "There are none yet."
+    return f"{known} One that is new in cameras.yaml is known after 'jianzheng status'."
 
 
 def _hold(row: HoldRow) -> Hold:

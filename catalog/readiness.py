@@ -14,12 +14,15 @@ from pathlib import Path
 from catalog.catalogue import Catalogue
 from kernel.clock import SECOND_US
 from kernel.desired import Around, Want, wanted
-from kernel.model.footage import GapCause, SourceHealth, SourceState
+from kernel.model.footage import Fault, GapCause, SourceHealth, SourceState
 from kernel.model.source import RecordMode, Wish
 from kernel.timerange import TimeRange
 
 FRESH_US = 10 * SECOND_US
 """A recorder writes its rows once a second, and a picture reaches them within seconds."""
+_UNRECEIVED = (
+    "No receiver of agents runs. Start 'jianzheng receive' at the recorder, beside 'jianzheng capture'."
+)
 
 
 class Shortfall(StrEnum):
@@ -69,6 +72,7 @@ class Standing:
     want: Want | None  # why it should be recorded now; None: it need not be
     health: SourceHealth | None
     shortfall: Shortfall | None  # why it is not being recorded; None: it is
+    by_agent: bool = False  # its own computer records it, and tells the receiver
 
     @property
     def bit_rate_kbps(self) -> float | None:
@@ -97,9 +101,23 @@ class Standing:
         return self.want is not None and self.shortfall is not None
 
     @property
+    def _unreceived(self) -> bool:
+        """An agent's receiver that runs says of every agent how it is, if only that it was never heard."""
+        return self.by_agent and self.shortfall in (Shortfall.UNKNOWN, Shortfall.SILENT)
+
+    @property
     def detail(self) -> str:
-        """What the recorder last said about it, for people."""
+        """What the recorder last said about it, for people; of an agent, that there is none to say it."""
+        if self._unreceived:
+            return _UNRECEIVED
         return self.health.detail if self.health else ""
+
+    @property
+    def fault(self) -> Fault | None:
+        """The same as a word."""
+        if self._unreceived:
+            return Fault.RECEIVER_SILENT
+        return self.health.fault if self.health else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,6 +129,7 @@ class Readiness:
     recorder_expected: bool  # cameras.yaml names a source that no agent records
     disk: Disk
     standings: Mapping[str, Standing]  # by source, in the order of ids
+    cameras_problem: str = ""  # why cameras.yaml as it is now is not in use; empty while it is
 
     @property
     def missing(self) -> list[Standing]:
@@ -133,6 +152,7 @@ class Watch:
     reserve_bytes: int = 0
     days_left: Callable[[int], float | None] = lambda _: None  # until it is full, given its free bytes
     agents: Callable[[], frozenset[str]] = frozenset  # sources whose own computers record them and tell of it
+    cameras_problem: Callable[[], str] = str  # why the file as it is now is not in use; empty while it is
     agent_patience_us: int = FRESH_US  # an agent that was not heard for so long is lost
 
 
@@ -149,7 +169,7 @@ def watch_everything(catalogue: Catalogue) -> Watch:
 def readiness(catalogue: Catalogue, watch: Watch, now_us: int) -> Readiness:
     """How all sources of the catalogue stand at that moment."""
     wishes = watch.wishes()
-    wants = _wanted_now(catalogue, wishes, watch.around, now_us)
+    wants = wanted_now(catalogue, wishes, watch.around, now_us)
     configured = {wish.source_id for wish in wishes}
     agents = watch.agents()
     health = catalogue.footage.health()
@@ -159,6 +179,7 @@ def readiness(catalogue: Catalogue, watch: Watch, now_us: int) -> Readiness:
         at_us=now_us,
         recorder_alive=any(_fresh(row.updated_us, now_us, FRESH_US) for row in ours),
         recorder_expected=bool(configured - agents),
+        cameras_problem=watch.cameras_problem(),
         disk=_disk(catalogue, watch),
         standings={
             one: Standing(
@@ -169,13 +190,14 @@ def readiness(catalogue: Catalogue, watch: Watch, now_us: int) -> Readiness:
                 shortfall=shortfall(
                     health.get(one), now_us, watch.agent_patience_us if one in agents else None
                 ),
+                by_agent=one in agents,
             )
             for one in ids
         },
     )
 
 
-def _wanted_now(catalogue: Catalogue, wishes: Sequence[Wish], around: Around, now_us: int) -> dict[str, Want]:
+def wanted_now(catalogue: Catalogue, wishes: Sequence[Wish], around: Around, now_us: int) -> dict[str, Want]:
     """Without those whose time has not quite begun: they are connected early, and that may fail a while."""
     margin_us = around.before_us + around.after_us
     near = TimeRange(start_us=now_us - margin_us, end_us=now_us + margin_us + 1)

@@ -91,7 +91,9 @@ class Reports:
         try:
             new = self._sessions.record_event(report.event(principal, at_us))
         except TimelineError as error:
-            return EventOutcome(id=report.id, outcome=Outcome.REFUSED, message=error.message, hint=error.remedy)
+            return EventOutcome(
+                id=report.id, outcome=Outcome.REFUSED, message=error.message, hint=error.remedy
+            )
         return EventOutcome(id=report.id, outcome=Outcome.RECORDED if new else Outcome.KNOWN)
 
     def take_seats(

@@ -137,6 +137,7 @@ class SourceHealthRow(Table, table=True):
         "RTP packets missing or damaged since this recorder took it up", default=0, default_sql="0"
     )
     clock_offset_us: int | None = _micros("Source clock minus recorder clock", default=None)
+    fault: str | None = _column("Fault: what the detail says, as a word", default=None)
 
 
 class RunRow(Table, table=True):
@@ -267,6 +268,7 @@ class GapRow(Table, table=True):
     backfill: str = _column(
         "Backfill: what was fetched from the device's own memory", default="none", default_sql="none"
     )
+    fault: str | None = _column("Fault, finer than the cause, where that is known", default=None)
 
 
 class ProjectRow(Table, table=True):

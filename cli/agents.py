@@ -24,16 +24,17 @@ from cryptography.x509.oid import NameOID
 from capture.agent_intake import AgentIntake, AgentWatch
 from capture.ring_disk import open_ring
 from catalog.catalogue import Catalogue
+from catalog.readiness import wanted_now
 from cli.ports import refuse_busy_port
 from kernel.clock import Clock, to_datetime
+from kernel.desired import Around
 from kernel.durable import write_whole
 from kernel.errors import DiskLost, ServerError, SettingsError
 from kernel.lock import one_at_a_time, sole_user
 from kernel.log import logger
-from kernel.settings import Settings, SourceSpec
+from kernel.settings import CamerasFile, Settings, SourceSpec
 from player_api.agents import PatientProtocol, create_agent_app
 
-_SHORTEST_TOKEN = 16
 _MOST_CONNECTIONS = 256
 _CERTIFICATE_DAYS = 3650
 _log = logger("receiver")
@@ -53,19 +54,18 @@ def agents_of(specs: Sequence[SourceSpec]) -> list[SourceSpec]:
     """The sources that agents send.
 
     Raises:
-        SettingsError: there are none, or one has no password fit for a token.
+        SettingsError: there are none.
     """
     agents = [spec for spec in specs if spec.scheme == "agent"]
     if not agents:
         hint = "Give each desktop that an agent records an entry with 'uri: \"agent:\"' and a password."
         raise SettingsError("cameras.yaml names no source that an agent sends.", hint=hint)
-    for spec in agents:
-        if len(spec.password.get_secret_value()) < _SHORTEST_TOKEN:
-            raise SettingsError(
-                f"source {spec.id}: its password is its agent's token and needs {_SHORTEST_TOKEN} letters.",
-                hint="Take a random one, such as 'openssl rand -hex 32' makes.",
-            )
     return agents
+
+
+def own_certificate(settings: Settings) -> Path:
+    """The file of the certificate that signs itself, once it is made."""
+    return settings.keys_dir / "receiver.crt"
 
 
 def receiver_certificate(settings: Settings, clock: Clock) -> Certificate:
@@ -81,8 +81,8 @@ def receiver_certificate(settings: Settings, clock: Clock) -> Certificate:
     own = not told.certificate
     certificate, key = Path(told.certificate), Path(told.key)
     if own:
-        keys = settings.data_dir / "keys"
-        certificate, key = keys / "receiver.crt", keys / "receiver.key"
+        keys = settings.keys_dir
+        certificate, key = own_certificate(settings), keys / "receiver.key"
         keys.mkdir(parents=True, exist_ok=True, mode=0o700)
         with one_at_a_time(keys, "certificate"):
             if not certificate.exists():
@@ -142,7 +142,7 @@ def _only_for_us() -> Iterator[None]:
         os.umask(before)
 
 
-def receive(settings: Settings, specs: Sequence[SourceSpec], catalogue: Catalogue, clock: Clock) -> None:
+def receive(settings: Settings, places: CamerasFile, catalogue: Catalogue, clock: Clock) -> None:
     """Take in what agents send, until told to stop by SIGTERM or SIGINT.
 
     Raises:
@@ -150,12 +150,21 @@ def receive(settings: Settings, specs: Sequence[SourceSpec], catalogue: Catalogu
         StorageError: another receiver works in this ring.
         ServerError: the port is taken.
     """
-    agents = agents_of(specs)
+    agents = agents_of(places.specs())
     shown = receiver_certificate(settings, clock)
     told = settings.receiver
+    around = Around.of(settings.cut.pre_roll_seconds, settings.cut.post_roll_seconds)
+    wishes = [wish for wish in places.wishes() if wish.source_id in {spec.id for spec in agents}]
     with sole_user(settings.data_dir, "receiver"):
         disk = open_ring(settings.ring_dir, catalogue.ring_disks, clock, "receiver")
-        intake = AgentIntake(settings, agents, catalogue.footage, clock, disk.free_bytes)
+        intake = AgentIntake(
+            settings,
+            agents,
+            catalogue.footage,
+            clock,
+            disk.free_bytes,
+            lambda: wanted_now(catalogue, wishes, around, clock.now_us()),
+        )
         with suppress(DiskLost):  # the watch tells of it, and goes on as soon as it is there
             intake.prepare()
         tokens = {spec.id: spec.password.get_secret_value() for spec in agents}

@@ -12,11 +12,15 @@ import yaml
 
 from capture.onvif.profiles import Profile, choose
 from capture.onvif.survey import Surveyed
+from cli.content_kinds import MEANINGS, guessed
 from kernel.errors import SettingsError, SourceError
-from kernel.settings import SourceSpec
+from kernel.model.source import ContentKind
+from kernel.settings import ONVIF_SCHEMES, SourceSpec
 
 _NOT_IN_IDS = re.compile(r"[^a-z0-9]+")
 _LONGEST_ID = 64
+_PORTS = {"http": 80, "onvif": 80, "https": 443, "onvifs": 443}
+SEAT_KINDS = (ContentKind.SEAT_FACE, ContentKind.SEAT_DESKTOP)
 NEW_ROOM = "discovered"
 
 
@@ -29,6 +33,22 @@ class Entry:
     label: str
     username: str
     password: str  # empty where it is to be filled in by hand
+    kind: ContentKind | None = None  # what it shows, as far as its device tells
+    problem: str = ""  # why the device did not accept user name and password; empty: it did, or was not asked
+
+    @property
+    def to_choose(self) -> bool:
+        """Somebody has to say what it shows."""
+        return self.kind is None or self.kind in SEAT_KINDS
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Stream:
+    """A stream worth recording."""
+
+    uri: str
+    what: str  # sets it apart from the device's others; empty for a device with one
+    best: Profile | None  # None: the device does not tell its profiles, or none that can be recorded
 
 
 def entries(
@@ -38,37 +58,49 @@ def entries(
 
     Args:
         known: the sources that ``cameras.yaml`` has; ids do not repeat theirs.
-        password: written only for a device that accepted it.
+        password: written only for a device that accepted it; the user name always.
     """
     specs = list(known)
     taken = {spec.id for spec in specs}
     made = []
     for device in devices:
-        for uri, what in _streams(device):
-            if any(_is_of(device, uri, spec) for spec in specs):
+        for stream in _streams(device):
+            if any(_is_of(device, stream.uri, spec) for spec in specs):
                 continue
-            source_id = _free_id(device, what, taken)
+            source_id = _free_id(device, stream.what, taken)
             taken.add(source_id)
-            accepted = device.information is not None
             made.append(
                 Entry(
                     id=source_id,
-                    uri=uri,
-                    label=" ".join(part for part in (device.name or "camera", what) if part),
-                    username=username if accepted else "",
-                    password=password if accepted else "",
+                    uri=stream.uri,
+                    label=" ".join(part for part in (device.name or "camera", stream.what) if part),
+                    username=username,
+                    password=password if device.information is not None else "",
+                    kind=_kind(device, stream),
+                    problem=device.problem,
                 )
             )
     return made
 
 
-def _streams(device: Surveyed) -> list[tuple[str, str]]:
-    """Each stream worth recording: its uri and what sets it apart, empty for a device with one."""
+def _kind(device: Surveyed, stream: _Stream) -> ContentKind | None:
+    best = stream.best
+    own = [stream.what, best.name] if best is not None else [stream.what]
+    size = (best.width, best.height) if best is not None else (0, 0)
+    return guessed([*own, device.name, device.found.scope("location")], size)
+
+
+def _streams(device: Surveyed) -> list[_Stream]:
+    """One of each sensor."""
     sensors = dict.fromkeys(one.video_source for one in device.profiles)
     if len(sensors) < 2:
-        return [(device.found.uri, "")]
+        return [_Stream(uri=device.found.uri, what="", best=_best(device.profiles))]
     best = [_best([one for one in device.profiles if one.video_source == sensor]) for sensor in sensors]
-    return [(f"{device.found.uri}/{quote(one.token, safe='')}", one.token) for one in best if one]
+    return [
+        _Stream(uri=f"{device.found.uri}/{quote(one.token, safe='')}", what=one.token, best=one)
+        for one in best
+        if one
+    ]
 
 
 def _best(profiles: Sequence[Profile]) -> Profile | None:
@@ -85,11 +117,11 @@ def _is_of(device: Surveyed, uri: str, spec: SourceSpec) -> bool:
     """
     theirs = urlsplit(spec.uri)
     ours = [urlsplit(one) for one in device.found.addresses]
-    if theirs.scheme != "onvif":
+    if theirs.scheme not in ONVIF_SCHEMES:
         return theirs.hostname in [one.hostname for one in ours]
-    there = [(one.hostname, one.port or 80) for one in ours]
+    there = [(one.hostname, one.port or _PORTS[one.scheme]) for one in ours]
     same = theirs.path.strip("/") == urlsplit(uri).path.strip("/")
-    return same and (theirs.hostname, theirs.port or 80) in there
+    return same and (theirs.hostname, theirs.port or _PORTS[theirs.scheme]) in there
 
 
 def _free_id(device: Surveyed, what: str, taken: set[str]) -> str:
@@ -104,18 +136,42 @@ def _free_id(device: Surveyed, what: str, taken: set[str]) -> str:
 
 
 def as_text(one: Entry, *, indent: int, with_password: bool) -> str:
-    """An item of a room's ``sources``."""
+    """An item of a room's ``sources``, with comments on what is left to do by hand."""
     lines = [
         f"id: {one.id}",
-        "content_kind: room  # room | screen | extraction_terminal | seat_face | seat_desktop | supervision",
+        *_kind_lines(one.kind),
         f"uri: {one.uri}",
         f"username: {_quoted(one.username)}",
-        f"password: {_quoted(one.password if with_password else '')}"
-        + ("" if with_password and one.password else "  # fill in"),
+        *_password_lines(one, with_password=with_password),
         f"label_zh: {_quoted(one.label)}",
     ]
     margin = " " * indent
     return f"{margin}- " + f"\n{margin}  ".join(lines) + "\n"
+
+
+def _kind_lines(kind: ContentKind | None) -> list[str]:
+    """What is of a seat needs that seat in ``cameras.yaml``, which no device can tell: people choose it."""
+    if kind is not None and kind not in SEAT_KINDS:
+        return [f"content_kind: {kind}  # guessed from its name: correct it if that is wrong"]
+    if kind is not None:
+        choice = [f"# CHOOSE: it looks like {kind} ({MEANINGS[kind]});", "# that needs 'seat: ID', too."]
+    else:
+        choice = ["# CHOOSE what it shows, which the device does not tell. One of"]
+    kinds = [f"#   {one:<20} {meaning}" for one, meaning in MEANINGS.items()] if kind is None else []
+    return [*choice, *kinds, f"content_kind: {ContentKind.ROOM}  # CHOOSE"]
+
+
+def _password_lines(one: Entry, *, with_password: bool) -> list[str]:
+    if one.password:
+        shown = one.password if with_password else ""
+        return [f"password: {_quoted(shown)}" + ("" if with_password else "  # the one that was given")]
+    if not one.problem:
+        return ['password: ""  # fill in']
+    return [
+        f"# FILL IN: {' '.join(one.problem.split())}",
+        "# Do so before it is recorded: devices lock an account after some wrong tries.",
+        'password: ""  # fill in',
+    ]
 
 
 def _quoted(text: str) -> str:

@@ -4,42 +4,50 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from capture.checkup.pictures import kept_picture
 from catalog.catalogue import Catalogue
+from cli.content_kinds import MEANINGS
+from cli.moments import shown
+from cli.printing import console
 from cli.watch import DaysLeft
-from kernel.clock import Clock
+from kernel.clock import SECOND_US, Clock
 from kernel.model.checkup import Aspect, CheckResult, Checkup, Verdict
+from kernel.model.source import ContentKind
 from kernel.settings import CamerasFile, Settings, load_cameras
 
 if TYPE_CHECKING:
     from capture.checkup.room import RoomChecker
 
-# Read by a program or kept in a file, a line is one line, however long.
-_out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 500)
+_out = console()
 
 ASPECTS = {
-    Aspect.DELIVERS: "收流 delivers",
-    Aspect.PICTURE_BLACK: "黑屏 black",
-    Aspect.PICTURE_FROZEN: "画面静止 frozen",
-    Aspect.PICTURE_COVERED: "镜头遮挡 covered",
-    Aspect.PICTURE_BLURRED: "画面模糊 blurred",
-    Aspect.PICTURE_COLOUR: "偏色 colour",
-    Aspect.SOUND_SILENT: "无声 silent",
+    Aspect.DELIVERS: "收流 stream",
+    Aspect.PICTURE_BLACK: "明暗 darkness",
+    Aspect.PICTURE_FROZEN: "活动 movement",
+    Aspect.PICTURE_COVERED: "遮挡 view",
+    Aspect.PICTURE_BLURRED: "清晰 sharpness",
+    Aspect.PICTURE_COLOUR: "颜色 colour",
+    Aspect.SOUND_SILENT: "音量 loudness",
     Aspect.SOUND_HUMMING: "交流声 hum",
-    Aspect.SOUND_CLIPPING: "削波 clipping",
+    Aspect.SOUND_CLIPPING: "过载 overdrive",
     Aspect.CLOCK: "时钟 clock",
     Aspect.KEY_FRAMES: "关键帧 key frames",
     Aspect.LOSS: "丢包 loss",
     Aspect.DISK: "录像盘 disk",
 }
+"""What was looked at, not what may be wrong with it: a check mark beside "frozen" can be read either way."""
+_RECORDER = "录像机 the recorder itself"
+_ASPECT_WIDTH, _LIMIT_WIDTH = 17, 14  # columns
 _MARKS = {Verdict.GOOD: "[green]✓[/]", Verdict.FAILED: "[red]✗[/]", Verdict.NOT_JUDGED: "[dim]–[/]"}
 
 
@@ -98,8 +106,18 @@ class CheckerOnDemand:
         return kept_picture(pictures_dir(self._settings), checkup, source_id)
 
 
-def run_checkup(checker: RoomChecker, room_id: str, principal: str, *, as_json: bool) -> int:
+def run_checkup(
+    checker: RoomChecker,
+    room_id: str,
+    principal: str,
+    *,
+    as_json: bool,
+    kinds: Mapping[str, ContentKind] = MappingProxyType({}),
+) -> int:
     """Check, print, and return the exit status: 1 if something failed.
+
+    Args:
+        kinds: what each source shows, as cameras.yaml says.
 
     Raises:
         SettingsError: there is no such room.
@@ -108,26 +126,40 @@ def run_checkup(checker: RoomChecker, room_id: str, principal: str, *, as_json: 
     if as_json:
         _out.print_json(json.dumps({**asdict(checkup), "passed": checkup.passed}))
     else:
-        _out.print(_table(checkup))
+        for source_id, results in groupby(checkup.results, key=lambda one: one.source_id):
+            _out.print(_heading(source_id, kinds))
+            _out.print(_table(list(results)))
         _out.print(_verdict(checkup))
     return 0 if checkup.passed else 1
 
 
-def _table(checkup: Checkup) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("", "来源 source", "项目 aspect", "实测 measured", "限值 limit", "处理 what to do"):
-        table.add_column(heading, overflow="fold")
-    for one in checkup.results:
-        table.add_row(*_row(one), style="dim" if one.verdict is Verdict.NOT_JUDGED else None)
+def _heading(source_id: str, kinds: Mapping[str, ContentKind]) -> str:
+    """What stands at the right is normal for this kind of content, and would not be for another."""
+    if not source_id:
+        return f"[bold]{_RECORDER}[/]"
+    kind = kinds.get(source_id)
+    normal = f"  [dim](正常 normal for {MEANINGS[kind]} →)[/]" if kind else ""
+    return f"[bold]{source_id}[/]{normal}"
+
+
+def _table(results: Sequence[CheckResult]) -> Table:
+    """A line for each aspect; of one that failed what to do is below what was found."""
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1))
+    table.add_column()
+    table.add_column(width=_ASPECT_WIDTH)
+    table.add_column(ratio=1, overflow="fold")
+    table.add_column(width=_LIMIT_WIDTH)
+    for one in results:
+        found = one.measured + (f"\n→ {one.remedy}" if one.remedy else "")
+        style = "dim" if one.verdict is Verdict.NOT_JUDGED else None
+        table.add_row(_MARKS[one.verdict], ASPECTS[one.aspect], escape(found), escape(one.limit), style=style)
     return table
 
 
-def _row(one: CheckResult) -> tuple[str, ...]:
-    return (_MARKS[one.verdict], one.source_id, ASPECTS[one.aspect], one.measured, one.limit, one.remedy)
-
-
 def _verdict(checkup: Checkup) -> str:
+    when = f"{shown(checkup.at_us // SECOND_US * SECOND_US)} {checkup.id}"
     if checkup.passed:
-        return f"[green]检查通过 passed[/]: {checkup.id}"
+        return f"[green]检查通过 passed[/]: {when}"
+    bad = sum(one.verdict is Verdict.FAILED for one in checkup.results)
     how = f"jianzheng override {checkup.id} --as NAME --reason TEXT"
-    return f"[red]检查未通过 failed[/]: {checkup.id}\n仍要开始 to begin all the same: {how}"
+    return f"[red]检查未通过 failed[/] ({bad} ✗): {when}\n仍要开始 to begin all the same: {how}"

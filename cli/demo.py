@@ -16,10 +16,11 @@ from rich.table import Table
 from catalog.catalogue import Catalogue
 from catalog.objects import open_store
 from cli.children import Child, Children
+from cli.moments import shown, shown_range
 from cli.ports import refuse_busy_port
 from cli.report import ProjectReport, project_report
 from cli.wiring import open_catalogue
-from kernel.clock import SECOND_US, Clock, iso_utc
+from kernel.clock import SECOND_US, Clock
 from kernel.errors import JianzhengError, SettingsError, SourceUnreachable
 from kernel.log import configure_logging
 from kernel.model.footage import SourceState
@@ -198,10 +199,10 @@ class Stage:
     def _happen(self, at_us: int, what: TimelineEvent | FaultPart) -> None:
         if isinstance(what, TimelineEvent):
             self._catalogue.sessions.record_event(what)
-            self._said.append(f"{iso_utc(at_us)[11:19]}  {what.session_id}  {what.type}  {what.reason}")
+            self._said.append(f"{shown(at_us)[11:]}  {what.session_id}  {what.type}  {what.reason}")
         elif self._simulator is not None:
             self._simulator.tell(f"{what.action} {what.source}")
-            self._said.append(f"{iso_utc(at_us)[11:19]}  {what.source}  {what.action}")
+            self._said.append(f"{shown(at_us)[11:]}  {what.source}  {what.action}")
 
     def _archived(self, day: Rehearsal) -> bool:
         sessions = self._catalogue.sessions.of_project(day.project.id)
@@ -252,5 +253,5 @@ def print_report(catalogue: Catalogue, report: ProjectReport, seconds: float) ->
     for session in catalogue.sessions.of_project(report.project):
         for clip in catalogue.clips.of_session(session.id):
             for gap in clip.gaps:
-                start, end = iso_utc(gap.wall.start_us)[11:23], iso_utc(gap.wall.end_us)[11:23]
-                _out.print(f"  缺口 gap  {clip.source_id}  {start} - {end} UTC  {gap.cause}  {gap.detail}")
+                when = shown_range(gap.wall)
+                _out.print(f"  缺口 gap  {clip.source_id}  {when}  {gap.cause}  {gap.detail}")

@@ -10,19 +10,23 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from capture.onvif.discovery import discover, local_addresses
 from capture.onvif.profiles import Profile
 from capture.onvif.survey import Surveyed, survey
-from cli.camera_entries import Entry, appended, as_text, entries, new_file
+from cli.camera_entries import NEW_ROOM, Entry, appended, as_text, entries, new_file
+from cli.printing import console
 from kernel.clock import Clock
 from kernel.durable import fsync_directory
 from kernel.errors import SettingsError
 from kernel.settings import CaptureSettings, SourceSpec, load_cameras
 
-_out = Console(soft_wrap=True, highlight=False)
+_out = console()
 _errors = Console(stderr=True)
+REMEDY = (
+    "[red]{} 台设备未给出码流 did not tell their streams (✗ above).[/] Give user and password of each by "
+    "--username and --password, a few tries only: devices lock an account after some wrong ones."
+)
 NOBODY = (
     "没有设备应答 No device answered. Check that ONVIF and discovery are turned on at the devices, and that "
     "this machine is on their network: routers do not pass the question on. --interface chooses a network."
@@ -43,19 +47,29 @@ def find(
 
 
 def show(devices: Sequence[Surveyed]) -> None:
-    """The table for people."""
+    """Some lines for each device: its address alone and whole, since it is copied."""
     if not devices:
         _out.print(NOBODY)
-        return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("地址 address", "厂商型号 made by", "名称 name", "位置 location", "码流 profiles"):
-        table.add_column(heading, overflow="fold")
     for one in devices:
-        addresses = "\n".join([one.found.uri, *one.found.addresses[1:]])
-        streams = "\n".join(_profile(profile) for profile in one.profiles) or one.problem
-        row = (addresses, one.maker, one.name, one.found.scope("location"), streams)
-        table.add_row(*(escape(text) for text in row))
-    _out.print(table)
+        told = (one.name, one.maker, one.found.scope("location"))
+        _out.print(f"[bold]{escape(one.found.uri)}[/]")
+        _out.print(f"  {escape(' · '.join(dict.fromkeys(part for part in told if part)))}")
+        for address in one.found.addresses[1:]:
+            _out.print(f"  也在 also at {escape(address)}")
+        for profile in one.profiles:
+            _out.print(f"  {escape(_profile(profile))}")
+        if one.snapshot_uri:
+            _out.print(f"  快照 snapshot {escape(one.snapshot_uri)}")
+        if one.problem:
+            _out.print(f"  [red]✗ {escape(one.problem)}[/]")
+
+
+def refused(devices: Sequence[Surveyed]) -> int:
+    """Say what to do about devices that did not tell their streams; how many they are."""
+    number = sum(bool(one.problem) for one in devices)
+    if number:
+        _errors.print(REMEDY.format(number), soft_wrap=True)
+    return number
 
 
 def _profile(one: Profile) -> str:
@@ -79,6 +93,16 @@ def show_entries(made: Sequence[Entry]) -> None:
     """Ready to paste below a room's ``sources``; without passwords (invariant 16)."""
     for one in made:
         _out.print(escape(as_text(one, indent=4, with_password=False)), end="")
+
+
+def show_written(made: Sequence[Entry], cameras: Path) -> None:
+    """What was put into the file, and what of it is left to do by hand."""
+    _out.print(f"已写入 {len(made)} entries were put into {escape(str(cameras))}, room {NEW_ROOM}:")
+    for one in made:
+        todo = ["choose content_kind"] if one.to_choose else []
+        todo += [] if one.password else ["fill in the password"]
+        _out.print(f"  {one.id}" + (f"  [yellow]← {', '.join(todo)}[/]" if todo else ""))
+    _out.print("Correct room, kinds and labels in the file, then 'jianzheng probe ID' each.")
 
 
 def write(made: Sequence[Entry], cameras: Path) -> None:

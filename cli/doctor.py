@@ -7,22 +7,37 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import av
+from cryptography.x509 import load_pem_x509_certificate
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from agent.link import RecorderLink, open_client
+from agent.settings import AgentSettings
 from capture.groups import recorded_by_us
 from capture.openers import open_source
+from capture.roster import source_lock
 from catalog.objects import open_store
+from cli.agents import Certificate, own_certificate, receiver_certificate
+from cli.moments import shown
+from cli.ports import refuse_busy_port
 from cli.wiring import open_catalogue
-from kernel.clock import SystemClock
-from kernel.errors import JianzhengError, SourceError
-from kernel.settings import CaptureSettings, Settings, SourceSpec, load_cameras, public_uri
+from kernel.clock import Clock, SystemClock, to_datetime
+from kernel.errors import JianzhengError, RecorderError, RecorderRefuses, ServerError, SourceError
+from kernel.lock import in_use
+from kernel.settings import RTMP_PORT, CaptureSettings, Settings, SourceSpec, load_cameras, public_uri
 from player_api.app import STATIC, check_loopback
 
+_START_RECEIVER = "Start 'jianzheng receive' beside 'jianzheng capture', with the same data_dir."
+_RENEW = timedelta(days=14)
+"""A certificate that an authority gave is to be renewed so long before it ends."""
 # Read by a program or kept in a file, a finding is one line, however long.
 _out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 500)
 
@@ -125,8 +140,101 @@ def _sources(settings: Settings) -> Iterator[Diagnosis]:
     except JianzhengError as error:
         yield Diagnosis(subject=str(settings.cameras), well=False, found=error.message, remedy=error.remedy)
         return
+    yield from _listeners(settings, cameras.specs())
+    agents = [spec for spec in cameras.specs() if spec.scheme == "agent"]
+    if agents:
+        yield from _agents(settings, agents)
     asked = [spec for spec in recorded_by_us(cameras.specs()) if not spec.scheme.startswith("push+")]
     yield from asyncio.run(_all_sources(asked, settings.capture))
+
+
+def _listeners(settings: Settings, specs: Sequence[SourceSpec]) -> Iterator[Diagnosis]:
+    """The ports on which devices that push call."""
+    by_rtsp = [spec for spec in specs if spec.scheme == "push+rtsp"]
+    if by_rtsp:
+        capture = settings.capture
+        yield _listener("RTSP", capture.push_host, capture.push_port, by_rtsp, settings.locks_dir)
+    for spec in specs:
+        if spec.scheme == "push+rtmp":
+            parts = urlsplit(spec.uri)
+            host, port = parts.hostname or "", parts.port or RTMP_PORT
+            yield _listener(f"RTMP {spec.id}", host, port, [spec], settings.locks_dir)
+
+
+def _listener(what: str, host: str, port: int, specs: Sequence[SourceSpec], locks: Path) -> Diagnosis:
+    """Free, or taken by our own recorder: whoever records a source holds its lock."""
+    subject, remedy = f"推流端口 push port {what}", "End the program that uses it, or choose another port."
+    try:
+        refuse_busy_port("Devices cannot push", host, port, remedy)
+    except ServerError as error:
+        ours = locks.is_dir() and any(in_use(locks, source_lock(spec.id)) for spec in specs)
+        found = f"{host}:{port}, jianzheng capture uses it" if ours else error.message
+        return Diagnosis(subject=subject, well=ours, found=found, remedy=error.remedy)
+    return Diagnosis(subject=subject, well=True, found=f"{host}:{port} is free for jianzheng capture")
+
+
+def _agents(settings: Settings, agents: Sequence[SourceSpec]) -> Iterator[Diagnosis]:
+    """The receiver's certificate, whether it takes each agent's token, and who never sent anything."""
+    subject, clock = "代理接收 receiver of agents", SystemClock()
+    if not settings.receiver.certificate and not own_certificate(settings).exists():
+        yield Diagnosis(subject=subject, well=False, found="it never ran here", remedy=_START_RECEIVER)
+        return
+    try:
+        shown = receiver_certificate(settings, clock)
+    except JianzhengError as error:
+        yield Diagnosis(subject=subject, well=False, found=error.message, remedy=error.remedy)
+        return
+    yield _validity(shown, clock)
+    for spec in agents:
+        yield _received(settings, spec, shown)
+    with suppress(JianzhengError), open_catalogue(settings) as catalogue:  # which was looked at before
+        for spec in agents:
+            yield _seen(spec, catalogue.footage.recorded_until(spec.id), settings.receiver.port)
+
+
+def _validity(shown: Certificate, clock: Clock) -> Diagnosis:
+    """Agents that pin a certificate do not look at its dates; all others do."""
+    until = load_pem_x509_certificate(shown.certificate.read_bytes()).not_valid_after_utc
+    left = until - to_datetime(clock.now_us())
+    return Diagnosis(
+        subject="接收证书 receiver's certificate",
+        well=shown.own or left > _RENEW,
+        found=f"{shown.certificate}, SHA-256 {shown.fingerprint}, valid until {until:%Y-%m-%d}",
+        remedy="Get a new one from whoever issued it, then start 'jianzheng receive' again.",
+    )
+
+
+def _received(settings: Settings, spec: SourceSpec, shown: Certificate) -> Diagnosis:
+    """Ask the receiver as that agent would, but on this machine: the way between them is not looked at."""
+    subject, told = f"代理接收 receiver, for {spec.id}", settings.receiver
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(told.host, told.host)
+    address = f"https://{f'[{host}]' if ':' in host else host}:{told.port}"
+    agent = AgentSettings(
+        recorder=address,
+        source=spec.id,
+        token=spec.password,
+        certificate_sha256=shown.fingerprint,
+        patience_seconds=settings.capture.connect_seconds,
+    )
+    try:
+        with open_client(agent) as client:
+            RecorderLink(client, spec.id).now_us()
+    except RecorderRefuses as error:
+        remedy = "Start 'jianzheng receive' again: it has the certificate or the tokens of before."
+        return Diagnosis(subject=subject, well=False, found=error.message, remedy=remedy)
+    except RecorderError as error:
+        return Diagnosis(subject=subject, well=False, found=error.message, remedy=_START_RECEIVER)
+    return Diagnosis(subject=subject, well=True, found=f"{address} takes its token")
+
+
+def _seen(spec: SourceSpec, until_us: int | None, port: int) -> Diagnosis:
+    found = "it never sent anything" if until_us is None else f"recorded until {shown(until_us)}"
+    remedy = (
+        f"Bring the file of 'jianzheng enrol {spec.id} --recorder https://THIS-MACHINE:{port}' to that "
+        "computer and start jianzheng-agent there; if it runs, see its log."
+    )
+    subject = f"代理 agent {spec.id}"
+    return Diagnosis(subject=subject, well=until_us is not None, found=found, remedy=remedy)
 
 
 async def _all_sources(specs: Sequence[SourceSpec], settings: CaptureSettings) -> list[Diagnosis]:

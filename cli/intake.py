@@ -17,7 +17,8 @@ from capture.intake import Handed, IntakeReceipt, take_in
 from capture.libav.recording import OwnStart, ToldBy, own_start
 from capture.ring_disk import RingDisk, open_ring
 from catalog.catalogue import Catalogue
-from kernel.clock import SECOND_US, Clock, from_datetime, iso_utc
+from cli.moments import shown
+from kernel.clock import SECOND_US, Clock, from_datetime
 from kernel.errors import IntakeRefused, SettingsError
 from kernel.settings import Settings
 
@@ -89,7 +90,7 @@ def _asked(path: Path) -> OwnStart:
         raise IntakeRefused(f"file {path.name} does not say when it begins.", hint=hint)
     if found.told_by is ToldBy.PRODUCER_TIME:
         return found
-    when = iso_utc(found.start_us)
+    when = shown(found.start_us)
     if not sys.stdin.isatty():
         raise IntakeRefused(f"file {path.name} only says that it was made at {when}.", hint=hint)
     question = (
@@ -121,8 +122,8 @@ def _table(receipt: IntakeReceipt) -> Table:
         "来源 source": receipt.source_id,
         "文件 file": f"{receipt.file}, {receipt.size_bytes} bytes",
         "SHA-256": receipt.sha256,
-        "起 from": iso_utc(receipt.wall_start_us),
-        "止 to": iso_utc(receipt.wall_end_us),
+        "起 from": shown(receipt.wall_start_us),
+        "止 to": shown(receipt.wall_end_us),
         "时间依据 time by": f"{_TOLD_BY[receipt.told_by]}, {receipt.offset_us / SECOND_US:+.3f} s",
         "画面 video": f"{receipt.video}, {receipt.pictures} pictures",
         "声音 sound": receipt.sound,

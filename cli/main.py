@@ -101,6 +101,8 @@ def demo(
     Starts a simulated centre that serves cameras and desktops by RTSP, records them, plays opening,
     extraction and evaluation in real time, loses one camera for some seconds, and archives each session as
     soon as it ends. Prints the address of the page and, at the end, a report. Takes about two minutes.
+
+    Example: `jianzheng demo --once`
     """
     from cli.demo import DemoOptions, run_demo
 
@@ -141,6 +143,8 @@ def simulate(
 
     Every generated frame carries its capture time as text and as a strip that machines read. Commands on
     standard input: `lose ID`, `restore ID`, `quit`. Sources: rtsp://HOST:PORT/ID, see cameras.yaml.
+
+    Example: `jianzheng simulate --onvif-port 18080 --discoverable`
     """
     from cli.ports import refuse_busy_port
     from simulator.run import SimulatorSettings
@@ -173,6 +177,10 @@ def capture(
 
     What a crash left is settled first. A source that fails is tried again by itself, and the time it missed
     is declared as a gap; the others go on. Ctrl-C or SIGTERM seals what is open and ends.
+
+    An edit of cameras.yaml is taken into use by itself, at once on SIGHUP; only what was edited is touched.
+
+    Example: `jianzheng capture --as "night shift"`
     """
     from cli.recording import Recording, run_capture
 
@@ -193,6 +201,8 @@ def archive(
     """Cut and archive every session that has ended: plan, encode, package, store, read back, record.
 
     What was finished before an interruption is not done again.
+
+    Example: `jianzheng archive --follow`
     """
     from cli.archiving import ArchivingLoop, archiving_tools
     from cli.wiring import open_catalogue, refuse_missing_catalogue
@@ -224,6 +234,8 @@ def serve(
     """Serve the page: projects, sessions, replay wall and sources. Loopback only, until accounts exist.
 
     For machines there are /readyz, /healthz and /metrics.
+
+    Example: `jianzheng serve --port 8480`
     """
     import uvicorn
 
@@ -270,6 +282,8 @@ def status(
     """Say of every source whether it is being recorded, and why not, and when the disk will be full.
 
     Exit status 0 only if everything that should be recorded now is being recorded.
+
+    Example: `jianzheng status --json`
     """
     from cli.status import print_status
     from cli.watch import open_watch
@@ -303,6 +317,8 @@ def intake(
 
     Without --start the file's own clock counts. Nothing is encoded again. Where the source was recorded at
     that time already, or the file cannot be recorded as it is, it is refused whole.
+
+    Example: `jianzheng intake hall.mp4 --source hall-camera --start 2026-03-02T09:00:00+08:00`
     """
     from cli.intake import IntakeOptions, run_intake
     from cli.wiring import open_catalogue
@@ -333,6 +349,8 @@ def receive(
 
     Takes the sources of cameras.yaml whose uri is `agent:`; their passwords are the agents' tokens. Runs
     beside `capture`, on the same ring and catalogue.
+
+    Example: `jianzheng receive --port 8443`
     """
     from cli.agents import receive as receive_agents
     from cli.wiring import open_catalogue
@@ -344,7 +362,7 @@ def receive(
     settings = settings.model_copy(update={"receiver": settings.receiver.model_copy(update=changed)})
     places = load_cameras(settings.cameras)
     with open_catalogue(settings, places) as catalogue:
-        receive_agents(settings, places.specs(), catalogue, SystemClock())
+        receive_agents(settings, places, catalogue, SystemClock())
 
 
 @app.command()
@@ -355,7 +373,10 @@ def enrol(
     cameras: CamerasOption = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Write the agent.toml of one expert's computer: address, token, fingerprint of the certificate."""
+    """Write the agent.toml of one expert's computer: address, token, fingerprint of the certificate.
+
+    Example: `jianzheng enrol seat-01-desktop --recorder https://10.0.0.2:8443`
+    """
     from cli.agents import enrol as enrol_agent
 
     configure_logging()
@@ -379,6 +400,8 @@ def checkup(
 
     Each is judged by what it shows: a still desktop is well, a still room is not. The result is kept, with
     the pictures in `data_dir/checkups`. Exit status 0 if all is well; 1 with remedies if something failed.
+
+    Example: `jianzheng checkup DEMO-ER1`
     """
     from cli.checkup import checker_of, run_checkup
     from cli.wiring import open_catalogue
@@ -388,7 +411,8 @@ def checkup(
     places = load_cameras(settings.cameras)
     with open_catalogue(settings, places) as catalogue:
         checker = checker_of(settings, places, catalogue, SystemClock())
-        raise typer.Exit(run_checkup(checker, room, principal or _user(), as_json=as_json))
+        kinds = {spec.id: spec.content_kind for spec in places.specs()}
+        raise typer.Exit(run_checkup(checker, room, principal or _user(), as_json=as_json, kinds=kinds))
 
 
 @app.command()
@@ -398,7 +422,10 @@ def override(
     principal: Annotated[str, typer.Option("--as", metavar="NAME", help="Who decides so.")],
     data_dir: DataDir = None,
 ) -> None:
-    """Let a session begin although the check-up of its room failed. Kept; once only."""
+    """Let a session begin although the check-up of its room failed. Kept; once only.
+
+    Example: `jianzheng override CHECKUP --as 王工 --reason "lamp is on order"`
+    """
     from cli.wiring import open_catalogue, refuse_missing_catalogue
 
     configure_logging()
@@ -415,6 +442,8 @@ def check(data_dir: DataDir = None) -> None:
 
     Exit status 0 if all agree; 1 with a list if something is missing, changed, unreadable, out of its chain,
     not as it was signed, quarantined, or known to no row.
+
+    Example: `jianzheng check`
     """
     from catalog.objects import open_store
     from cli.check import check_everything, print_findings
@@ -434,6 +463,8 @@ def doctor(cameras: CamerasOption = None, data_dir: DataDir = None) -> None:
     """Say what is configured, reachable and writable, and what to do about what is not.
 
     Exit status 0 if all is well; 1 if something needs a hand.
+
+    Example: `jianzheng doctor --cameras cameras.yaml`
     """
     from cli.doctor import diagnose, print_diagnosis
 
@@ -451,18 +482,29 @@ def booking_add(
     data_dir: DataDir = None,
     principal: PrincipalOption = None,
 ) -> None:
-    """Book a room: its `record: booked` sources are recorded then, with pre-roll and post-roll."""
-    from cli.bookings import add_booking
+    """Book a room: its `record: booked` sources are recorded then, with pre-roll and post-roll.
+
+    Says so if it began already, overlaps another, or no source of the room waits for it. One that is over is
+    refused.
+
+    Example: `jianzheng booking add DEMO-ER1 2026-03-02T09:00+08:00 2026-03-02T12:00+08:00`
+    """
+    from cli.bookings import add_booking, new_booking
     from cli.wiring import open_catalogue
 
     settings = _settings(data_dir, cameras)
-    with open_catalogue(settings, load_cameras(settings.cameras)) as catalogue:
-        add_booking(catalogue, room, start, end, title, principal or _user())
+    booking = new_booking(room, start, end, title, principal or _user())
+    places = load_cameras(settings.cameras)
+    with open_catalogue(settings, places) as catalogue:
+        add_booking(catalogue, places, booking, SystemClock())
 
 
 @booking_app.command("list")
 def booking_list(data_dir: DataDir = None) -> None:
-    """List the bookings that are not over."""
+    """List the bookings that are not over.
+
+    Example: `jianzheng booking list`
+    """
     from cli.bookings import print_bookings
     from cli.wiring import open_catalogue
 
@@ -472,11 +514,15 @@ def booking_list(data_dir: DataDir = None) -> None:
 
 @booking_app.command("cancel")
 def booking_cancel(booking: Annotated[str, typer.Argument(help="Its id.")], data_dir: DataDir = None) -> None:
-    """Take a booking back; a session that runs is recorded all the same."""
+    """Take a booking back; a session that runs is recorded all the same.
+
+    Example: `jianzheng booking cancel BOOKING`
+    """
     from cli.wiring import open_catalogue
 
     with open_catalogue(_settings(data_dir)) as catalogue:
         catalogue.bookings.cancel(booking)
+    typer.echo(f"已取消 {booking} is cancelled.")
 
 
 @timeline_app.command("import")
@@ -601,14 +647,27 @@ def sample_load(
 
 @app.command()
 def discover(
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for answers.", min=0.5, max=60)] = 3,
+    seconds: Annotated[
+        float, typer.Option("--seconds", "--timeout", help="How long to wait for answers.", min=0.5, max=60)
+    ] = 3,
     interface: Annotated[
         str, typer.Option(help="Name or address of the interface to ask on. [default: all but loopback]")
     ] = "",
-    username: Annotated[str, typer.Option(help="User of the devices, to ask them for their streams.")] = "",
+    username: Annotated[
+        str,
+        typer.Option(
+            help="User of the devices, to ask them for their streams.",
+            envvar="SOURCE_USERNAME",
+            show_envvar=True,
+        ),
+    ] = "",
     password: Annotated[
         str,
-        typer.Option(help="Password of that user; asked for if it is left out.", envvar="ONVIF_PASSWORD"),
+        typer.Option(
+            help="Password of that user; asked for if it is left out.",
+            envvar="SOURCE_PASSWORD",
+            show_envvar=True,
+        ),
     ] = "",
     write: Annotated[
         Path | None, typer.Option(help="Put what is new into this cameras.yaml; the rest stays as it is.")
@@ -618,23 +677,28 @@ def discover(
     """List the ONVIF devices on the network, and the entries that cameras.yaml lacks.
 
     Asks by WS-Discovery on all interfaces. With a user name, each device is asked for its streams, and one
-    with several sensors gets an entry for each. What cameras.yaml has already is left out.
+    with several sensors gets an entry for each. What cameras.yaml has already is left out. Exit status 1 if
+    a device did not tell its streams, as after a wrong password.
+
+    Example: `jianzheng discover --username admin --write cameras.yaml`
     """
-    from cli.discover import find, new_entries, show, show_entries
-    from cli.discover import write as write_entries
+    from cli import discover as discovering
 
     configure_logging()
     settings = _settings(None, write or cameras)
     if username and not password:
         password = typer.prompt("密码 Password", hide_input=True, default="", show_default=False, err=True)
-    devices = find(interface, timeout, username, password, settings.capture, SystemClock())
-    show(devices)
-    made = new_entries(devices, settings.cameras, username, password)
-    if write is None:
-        show_entries(made)
+    devices = discovering.find(interface, seconds, username, password, settings.capture, SystemClock())
+    discovering.show(devices)
+    made = discovering.new_entries(devices, settings.cameras, username, password)
+    if not made and devices:
+        typer.echo(f"没有新设备 Nothing new: {settings.cameras} names all of them.")
+    elif write is None:
+        discovering.show_entries(made)
     elif made:
-        write_entries(made, write)
-        typer.echo(f"{len(made)} entries were put into {write}: correct room, kinds and labels.")
+        discovering.write(made, write)
+        discovering.show_written(made, write)
+    raise typer.Exit(1 if discovering.refused(devices) else 0)
 
 
 @app.command()
@@ -646,7 +710,12 @@ def hold(
     data_dir: DataDir = None,
     principal: PrincipalOption = None,
 ) -> None:
-    """Hold footage: nothing of it is removed until it is released. Says what is gone already."""
+    """Hold footage: nothing of it is removed until it is released.
+
+    Says how much footage it keeps, which seconds of it are gaps, and what is gone already or still to come.
+
+    Example: `jianzheng hold hall-camera 2026-03-02T09:00+08:00 2026-03-02T12:00+08:00 --reason complaint`
+    """
     from cli.ring import make_hold
     from cli.wiring import open_catalogue, refuse_missing_catalogue
 
@@ -661,7 +730,10 @@ def holds(
     released: Annotated[bool, typer.Option("--all", help="Those that were released, too.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """List what is held, by whom and why."""
+    """List what is held, by whom and why.
+
+    Example: `jianzheng holds --all`
+    """
     from cli.ring import print_holds
     from cli.wiring import open_catalogue, refuse_missing_catalogue
 
@@ -678,7 +750,10 @@ def release(
     data_dir: DataDir = None,
     principal: PrincipalOption = None,
 ) -> None:
-    """Let go of a hold. That it was, and who released it and why, stays on record."""
+    """Let go of a hold. That it was, and who released it and why, stays on record.
+
+    Example: `jianzheng release HOLD --reason "complaint 17 is settled"`
+    """
     from cli.wiring import open_catalogue, refuse_missing_catalogue
 
     settings = _settings(data_dir)
@@ -686,11 +761,15 @@ def release(
     with open_catalogue(settings) as catalogue:
         now_us = SystemClock().now_us()
         catalogue.holds.release(hold_id, at_us=now_us, principal=principal or _user(), reason=reason)
+    typer.echo(f"已解除 {hold_id} is released.")
 
 
 @ring_app.command("adopt")
 def ring_adopt(data_dir: DataDir = None, principal: PrincipalOption = None) -> None:
-    """Make the disk that is mounted at the ring's place the ring, on purpose: a new one, or a copy."""
+    """Make the disk that is mounted at the ring's place the ring, on purpose: a new one, or a copy.
+
+    Example: `jianzheng ring adopt --as 王工`
+    """
     from cli.ring import adopt_disk
     from cli.wiring import open_catalogue, refuse_missing_catalogue
 
@@ -702,7 +781,10 @@ def ring_adopt(data_dir: DataDir = None, principal: PrincipalOption = None) -> N
 
 @ring_app.command("key")
 def ring_key(data_dir: DataDir = None) -> None:
-    """Print the public key with which the recorder signs, as PEM: for whoever verifies."""
+    """Print the public key with which the recorder signs, as PEM: for whoever verifies.
+
+    Example: `jianzheng ring key > recorder.pem`
+    """
     from cli.ring import print_key
     from cli.wiring import open_catalogue, refuse_missing_catalogue
 
@@ -716,7 +798,10 @@ def ring_key(data_dir: DataDir = None) -> None:
 def ring_checkpoint(
     directory: Annotated[Path, typer.Argument(help="Where to write them.")], data_dir: DataDir = None
 ) -> None:
-    """Write the newest signed statement, its signature and the public key as files, to be kept elsewhere."""
+    """Write the newest signed statement, its signature and the public key as files, to be kept elsewhere.
+
+    Example: `jianzheng ring checkpoint /media/usb`
+    """
     from cli.ring import export_checkpoint
     from cli.wiring import open_catalogue, refuse_missing_catalogue
 
@@ -760,15 +845,23 @@ def probe(
         str, typer.Option(help="User of the device.", envvar="SOURCE_USERNAME", show_envvar=True)
     ] = "",
     password: Annotated[
-        str, typer.Option(help="Password of that user.", envvar="SOURCE_PASSWORD", show_envvar=True)
+        str,
+        typer.Option(
+            help="Password of that user; asked for if it is left out.",
+            envvar="SOURCE_PASSWORD",
+            show_envvar=True,
+        ),
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line, for machines.")] = False,
     cameras: CamerasOption = None,
 ) -> None:
     """Watch a source for some seconds: codec, size, real frame rate, key frames, sound, loss, clock, delay.
 
-    Each line says whether a recording would suffer, and what to set at the device. Exit status 0 if nothing
-    is wrong with it; 1 if something is.
+    Each line says whether a recording would suffer (✗) or what is worth knowing (!), and what to set at the
+    device. It goes on for up to 13 s while no second key frame or no word of the device's clock has come.
+    Exit status 0 if a recording would not suffer; 1 if it would.
+
+    Example: `jianzheng probe rtsp://10.0.0.5/Streaming/Channels/101 --username admin`
     """
     from cli import probe as probing
 
@@ -783,7 +876,7 @@ def probe(
         typer.echo(probing.as_json(spec, probed, found))
     else:
         probing.show(spec, probed, found)
-    raise typer.Exit(1 if found else 0)
+    raise typer.Exit(1 if probing.fails(found) else 0)
 
 
 def main() -> None:

@@ -1,14 +1,44 @@
-"""Moments as people write them on the command line."""
+"""Moments and lengths of time as people read and write them on the command line.
+
+People read Beijing time with its offset, as the page shows it; the catalogue and ``--json`` keep UTC. What is
+shown can be given back to a command as it is.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 
-from kernel.clock import from_datetime
+from kernel.clock import SECOND_US, from_datetime, to_datetime
 from kernel.errors import TimelineError
 from kernel.timerange import TimeRange
 
+BEIJING = timezone(timedelta(hours=8))
+"""One zone and no summer time in the whole country: an offset, which needs no table of zones."""
 _HOW = "Write it with its zone, such as 2026-03-02T09:00+08:00."
+_MINUTE_US = 60 * SECOND_US
+_UNITS = ((1440 * _MINUTE_US, "d"), (60 * _MINUTE_US, "h"), (_MINUTE_US, "min"), (SECOND_US, "s"))
+
+
+def shown(us: int) -> str:
+    """A wall time such as ``2026-03-02T11:00:00+08:00``, with milliseconds where it has some."""
+    whole = us % SECOND_US < 1000
+    local = to_datetime(us).astimezone(BEIJING)
+    return local.isoformat(timespec="seconds" if whole else "milliseconds")
+
+
+def shown_range(wall: TimeRange) -> str:
+    """Its start and its end, each as ``shown``."""
+    return f"{shown(wall.start_us)} - {shown(wall.end_us)}"
+
+
+def lasting(us: int) -> str:
+    """A length of time such as ``1.5 s``, ``2 min 30 s`` or ``3 d 4 h``: two units at most, rounded down."""
+    if us < _MINUTE_US:
+        return f"{us // 1000 / 1000:g} s"
+    big, small = next(pair for pair in pairwise(_UNITS) if us >= pair[0][0])
+    rest = us % big[0] // small[0]
+    return f"{us // big[0]} {big[1]}" + (f" {rest} {small[1]}" if rest else "")
 
 
 def moment_us(text: str) -> int:

@@ -17,13 +17,16 @@ from rich.table import Table
 from capture.probe.judge import Aspect, Verdict, judge
 from capture.probe.measure import VideoFigures
 from capture.probe.probe import AboutDevice, Probed, probe
+from cli.printing import console
 from kernel.clock import SECOND_US, Clock
-from kernel.errors import SettingsError
+from kernel.errors import SettingsError, SourceError, SourceNotFound, SourceRefused
 from kernel.model.source import ContentKind
 from kernel.settings import CaptureSettings, SourceSpec, explain, load_cameras, public_uri
 
-_out = Console(soft_wrap=True, highlight=False)
+_out = console()
 _errors = Console(stderr=True)
+_MEASURING = "正在测量 measuring"
+_WAITING = "等待时钟或关键帧 waiting for its clock or a key frame"
 _PROBED = "probed"  # id of a source that is named by its address
 
 
@@ -61,20 +64,39 @@ def _by_address(uri: str, username: str, password: str) -> SourceSpec:
 
 
 def look(spec: SourceSpec, settings: CaptureSettings, clock: Clock, seconds: float) -> Probed:
-    """Probe it, with a bar on standard error."""
+    """Probe it, with a bar on standard error.
+
+    Raises:
+        SourceError: it cannot be opened, or ended before anything could be measured.
+    """
     with Progress(
-        TextColumn("正在测量 measuring {task.description}"), BarColumn(), console=_errors, transient=True
+        TextColumn("{task.description}"), BarColumn(bar_width=20), console=_errors, transient=True
     ) as bar:
-        task = bar.add_task(escape(public_uri(spec.uri)), total=1.0)
-        return asyncio.run(
-            probe(
-                spec,
-                settings,
-                clock,
-                seconds=seconds,
-                progress=lambda share: bar.update(task, completed=share),
+        task = bar.add_task(_MEASURING, total=seconds)
+
+        def progress(passed: float, whole: float) -> None:
+            bar.update(
+                task,
+                completed=passed,
+                total=whole,
+                description=_WAITING if passed > seconds else _MEASURING,
             )
-        )
+
+        try:
+            return asyncio.run(probe(spec, settings, clock, seconds=seconds, progress=progress))
+        except SourceError as error:
+            if spec.id == _PROBED:
+                _speak_of_address(error, spec)
+            raise
+
+
+def _speak_of_address(error: SourceError, spec: SourceSpec) -> None:
+    """No ``cameras.yaml`` names it: what is to be corrected is what was typed."""
+    error.message = error.message.replace(f"source {_PROBED}", public_uri(spec.uri))
+    if isinstance(error, SourceRefused):
+        error.remedy = "Give the right user name and password by --username and --password."
+    elif isinstance(error, SourceNotFound):
+        error.remedy = "Correct the path of the address; the device's manual names it."
 
 
 def verdicts(spec: SourceSpec, probed: Probed) -> list[Verdict]:
@@ -93,17 +115,40 @@ def as_json(spec: SourceSpec, probed: Probed, found: Sequence[Verdict]) -> str:
     return json.dumps(told, ensure_ascii=False)
 
 
+def fails(found: Sequence[Verdict]) -> bool:
+    """Whether a recording would suffer."""
+    return any(not one.warning for one in found)
+
+
 def show(spec: SourceSpec, probed: Probed, found: Sequence[Verdict]) -> None:
-    """The table for people: a line per figure, with what is wrong about it."""
-    table = Table(box=None, pad_edge=False, title=escape(public_uri(spec.uri)), title_justify="left")
-    for heading in ("", "项目 figure", "测得 measured", "对录制的影响 for a recording"):
+    """A line per figure, with what is wrong about it below; then what it comes to."""
+    _out.print(escape(public_uri(spec.uri)))
+    table = Table(box=None, pad_edge=False)
+    for heading in ("", "项目 figure", "测得 measured"):
         table.add_column(heading, overflow="fold")
     for name, value, aspect in [*_device_rows(probed.device), *_rows(probed)]:
-        wrong = [one for one in found if one.aspect is aspect]
-        mark = "[red]✗[/]" if wrong else "[green]✓[/]" if aspect else ""
-        said = "\n".join(f"{one.said}\n→ {one.remedy}" for one in wrong)
-        table.add_row(mark, name, escape(value), escape(said))
+        mine = [one for one in found if one.aspect is aspect]
+        said = [f"{one.said}\n→ {one.remedy}" for one in mine]
+        table.add_row(_mark(aspect, mine), name, escape("\n".join([value, *said])))
     _out.print(table)
+    _out.print(_conclusion(found))
+
+
+def _mark(aspect: Aspect | None, mine: Sequence[Verdict]) -> str:
+    if aspect is None:
+        return ""
+    if fails(mine):
+        return "[red]✗[/]"
+    return "[yellow]![/]" if mine else "[green]✓[/]"
+
+
+def _conclusion(found: Sequence[Verdict]) -> str:
+    bad = sum(not one.warning for one in found)
+    known = len(found) - bad
+    also = f"; {known} 项提示 to know" if known else ""
+    if bad:
+        return f"[red]需处理 to be mended[/]: {bad}{also}"
+    return f"[green]可以录制 fit to be recorded[/]{also}"
 
 
 Row = tuple[str, str, Aspect | None]
@@ -118,6 +163,7 @@ def _device_rows(device: AboutDevice | None) -> list[Row]:
         ("码流 profile", f"{device.profile}  ({', '.join(device.profiles)})", None),
         ("设备存储 own memory", "有，可补录 yes: gaps can be fetched" if device.keeps else "无 none", None),
         ("设备时钟 device clock", offset, None),
+        ("快照 snapshot", device.snapshot or "无 none", None),
     ]
 
 

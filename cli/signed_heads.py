@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from capture.recorder_key import PUBLIC_NAME
 from catalog.catalogue import Catalogue
+from cli.moments import shown
 from kernel.checkpoints import NO_STATEMENT, Statement, heads_hash, read_statement, statement_hash
-from kernel.clock import iso_utc
 from kernel.errors import FootageError
 from kernel.model.footage import ChainHead, Checkpoint, RecorderKey
 
@@ -165,7 +165,7 @@ def _public_key_faults(keys: Sequence[RecorderKey], keys_dir: Path) -> Iterator[
 
 def _replaced(keys: Sequence[RecorderKey]) -> Iterator[str]:
     for before, after in pairwise(keys):
-        yield f"key {before.id[:16]} was replaced by {after.id[:16]} at {iso_utc(after.made_us)}"
+        yield f"key {before.id[:16]} was replaced by {after.id[:16]} at {shown(after.made_us)}"
 
 
 def _unsigned(now: Sequence[ChainHead], walks: Sequence[_Walk]) -> Iterator[str]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -13,13 +12,15 @@ from rich.table import Table
 
 from catalog.catalogue import Catalogue
 from catalog.readiness import Disk, DiskState, Readiness, Shortfall, Standing, Watch, readiness
+from cli.moments import lasting, shown
+from cli.printing import console
 from kernel.clock import SECOND_US
 from kernel.model.source import Source
 from kernel.timerange import TimeRange
 
-# Read by a program or kept in a file, a source is one line, however long.
-_out = Console(highlight=False, width=None if sys.stdout.isatty() else 500)
 _DAY_US = 24 * 3600 * SECOND_US
+_TENTH_US = SECOND_US // 10
+_ANY_WIDTH = 10_000  # columns
 
 _WORDS = {
     Shortfall.UNKNOWN: "未录制过 never recorded",
@@ -45,8 +46,7 @@ def print_status(catalogue: Catalogue, watch: Watch, now_us: int, *, as_json: bo
     if as_json:
         print(json.dumps(_for_machines(now, gaps), ensure_ascii=False))  # noqa: T201 - it is what was asked for
     else:
-        _out.print(_table(now, catalogue.places.sources(), gaps))
-        _out.print(_summary(now))
+        _print_for_people(console(), now, catalogue.places.sources(), gaps)
     return 0 if now.ready else 1
 
 
@@ -95,27 +95,58 @@ def _source_for_machines(one: Standing, gaps: Mapping[str, tuple[int, int]]) -> 
     }
 
 
-def _table(now: Readiness, sources: Mapping[str, Source], gaps: Mapping[str, tuple[int, int]]) -> Table:
+def _print_for_people(
+    out: Console, now: Readiness, sources: Mapping[str, Source], gaps: Mapping[str, tuple[int, int]]
+) -> None:
+    """A table where its lines fit, else some lines for each source; then what is wrong, and the sum."""
+    labels = {one: escape(source.label_zh) for one, source in sources.items()}
+    table = _table(now, labels, gaps)
+    if out.measure(table, options=out.options.update(width=_ANY_WIDTH)).maximum <= out.width:
+        out.print(table)
+    else:
+        for one in now.standings.values():
+            out.print(_record(one, now.at_us, labels.get(one.source_id, ""), gaps))
+    for line in _complaints(now):
+        out.print(line)
+    out.print(_summary(now))
+
+
+def _table(now: Readiness, labels: Mapping[str, str], gaps: Mapping[str, tuple[int, int]]) -> Table:
+    """Nothing in it is ever broken over lines: then it would not be read across."""
     table = Table(box=None, pad_edge=False)
-    for heading in ("", "来源 source", "名称 label", "状态 state"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("kbit/s", "fps", "丢包 lost", "时差 clock", "画面 picture", "24 h 缺口 gaps"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("说明 detail", overflow="fold")
+    for heading in ("", "来源\nsource", "名称\nlabel", "状态\nstate"):
+        table.add_column(heading, no_wrap=True)
+    for heading in _FIGURES:
+        table.add_column(heading.replace(" ", "\n", 1), justify="right", no_wrap=True)
     for one in now.standings.values():
-        source = sources.get(one.source_id)
-        label = source.label_zh if source else ""
-        count, length_us = gaps.get(one.source_id, (0, 0))
-        table.add_row(
-            _mark(one),
-            one.source_id,
-            escape(label),
-            _state(one),
-            *_figures(one, now.at_us),
-            f"{count} / {length_us / SECOND_US:.0f} s" if count else "0",
-            escape(one.detail) if one.shortfall else "",
-        )
+        label = labels.get(one.source_id, "")
+        figures = _figures(one, now.at_us, gaps)
+        table.add_row(_mark(one), one.source_id, label, _state(one), *figures)
     return table
+
+
+_FIGURES = ("码率 kbit/s", "帧率 fps", "丢包 lost", "时差 clock", "画面 picture", "24h缺口 gaps")
+
+
+def _record(one: Standing, now_us: int, label: str, gaps: Mapping[str, tuple[int, int]]) -> str:
+    kbps, fps, lost, offset, seen, missed = _figures(one, now_us, gaps)
+    parts = [f"{kbps} kbit/s", f"{fps} fps"] if one.shortfall is None else [f"画面 picture {seen}"]
+    parts += [f"丢包 lost {lost}", f"时差 clock {offset}", f"24h缺口 gaps {missed}"]
+    told = ", ".join(part for part in parts if not part.endswith(_NOTHING))
+    return f"{_mark(one)} {one.source_id}  {label}  {_state(one)}\n  {told}"
+
+
+def _complaints(now: Readiness) -> Iterator[str]:
+    """Of each source that is not recorded, or not well: since when, and what was said."""
+    for one in now.standings.values():
+        if not (one.detail or one.missing):  # of one that is recorded: what its device complains of
+            continue
+        since = "" if one.since_us is None else f" 自 since {_to_the_second(one.since_us)}"
+        yield f"{_mark(one)} {one.source_id}{since}: {escape(_said(one))}"
+
+
+def _said(one: Standing) -> str:
+    return one.detail or (_WORDS[one.shortfall] if one.shortfall else "")
 
 
 def _mark(one: Standing) -> str:
@@ -132,16 +163,35 @@ def _state(one: Standing) -> str:
     return "未配置 not configured" if not one.configured else "现在不录 not wanted now"
 
 
-def _figures(one: Standing, now_us: int) -> tuple[str, str, str, str, str]:
+_NOTHING = "–"
+
+
+def _figures(one: Standing, now_us: int, gaps: Mapping[str, tuple[int, int]]) -> tuple[str, ...]:
+    """One for each of ``_FIGURES``."""
     health = one.health
     offset_us, seen_us = (health.clock_offset_us, health.last_frame_us) if health else (None, None)
+    count, length_us = gaps.get(one.source_id, (0, 0))
     return (
-        "–" if one.bit_rate_kbps is None else f"{one.bit_rate_kbps:.0f}",
-        "–" if one.frame_rate is None else f"{one.frame_rate:.1f}",
-        str(health.lost_packets) if health else "–",
-        "–" if offset_us is None else f"{offset_us / 1000:+.0f} ms",
-        "–" if seen_us is None else f"{(now_us - seen_us) / SECOND_US:.0f} s",
+        _NOTHING if one.bit_rate_kbps is None else f"{one.bit_rate_kbps:.0f}",
+        _NOTHING if one.frame_rate is None else f"{one.frame_rate:.1f}",
+        str(health.lost_packets) if health else _NOTHING,
+        _NOTHING if offset_us is None else f"{offset_us / 1000:+.0f} ms",
+        _NOTHING if seen_us is None else _ago(now_us - seen_us),
+        f"{count} / {_roughly(length_us)}" if count else "0",
     )
+
+
+def _roughly(us: int) -> str:
+    return lasting(us // _TENTH_US * _TENTH_US) if us >= _TENTH_US else "<0.1 s"
+
+
+def _ago(us: int) -> str:
+    """The clock may have been set since."""
+    return f"{lasting(us // SECOND_US * SECOND_US)}前 ago" if us >= 0 else "?"
+
+
+def _to_the_second(us: int) -> str:
+    return shown(us // SECOND_US * SECOND_US)
 
 
 def _summary(now: Readiness) -> str:
@@ -149,10 +199,12 @@ def _summary(now: Readiness) -> str:
     said = "[green]就绪 ready[/]" if now.ready else "[bold red]未就绪 NOT READY[/]"
     alive = "" if now.recorder_alive else " [bold red]没有录制程序在运行 no recorder runs.[/]"
     counted = f"{wanted - len(now.missing)} / {wanted} 个应录来源正在录制 wanted sources are recorded"
-    return f"{said}: {counted}.{alive}\n{_disk(now.disk)}"
+    return f"{said}: {counted}.{alive}\n{_disk(now.disk)}\n时间 at: {_to_the_second(now.at_us)}"
 
 
 def _disk(disk: Disk) -> str:
     free = "" if disk.free_bytes is None else f", {disk.free_bytes / 1e9:.1f} GB 可用 free"
-    days = "" if disk.days_left is None else f", {disk.days_left:.1f} 天后写满 days until full"
+    days = ", 写满时间尚不可知 not known yet when it will be full"
+    if disk.days_left is not None:
+        days = f", {disk.days_left:.1f} 天后写满 days until full"
     return f"磁盘 disk: {_DISK_WORDS[disk.state]}{free}{days}"

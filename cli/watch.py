@@ -31,7 +31,7 @@ def open_watch(settings: Settings, catalogue: Catalogue, clock: Clock) -> Watch:
     watch = watch_everything(catalogue)
     if settings.cameras.exists():
         cameras = CurrentCameras(settings.cameras, catalogue)
-        watch = replace(watch, wishes=cameras.wishes, agents=cameras.agents)
+        watch = replace(watch, wishes=cameras.wishes, agents=cameras.agents, cameras_problem=cameras.problem)
     return replace(
         watch,
         around=Around.of(settings.cut.pre_roll_seconds, settings.cut.post_roll_seconds),
@@ -53,6 +53,7 @@ class CurrentCameras:
         self._catalogue = catalogue
         self._seen = self._stamp()
         self._wishes, self._agents = self._read()
+        self._problem = ""
 
     def wishes(self) -> Sequence[Wish]:
         """When each live source asks to be recorded."""
@@ -64,6 +65,11 @@ class CurrentCameras:
         self._look()
         return self._agents
 
+    def problem(self) -> str:
+        """Why the file as it is now is not in use; empty while it is."""
+        self._look()
+        return self._problem
+
     def _look(self) -> None:
         stamp = self._stamp()
         if stamp == self._seen:
@@ -71,7 +77,9 @@ class CurrentCameras:
         self._seen = stamp
         try:
             self._wishes, self._agents = self._read()
+            self._problem = ""
         except JianzhengError as error:
+            self._problem = str(error)
             _log.error(f"{error} What it said before still counts.", action="cameras.unusable")
 
     def _stamp(self) -> tuple[int, int] | None:

@@ -4,9 +4,15 @@
     ├── SettingsError            a setting or cameras.yaml cannot be used as written
     ├── SourceError              a camera or desktop does not deliver
     │   ├── SourceUnreachable    nothing answers there, or it stopped answering    (retry helps)
-    │   │   └── NetworkDown      nothing comes back from its address               (retry helps)
+    │   │   ├── NetworkDown      nothing comes back from its address               (retry helps)
+    │   │   ├── NotListening     its address answers, but nothing listens at the port  (retry helps)
+    │   │   ├── NotAnswering     it takes the connection and answers no request    (retry helps)
+    │   │   ├── SendsNoPicture   it is connected and sends no picture              (retry helps)
+    │   │   └── NotCalling       a device that is to call us has not called        (retry helps)
     │   ├── SourceSendsGarbage   what it sends cannot be decoded                   (retry helps)
+    │   │   └── NoKeyFrames      pictures come, but none to begin with             (retry helps)
     │   ├── SourceRefused        the device refuses these credentials
+    │   │   └── CertificateRefused  its certificate is not the one that is trusted
     │   ├── SourceNotFound       the device has no such stream
     │   ├── SourceHasNoVideo     the stream carries no video
     │   ├── CodecUnsupported     the stream's codec cannot be recorded
@@ -84,6 +90,30 @@ class NetworkDown(SourceUnreachable):
     hint = "Check the network between recorder and device; recording resumes by itself."
 
 
+class NotListening(SourceUnreachable):
+    """Nothing listens at the source's port."""
+
+    hint = "Check address and port, and whether the device offers RTSP; recording resumes by itself."
+
+
+class NotAnswering(SourceUnreachable):
+    """The source takes the connection and answers no request."""
+
+    hint = "Restart the device if this goes on; recording resumes by itself."
+
+
+class SendsNoPicture(SourceUnreachable):
+    """The source is connected and sends no picture."""
+
+    hint = "Restart the device if this goes on; recording resumes by itself."
+
+
+class NotCalling(SourceUnreachable):
+    """A device that is to call has not called."""
+
+    hint = "Set the device to push to this machine, to the path of the source's uri."
+
+
 class SourceSendsGarbage(SourceError):
     """The source sends what cannot be decoded."""
 
@@ -91,10 +121,22 @@ class SourceSendsGarbage(SourceError):
     retryable = True
 
 
+class NoKeyFrames(SourceSendsGarbage):
+    """The source sends pictures, but none from which decoding can begin."""
+
+    hint = "Set the device's key-frame interval to 1 to 2 s, and switch off its smart codec."
+
+
 class SourceRefused(SourceError):
     """The device refuses the credentials."""
 
     hint = "Correct username and password of this source in cameras.yaml."
+
+
+class CertificateRefused(SourceRefused):
+    """The device's certificate is not the one that is trusted."""
+
+    hint = "Compare its fingerprint at the device, then write it as certificate_sha256 in cameras.yaml."
 
 
 class SourceNotFound(SourceError):

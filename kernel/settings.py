@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterable
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -253,7 +255,7 @@ def explain(error: ValidationError, content: object = None) -> str:
         content: what was validated; a thing in it that has an id is called by it rather than by its place.
     """
     said = []
-    for fault in error.errors(include_url=False, include_input=False):
+    for fault in error.errors(include_url=False):
         key = _place(fault["loc"], content) or "the file"
         said.append(
             f"unknown key {key}" if fault["type"] == "extra_forbidden" else f"{key}: {_message(fault)}"
@@ -285,9 +287,11 @@ def _inside(content: object, part: int | str) -> object:
 
 
 def _message(fault: ErrorDetails) -> str:
-    """What pydantic says, without its own words for our words and our types."""
+    """What pydantic says, without its own words for our words and our types; never the value itself."""
     if fault["type"] == "model_type":
         return "is no table of keys and values"
+    if fault["type"] == "string_type" and isinstance(fault["input"], int | float | date):
+        return "is meant as text: put it in quotes, or it is taken for a number, a date, yes or no"
     return str(fault["msg"]).removeprefix("Value error, ")
 
 
@@ -305,6 +309,7 @@ SCHEMES = {
     "rtsp": "rtsp://HOST[:PORT]/PATH",
     "rtsps": "rtsps://HOST[:PORT]/PATH",
     "onvif": "onvif://HOST[:PORT][/PROFILE]",
+    "onvifs": "onvifs://HOST[:PORT][/PROFILE]",
     "rtmp": "rtmp://HOST[:PORT]/APP/STREAM",
     "push+rtsp": "push+rtsp:///PATH",
     "push+rtmp": "push+rtmp://ADDRESS:PORT/APP/STREAM",
@@ -312,7 +317,20 @@ SCHEMES = {
     "agent": "agent:",
 }
 """Schemes of a source's uri and how each is written. A push is a source that calls us."""
+ONVIF_SCHEMES = frozenset({"onvif", "onvifs"})  # by HTTP, by HTTPS
 _WITHOUT_HOST = frozenset({"push+rtsp", "file", "agent"})
+RTMP_PORT = 1935
+_USUAL_PORTS = {
+    "rtsp": 554,
+    "rtsps": 322,
+    "onvif": 80,
+    "onvifs": 443,
+    "rtmp": RTMP_PORT,
+    "push+rtmp": RTMP_PORT,
+}
+_AT_A_SEAT = (ContentKind.SEAT_FACE, ContentKind.SEAT_DESKTOP)
+SHORTEST_TOKEN = 16
+"""Letters of an agent's token: it is all that keeps others from sending footage in its place."""
 
 
 class SourceSpec(Closed):
@@ -352,6 +370,11 @@ class SourceSpec(Closed):
             raise ValueError(f"uri must be one of {written}; credentials go into username and password")
         if parts.username or parts.password:
             raise ValueError("uri must not carry credentials; put them in username and password")
+        if parts.scheme == "push+rtsp" and (parts.netloc or not parts.path.strip("/")):
+            raise ValueError(
+                "uri must be push+rtsp:///PATH, with three slashes and a path: the device calls us, "
+                "so that no host is named"
+            )
         return self
 
     @field_validator("replay_uri")
@@ -409,18 +432,12 @@ class CamerasFile(Closed):
         _refuse_twins("room", [room.id for room in self._rooms()])
         _refuse_twins("seat", [seat.id for room in self._rooms() for seat in room.seats])
         _refuse_twins("source", [source.id for source in self.specs()])
+        _refuse_shared("addresses", "they would record the same device twice", self.specs(), _address)
+        _refuse_shared("ports", "a device that pushes by RTMP needs one of its own", self.specs(), _own_port)
         for room in self._rooms():
-            seats = {seat.id for seat in room.seats}
             for source in room.sources:
-                if source.scheme == "push+rtsp" and not (source.username and source.password):
-                    raise ValueError(
-                        f"source {source.id} is pushed to us and needs username and password: "
-                        "without them anybody could put footage in its place"
-                    )
-                if source.seat is not None and source.seat not in seats:
-                    raise ValueError(
-                        f"source {source.id} looks at seat {source.seat}, which room {room.id} lacks"
-                    )
+                _refuse_without_secret(source)
+                _refuse_wrong_seat(source, room)
         return self
 
     def _rooms(self) -> list[RoomSpec]:
@@ -474,6 +491,59 @@ def _refuse_twins(kind: str, ids: list[str]) -> None:
     twins = sorted({one for one in ids if ids.count(one) > 1})
     if twins:
         raise ValueError(f"{kind} id {', '.join(twins)} is used more than once")
+
+
+def _refuse_shared(
+    what: str, why: str, specs: Iterable[SourceSpec], share: Callable[[SourceSpec], object]
+) -> None:
+    """Refuse sources that share what each needs for itself; ``share`` is None for those that need none."""
+    first: dict[object, str] = {}
+    for spec in specs:
+        found = share(spec)
+        other = spec.id if found is None else first.setdefault(found, spec.id)
+        if other != spec.id:
+            raise ValueError(
+                f"sources {other} and {spec.id} have the same {what} in their uris: {why}; "
+                "give each its own, or remove one"
+            )
+
+
+def _address(spec: SourceSpec) -> object:
+    """What a device is called by; None where several may share a uri: desktops with agents, files."""
+    if spec.scheme in ("agent", "file"):
+        return None
+    parts = urlsplit(spec.uri)
+    port = parts.port or _USUAL_PORTS.get(parts.scheme)
+    return parts.scheme, parts.hostname, port, parts.path.rstrip("/"), parts.query
+
+
+def _own_port(spec: SourceSpec) -> object:
+    """The port that a listener of its own needs."""
+    return (urlsplit(spec.uri).port or _USUAL_PORTS[spec.scheme]) if spec.scheme == "push+rtmp" else None
+
+
+def _refuse_without_secret(source: SourceSpec) -> None:
+    """Who calls us or sends to us must prove who it is."""
+    if source.scheme == "push+rtsp" and not (source.username and source.password):
+        raise ValueError(
+            f"source {source.id} is pushed to us and needs username and password: "
+            "without them anybody could put footage in its place"
+        )
+    if source.scheme == "agent" and len(source.password.get_secret_value()) < SHORTEST_TOKEN:
+        raise ValueError(
+            f"source {source.id}: its password is its agent's token and needs {SHORTEST_TOKEN} letters "
+            "or more; take a random one, such as 'openssl rand -hex 32' makes"
+        )
+
+
+def _refuse_wrong_seat(source: SourceSpec, room: RoomSpec) -> None:
+    if source.seat is None and source.content_kind in _AT_A_SEAT:
+        raise ValueError(
+            f"source {source.id} is of content_kind {source.content_kind} and needs a seat: "
+            f"name one of room {room.id}"
+        )
+    if source.seat is not None and source.seat not in {seat.id for seat in room.seats}:
+        raise ValueError(f"source {source.id} looks at seat {source.seat}, which room {room.id} lacks")
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

@@ -22,9 +22,11 @@ from kernel.errors import JianzhengError, ObjectMissing, ServerError
 from kernel.isobmff.reader import read_index, read_init
 from kernel.model.archive import Rendition
 from kernel.timerange import TimeRange
+from player_api.bookings import bookings_router
 from player_api.changes import change_events
 from player_api.checkups import Checker, checkups_router
 from player_api.health import health_router
+from player_api.holds import holds_router
 from player_api.metrics import metrics_router
 from player_api.originals import OriginalsOfClips, originals_router
 from player_api.publishing import (
@@ -55,6 +57,8 @@ BEIJING = timezone(timedelta(hours=8))
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 """How a browser on this machine may call the server."""
+_NO_PAGES = frozenset({"api", "media", "assets", "healthz", "readyz", "metrics"})
+"""First parts of addresses that are for programs; all others are the page's own."""
 
 
 def check_loopback(host: str) -> None:
@@ -103,7 +107,9 @@ def create_app(
     app.include_router(health_router(catalogue, watch, clock))
     app.include_router(metrics_router(catalogue, watch, clock))
     app.include_router(sources_router(catalogue, watch, clock))
-    app.include_router(checkups_router(catalogue.checkups, checker, clock))
+    app.include_router(checkups_router(catalogue, checker, clock))
+    app.include_router(holds_router(catalogue, clock))
+    app.include_router(bookings_router(catalogue, clock))
     app.include_router(originals_router(originals))
     app.include_router(timelines_router(catalogue, timeline_of, clock))
     app.include_router(trading_router(catalogue.reports, catalogue.trading_systems, clock))
@@ -124,16 +130,22 @@ def create_app(
     return app
 
 
+def _is_for_programs(path: str) -> bool:
+    """Whether a path that is not there was asked for by a program, which a page would mislead."""
+    first, *rest = path.strip("/").lower().split("/")
+    return first in _NO_PAGES or (not rest and "." in first)
+
+
 def _serve_page(app: FastAPI, static: Path) -> None:
     """The built page: its files, and its start page for every route of its own."""
     files = StaticFiles(directory=static)
 
     @app.get("/{path:path}", include_in_schema=False)
     async def page(path: str, request: Request) -> Response:
-        if path.startswith(("api/", "media/")):
-            raise HTTPException(404, "没有这个地址。No such address.")
         if path and files.lookup_path(path)[1] is not None:
             return await files.get_response(path, request.scope)
+        if _is_for_programs(path):
+            raise HTTPException(404, "没有这个地址。No such address.")
         return FileResponse(static / "index.html", headers={"Cache-Control": "no-cache"})
 
 

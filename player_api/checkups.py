@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Protocol
 
 from fastapi import APIRouter, HTTPException, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
+from catalog.catalogue import Catalogue
 from catalog.checkups import Checkups
 from kernel.clock import Clock
 from kernel.errors import OverrideRefused, SettingsError
 from kernel.model.checkup import Aspect, Checkup, Verdict
+from player_api.entries import Name, Reason
 
 
 class Checker(Protocol):
@@ -54,14 +56,14 @@ class CheckupPublic(BaseModel):
 class CheckupRequest(BaseModel):
     """Who asks for a check-up."""
 
-    principal: str = Field(min_length=1, max_length=100)
+    principal: Name
 
 
 class OverrideRequest(BaseModel):
     """Who lets the session begin although the check-up failed, and why."""
 
-    name: str = Field(min_length=1, max_length=100)
-    reason: str = Field(min_length=1, max_length=1000)
+    name: Name
+    reason: Reason
 
 
 def checkup_public(checkup: Checkup, checker: Checker | None = None) -> CheckupPublic:
@@ -82,15 +84,10 @@ def checkup_public(checkup: Checkup, checker: Checker | None = None) -> CheckupP
     )
 
 
-def checkups_router(checkups: Checkups, checker: Checker | None, clock: Clock) -> APIRouter:
+def checkups_router(catalogue: Catalogue, checker: Checker | None, clock: Clock) -> APIRouter:
     """The routes. Without a checker (this server has no cameras.yaml) nothing new can be asked for."""
-    router = APIRouter(prefix="/api", tags=["checkups"])
-
-    def found_or_404(checkup_id: str) -> Checkup:
-        found = checkups.checkup(checkup_id)
-        if found is None:
-            raise HTTPException(404, "没有这次检查。No such check-up.")
-        return found
+    router = _results_router(catalogue, checker)
+    checkups = catalogue.checkups
 
     @router.post("/rooms/{room_id}/checkups", status_code=201)
     async def check(room_id: str, request: CheckupRequest) -> CheckupPublic:
@@ -101,6 +98,31 @@ def checkups_router(checkups: Checkups, checker: Checker | None, clock: Clock) -
             return checkup_public(await checker.check(room_id, request.principal), checker)
         except SettingsError as error:
             raise HTTPException(404, str(error)) from None
+
+    @router.post("/checkups/{checkup_id}/override", responses={409: {"description": "Cannot be overridden"}})
+    def override(checkup_id: str, request: OverrideRequest) -> CheckupPublic:
+        """Let the session begin although the check-up failed: once, with a name and a reason."""
+        _find(checkups, checkup_id)
+        try:
+            changed = checkups.override(checkup_id, request.name, request.reason, clock.now_us())
+        except OverrideRefused as error:
+            raise HTTPException(409, str(error)) from None
+        return checkup_public(changed, checker)
+
+    return router
+
+
+def _find(checkups: Checkups, checkup_id: str) -> Checkup:
+    found = checkups.checkup(checkup_id)
+    if found is None:
+        raise HTTPException(404, "没有这次检查。No such check-up.")
+    return found
+
+
+def _results_router(catalogue: Catalogue, checker: Checker | None) -> APIRouter:
+    """The routes that only show."""
+    router = APIRouter(prefix="/api", tags=["checkups"])
+    checkups = catalogue.checkups
 
     @router.get("/rooms/{room_id}/checkups")
     def of_room(room_id: str, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> list[CheckupPublic]:
@@ -115,25 +137,21 @@ def checkups_router(checkups: Checkups, checker: Checker | None, clock: Clock) -
             raise HTTPException(404, "尚未检查过。Not checked yet.")
         return checkup_public(newest[0], checker)
 
+    @router.get("/checkups")
+    def newest_of_all() -> list[CheckupPublic]:
+        """The newest check-up of every room that has had one."""
+        newest = [one for room_id in catalogue.places.rooms() for one in checkups.of_room(room_id, limit=1)]
+        return [checkup_public(one, checker) for one in newest]
+
     @router.get("/checkups/{checkup_id}")
     def one(checkup_id: str) -> CheckupPublic:
         """A check-up."""
-        return checkup_public(found_or_404(checkup_id), checker)
-
-    @router.post("/checkups/{checkup_id}/override", responses={409: {"description": "Cannot be overridden"}})
-    def override(checkup_id: str, request: OverrideRequest) -> CheckupPublic:
-        """Let the session begin although the check-up failed: once, with a name and a reason."""
-        found_or_404(checkup_id)
-        try:
-            changed = checkups.override(checkup_id, request.name, request.reason, clock.now_us())
-        except OverrideRefused as error:
-            raise HTTPException(409, str(error)) from None
-        return checkup_public(changed, checker)
+        return checkup_public(_find(checkups, checkup_id), checker)
 
     @router.get("/checkups/{checkup_id}/pictures/{source_id}", response_class=Response)
     def picture(checkup_id: str, source_id: str) -> Response:
         """The picture of a source that was judged."""
-        jpeg = checker.picture(found_or_404(checkup_id), source_id) if checker is not None else None
+        jpeg = checker.picture(_find(checkups, checkup_id), source_id) if checker is not None else None
         if jpeg is None:
             raise HTTPException(404, "没有这幅画面。No such picture.")
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})

@@ -42,6 +42,7 @@ def readiness_public(now: Readiness) -> ReadinessPublic:
         at_us=now.at_us,
         recorder_alive=now.recorder_alive,
         wanted=sum(one.want is not None for one in now.standings.values()),
+        cameras_problem=now.cameras_problem,
         missing=[_missing(one) for one in now.missing],
     )
 
@@ -51,6 +52,7 @@ def _missing(one: Standing) -> MissingPublic:
     return MissingPublic(
         source_id=one.source_id,
         shortfall=one.shortfall,
+        fault=one.fault,
         detail=one.detail,
         why_wanted=one.want.why if one.want else "",
         since_us=one.since_us,

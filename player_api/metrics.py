@@ -77,6 +77,8 @@ def _site(now: Readiness, unarchived: int) -> Iterator[Metric]:
     yield _gauge("jianzheng_ready", "1 while everything that should be recorded now is recorded.", now.ready)
     alive = "1 while some recorder writes to the catalogue."
     yield _gauge("jianzheng_recorder_alive", alive, now.recorder_alive)
+    usable = "1 while cameras.yaml can be used as it is now; else what it said before counts."
+    yield _gauge("jianzheng_cameras_file_usable", usable, not now.cameras_problem)
     waiting = "Sessions that have ended and rest in no archive yet."
     yield _gauge("jianzheng_sessions_unarchived", waiting, unarchived)
 

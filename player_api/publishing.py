@@ -146,6 +146,7 @@ def _source_public(
         room_name_en=room.name_en,
         seat_ordinal=seat.ordinal if seat else None,
         state=health.state if health else None,
+        fault=health.fault if health else None,
         detail=health.detail if health else "",
         last_frame_us=health.last_frame_us if health else None,
     )

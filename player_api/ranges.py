@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from fastapi import Response
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 _RANGE = re.compile(r"^bytes=(\d{0,18})-(\d{0,18})$")
 BLOCK_BYTES = 256 * 1024
@@ -52,13 +53,26 @@ def requested_range(header: str | None, size: int) -> ByteRange | None:
 
 
 def read_range(file: BinaryIO, wanted: ByteRange) -> Iterator[bytes]:
-    """The bytes of a range in blocks; closes the file at the end."""
-    with file:
-        file.seek(wanted.start)
-        left = wanted.size
-        while left > 0 and (block := file.read(min(BLOCK_BYTES, left))):
-            left -= len(block)
-            yield block
+    """The bytes of a range in blocks."""
+    file.seek(wanted.start)
+    left = wanted.size
+    while left > 0 and (block := file.read(min(BLOCK_BYTES, left))):
+        left -= len(block)
+        yield block
+
+
+class _FileResponse(StreamingResponse):
+    """A part of a file, which is closed however the sending ends: a client may leave before it begins."""
+
+    def __init__(self, file: BinaryIO, part: ByteRange, status_code: int, headers: dict[str, str]) -> None:
+        self._file = file
+        super().__init__(read_range(file, part), status_code, headers, media_type="video/mp4")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._file.close()
 
 
 def video_response(
@@ -69,13 +83,25 @@ def video_response(
     Raises:
         Whatever opening raises.
     """
-    return ranged_response(lambda part: read_range(open_file(), part), size, sha256, range_header)
+    asked = _asked(size, sha256, range_header)
+    return asked if isinstance(asked, Response) else _FileResponse(open_file(), *asked)
 
 
 def ranged_response(
     read: Callable[[ByteRange], Iterator[bytes]], size: int, etag: str, range_header: str | None
 ) -> Response:
     """An MP4 file, whole or the part that is asked for, of which ``read`` gives any part."""
+    asked = _asked(size, etag, range_header)
+    if isinstance(asked, Response):
+        return asked
+    part, status_code, headers = asked
+    return StreamingResponse(read(part), status_code, headers, media_type="video/mp4")
+
+
+def _asked(
+    size: int, etag: str, range_header: str | None
+) -> tuple[ByteRange, int, dict[str, str]] | Response:
+    """The part that is asked for, with status and headers; or the answer that there is no such part."""
     try:
         wanted = requested_range(range_header, size)
     except UnsatisfiableRange as error:
@@ -84,6 +110,4 @@ def ranged_response(
     headers = {"Accept-Ranges": "bytes", "Content-Length": str(part.size), "ETag": f'"{etag}"'}
     if wanted is not None:
         headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{size}"
-    return StreamingResponse(
-        read(part), status_code=206 if wanted else 200, media_type="video/mp4", headers=headers
-    )
+    return part, 206 if wanted else 200, headers

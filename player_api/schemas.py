@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from catalog.readiness import DiskState, Shortfall
-from kernel.model.footage import Backfill, EndReason, GapCause, RunOrigin, SegmentState, SourceState
+from kernel.model.footage import Backfill, EndReason, Fault, GapCause, RunOrigin, SegmentState, SourceState
 from kernel.model.source import ContentKind
 from kernel.model.timeline import Phase, SessionState
 
@@ -87,7 +87,10 @@ class SourcePublic(BaseModel):
     label_zh: str
     label_en: str
     state: SourceState | None
+    fault: Fault | None
+    """What is the matter with it, as a word; null while all is well, or where nobody knows."""
     detail: str
+    """The same as a sentence of the recorder's, in English, for whoever mends it."""
     last_frame_us: int | None
 
 
@@ -187,6 +190,7 @@ class MissingPublic(BaseModel):
 
     source_id: str
     shortfall: Shortfall
+    fault: Fault | None
     detail: str
     why_wanted: str
     since_us: int | None
@@ -200,6 +204,8 @@ class ReadinessPublic(BaseModel):
     at_us: int
     recorder_alive: bool
     wanted: int
+    cameras_problem: str
+    """Why cameras.yaml as it is now is not in use, but what it said before; empty while it is."""
     missing: list[MissingPublic]
 
 
@@ -280,7 +286,10 @@ class GapPublic(BaseModel):
     start_us: int
     end_us: int | None
     cause: GapCause
+    fault: Fault | None
+    """Finer than the cause, where that is known."""
     detail: str
+    """A sentence of the recorder's, in English."""
     backfill: Backfill
 
 

@@ -166,7 +166,7 @@ def _status(
 ) -> SourceStatusPublic:
     health = standing.health
     return SourceStatusPublic(
-        **plain.model_dump(),
+        **{**plain.model_dump(), "fault": standing.fault, "detail": standing.detail},
         site_id=site.id,
         site_name_zh=site.name_zh,
         site_name_en=site.name_en,
@@ -211,6 +211,7 @@ def _gap_public(gap: Gap) -> GapPublic:
         start_us=gap.start_us,
         end_us=gap.end_us,
         cause=gap.cause,
+        fault=gap.fault,
         detail=gap.detail,
         backfill=gap.backfill,
     )

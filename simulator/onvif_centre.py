@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import cv2
+import numpy as np
 import structlog
 
 from kernel.clock import Clock
@@ -28,7 +30,15 @@ def onvif_device(centre: SimulatedCentre, settings: OnvifSettings, clock: Clock)
         replay_url=url,
         now_us=clock.now_us,
         settings=settings,
+        snapshot=_card,
     )
+
+
+def _card(token: str) -> bytes:
+    """A still picture that says whose it is."""
+    image = np.full((180, 320, 3), 96, np.uint8)
+    cv2.putText(image, token, (12, 96), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 255, 255), 1, cv2.LINE_AA)
+    return cv2.imencode(".jpg", image)[1].tobytes()
 
 
 def _stream(centre: SimulatedCentre, source: SimulatedSource) -> Stream:
@@ -66,7 +76,7 @@ async def served_by_onvif(
         if discoverable:
             answers = await answer_probes(
                 host,
-                address=f"http://{host}:{device.port}{SERVICE_PATH}",
+                address=f"{'https' if settings.tls else 'http'}://{host}:{device.port}{SERVICE_PATH}",
                 scopes=device.scopes,
                 name=settings.name,
             )

@@ -21,6 +21,7 @@ import structlog
 
 from kernel.clock import SECOND_US, from_datetime
 from simulator import onvif_replies as say
+from simulator.certificate import SelfSigned, self_signed
 from simulator.digest import Guard
 from simulator.onvif_replies import Report, Stream
 
@@ -49,6 +50,7 @@ class OnvifSettings:
     http_digest: bool = False  # challenges for HTTP digest, as devices of profile T do
     told_host: str = ""  # the address it believes to have, where that is wrong; empty: the true one
     name: str = "Simulated centre"
+    tls: bool = False  # answers by HTTPS, under a certificate that it signs itself
 
 
 @dataclass(kw_only=True, slots=True)
@@ -75,6 +77,7 @@ class OnvifDevice:
         stream_url: address of a source's stream, without credentials.
         replay_url: address at which a source's recording is played back.
         now_us: wall time; the device adds its skew.
+        snapshot: a still picture of a stream, JPEG; None: at its address is nothing, as on some cameras.
     """
 
     def __init__(
@@ -85,12 +88,15 @@ class OnvifDevice:
         replay_url: Callable[[str], str],
         now_us: Callable[[], int],
         settings: OnvifSettings,
+        snapshot: Callable[[str], bytes] | None = None,
     ) -> None:
         self._streams = tuple(streams)
         self._stream_url = stream_url
         self._replay_url = replay_url
         self._now_us = now_us
         self._settings = settings
+        self._snapshot = snapshot
+        self.certificate: SelfSigned | None = None  # while it answers by HTTPS
         self._guard = Guard(settings.username, settings.password)
         self._began_us = 0
         self._server: asyncio.Server | None = None
@@ -135,9 +141,14 @@ class OnvifDevice:
         """Time of the device's own clock."""
         return self._now_us() + round(self._settings.skew_s * SECOND_US)
 
-    def report(self, topic: str, **data: str) -> None:
+    @property
+    def subscribers(self) -> int:
+        """How many listen to its events now."""
+        return len(self._subscriptions)
+
+    def report(self, topic: str, *, sensor: str = "", **data: str) -> None:
         """Tell subscribers of an event, such as ``report("tns1:VideoSource/MotionAlarm", State="true")``."""
-        news = Report(at_us=self.now_us(), topic=topic, data=tuple(data.items()))
+        news = Report(at_us=self.now_us(), topic=topic, data=tuple(data.items()), sensor=sensor)
         for one in self._subscriptions.values():
             one.waiting.append(news)
             one.news.set()
@@ -149,7 +160,9 @@ class OnvifDevice:
             OSError: the address cannot be used.
         """
         self._began_us = self.now_us()
-        self._server = await asyncio.start_server(self._accept, host, port)
+        self.certificate = self_signed(host, self._now_us()) if self._settings.tls else None
+        tls = self.certificate.context if self.certificate else None
+        self._server = await asyncio.start_server(self._accept, host, port, ssl=tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -181,9 +194,12 @@ class OnvifDevice:
 
     def _base(self, host: str) -> str:
         shown = self._settings.told_host or host
-        return f"http://{f'[{shown}]' if ':' in shown else shown}:{self.port}"
+        scheme = "https" if self._settings.tls else "http"
+        return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{self.port}"
 
     async def _answer(self, request: _Request, base: str) -> bytes:
+        if request.method == "GET":
+            return self._picture(request)
         try:
             root = ElementTree.fromstring(request.body)
             asked = root.find("{*}Body/*")
@@ -200,6 +216,20 @@ class OnvifDevice:
             return _response(
                 500 if len(error.subcodes) == 1 else 400, say.fault(*error.subcodes, reason=operation)
             )
+
+    def _picture(self, request: _Request) -> bytes:
+        """To who proves the password by HTTP digest: a GET carries no token."""
+        proof = request.headers.get("authorization")
+        if self._settings.username and not self._guard.admits("GET", proof):
+            return _response(401, b"", {"WWW-Authenticate": self._guard.challenges(proof)[0]})
+        directory, _, token = request.path.rpartition("/")
+        if (
+            self._snapshot is None
+            or directory != "/snapshot"
+            or token not in {s.token for s in self._streams}
+        ):
+            return _response(404, b"")
+        return _response(200, self._snapshot(token), {"Content-Type": "image/jpeg"})
 
     async def _body(
         self, namespace: str, operation: str, asked: Element, request: _Request, base: str
@@ -301,6 +331,7 @@ class OnvifDevice:
 class _Request:
     """One HTTP request."""
 
+    method: str
     path: str
     headers: dict[str, str]  # names in lower case
     body: bytes
@@ -325,7 +356,8 @@ async def _read_request(reader: asyncio.StreamReader) -> _Request | None:
     if not 0 <= size <= _MAX_BODY:
         raise ValueError("too large")
     body = await reader.readexactly(size)
-    return _Request(path=first[1].decode("latin-1").partition("?")[0], headers=headers, body=body)
+    path = first[1].decode("latin-1").partition("?")[0]
+    return _Request(method=first[0].decode("latin-1"), path=path, headers=headers, body=body)
 
 
 def _response(status: int, body: bytes, headers: dict[str, str] | None = None) -> bytes:

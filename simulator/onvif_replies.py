@@ -57,6 +57,7 @@ class Report:
     at_us: int  # by the device's clock
     topic: str  # such as tns1:VideoSource/MotionAlarm
     data: tuple[tuple[str, str], ...]  # names and values
+    sensor: str = ""  # the one it is about, if any
 
 
 def envelope(body: str) -> bytes:
@@ -246,8 +247,15 @@ def _message(one: Report) -> str:
     return (
         f'<wsnt:NotificationMessage><wsnt:Topic Dialect="{dialect}">{escape(one.topic)}</wsnt:Topic>'
         f'<wsnt:Message><tt:Message UtcTime="{iso_utc(one.at_us)}" PropertyOperation="Changed">'
-        f"<tt:Source/><tt:Data>{items}</tt:Data></tt:Message></wsnt:Message></wsnt:NotificationMessage>"
+        f"{_sensor(one)}<tt:Data>{items}</tt:Data></tt:Message></wsnt:Message></wsnt:NotificationMessage>"
     )
+
+
+def _sensor(one: Report) -> str:
+    if not one.sensor:
+        return "<tt:Source/>"
+    value = quoteattr(one.sensor)
+    return f'<tt:Source><tt:SimpleItem Name="VideoSourceToken" Value={value}/></tt:Source>'
 
 
 def renewed(now_us: int, until_us: int) -> str:

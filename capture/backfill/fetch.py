@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from capture.backfill.plan import shifted
@@ -128,7 +128,7 @@ class _Fetching:
         if one.wall_us is None:
             return None
         wall_us = one.wall_us + self._wanted.correction_us
-        told = replace(one, wall_us=wall_us, arrival_us=wall_us)
+        told = one._replace(wall_us=wall_us, arrival_us=wall_us)
         return self._stamps.follow(told) if self._stamps and one.codec.is_video else told
 
     async def _keep(self, one: Delivery) -> None:

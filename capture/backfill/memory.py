@@ -11,7 +11,7 @@ from capture.disk import WriterThread
 from capture.rtsp.replay import open_rtsp_replay
 from capture.segment_writer import Ring
 from kernel.clock import Clock
-from kernel.settings import CaptureSettings, SourceSpec
+from kernel.settings import ONVIF_SCHEMES, CaptureSettings, SourceSpec
 
 
 def backfiller(
@@ -48,7 +48,7 @@ def backfiller(
 
 def may_have_memory(spec: SourceSpec) -> bool:
     """Whether a source is worth asking."""
-    return bool(spec.replay_uri) or spec.scheme == "onvif"
+    return bool(spec.replay_uri) or spec.scheme in ONVIF_SCHEMES
 
 
 def memory_finder(settings: CaptureSettings, clock: Clock) -> FindMemory:

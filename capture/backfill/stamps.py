@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from capture.run_clock import STEP_US
 from kernel.clock import SECOND_US
 from kernel.model.footage import Packet
@@ -31,4 +29,4 @@ class Stamps:
             self._anchor_us = anchor_us
         elif abs(parted_us) > _NEAR_US:
             self._shift += parted_us * self._timescale // SECOND_US
-        return replace(packet, pts=packet.pts + self._shift) if self._shift else packet
+        return packet._replace(pts=packet.pts + self._shift) if self._shift else packet

@@ -29,6 +29,9 @@ class Measured:
     lost: int
 
 
+Figure = Callable[[float], str]
+"""Writes a value with its unit."""
+
 REMEDIES = {
     Aspect.DELIVERS: "检查设备电源、网线和地址。Check the device's power, cable and address.",
     Aspect.PICTURE_BLACK: "开灯,取下镜头盖;桌面则唤醒电脑、检查视频线。"
@@ -102,33 +105,40 @@ class _Verdicts:
     def not_judged(self, aspect: Aspect, why: str) -> None:
         self._say(aspect, Verdict.NOT_JUDGED, why)
 
-    def most(self, aspect: Aspect, value: float | None, show: Callable[[float], str], none: str = "") -> bool:
-        """It is well up to the limit; whether it is. ``none`` says why there is no value."""
-        return self._compare(aspect, value, show, none, "≤", lambda found, limit: found <= limit)
+    def most(
+        self, aspect: Aspect, value: float | None, figure: Figure, words: str = "{}", none: str = ""
+    ) -> bool:
+        """It is well up to the limit; whether it is.
+
+        Args:
+            figure: writes a value with its unit.
+            words: what the figure is of, for people.
+            none: why there is no value.
+        """
+        return self._compare(aspect, value, (figure, words, none), "≤", lambda found, limit: found <= limit)
 
     def least(
-        self, aspect: Aspect, value: float | None, show: Callable[[float], str], none: str = ""
+        self, aspect: Aspect, value: float | None, figure: Figure, words: str = "{}", none: str = ""
     ) -> bool:
         """It is well from the limit on."""
-        return self._compare(aspect, value, show, none, "≥", lambda found, limit: found >= limit)
+        return self._compare(aspect, value, (figure, words, none), "≥", lambda found, limit: found >= limit)
 
     def _compare(
         self,
         aspect: Aspect,
         value: float | None,
-        show: Callable[[float], str],
-        none: str,
+        told: tuple[Figure, str, str],
         sign: str,
         well: Callable[[float, float], bool],
     ) -> bool:
         limit: Limit = self._limits[aspect]
+        figure, words, none = told
         if limit.value is None or value is None:
             self.not_judged(aspect, none if limit.value is not None else limit.reason)
             return True
         good = well(value, limit.value)
-        self._say(
-            aspect, Verdict.GOOD if good else Verdict.FAILED, show(value), f"{sign} {show(limit.value)}"
-        )
+        verdict = Verdict.GOOD if good else Verdict.FAILED
+        self._say(aspect, verdict, words.format(figure(value)), f"{sign} {figure(limit.value)}")
         return good
 
     def colour(self, picture: PictureMeasures) -> None:
@@ -141,7 +151,7 @@ class _Verdicts:
         self._say(
             Aspect.PICTURE_COLOUR,
             Verdict.GOOD if good else Verdict.FAILED,
-            f"饱和度 saturation {picture.saturation:.1f}, 偏色 cast {picture.cast:.0f}",
+            f"饱和度 saturation {picture.saturation:.1f}, 偏色 cast {picture.cast:.0f} (0-255)",
             f"≥ {GREY.value:.1f}, ≤ {limit:.0f}",
         )
 
@@ -151,16 +161,18 @@ _HIDDEN = "画面已被挡住或全黑,无法判断 nothing to be seen"
 
 def _judge_picture(said: _Verdicts, picture: PictureMeasures, limits: Limits) -> None:
     """Of a picture in which nothing can be seen only that is said."""
-    seen = said.most(Aspect.PICTURE_BLACK, picture.black, _percent)
+    seen = said.most(Aspect.PICTURE_BLACK, picture.black, _percent, "{} 的画面是黑的 of picture is black")
     rest = [Aspect.PICTURE_COVERED, Aspect.PICTURE_FROZEN, Aspect.PICTURE_BLURRED, Aspect.PICTURE_COLOUR]
     if seen:
-        seen = said.least(rest.pop(0), picture.detail, _percent)
+        seen = said.least(rest.pop(0), picture.detail, _percent, "{} 的画面有细节 of picture has detail")
     if not seen:
         for aspect in rest:
             said.not_judged(aspect, _HIDDEN)
         return
-    said.least(Aspect.PICTURE_FROZEN, picture.changed, _percent, "关键帧过密,无法比较 too few pictures")
-    said.most(Aspect.PICTURE_BLURRED, picture.blur, _pixels, "没有边缘 no edges")
+    moves = "{} 的画面在变化 of picture moves"
+    few = "关键帧过密,无法比较 too few pictures to compare"
+    said.least(Aspect.PICTURE_FROZEN, picture.changed, _percent, moves, few)
+    said.most(Aspect.PICTURE_BLURRED, picture.blur, _pixels, "边缘宽 edges are {} wide", "没有边缘 no edges")
     said.colour(picture)
 
 
@@ -171,9 +183,10 @@ def _judge_sound(said: _Verdicts, measured: Measured) -> None:
         for aspect in (Aspect.SOUND_SILENT, Aspect.SOUND_HUMMING, Aspect.SOUND_CLIPPING):
             said.not_judged(aspect, why)
         return
-    said.least(Aspect.SOUND_SILENT, sound.level_db, _decibels)
+    said.least(Aspect.SOUND_SILENT, sound.level_db, _decibels, "音量 loudness {} (0 最响 is loudest)")
     said.most(Aspect.SOUND_HUMMING, sound.hum_db, lambda db: _hum(db, sound.hum_hz))
-    said.most(Aspect.SOUND_CLIPPING, sound.clipped, lambda share: f"{100 * share:.2f} %")
+    overdriven = "{} 的声音过载 of sound is overdriven"
+    said.most(Aspect.SOUND_CLIPPING, sound.clipped, lambda share: f"{100 * share:.2f} %", overdriven)
 
 
 def _judge_stream(said: _Verdicts, measured: Measured) -> None:
@@ -181,24 +194,26 @@ def _judge_stream(said: _Verdicts, measured: Measured) -> None:
     if offset_us is None:
         said.not_judged(Aspect.CLOCK, "设备不报时,以到达时刻为准 it tells no time; arrival counts")
     else:
-        said.most(Aspect.CLOCK, abs(offset_us) / SECOND_US, lambda seconds: f"{seconds:.3f} s")
-    said.most(Aspect.KEY_FRAMES, measured.key_frame_seconds, lambda seconds: f"{seconds:.1f} s")
-    said.most(Aspect.LOSS, float(measured.lost), lambda lost: f"{lost:.0f}")
+        said.most(Aspect.CLOCK, abs(offset_us) / SECOND_US, lambda off: f"{off:.3f} s", "偏差 off by {}")
+    every = "最长相隔 {} at most between two"
+    said.most(Aspect.KEY_FRAMES, measured.key_frame_seconds, lambda seconds: f"{seconds:.1f} s", every)
+    said.most(Aspect.LOSS, float(measured.lost), lambda lost: f"{lost:.0f} 包 packets", "丢失 {} lost")
 
 
 def judge_disk(days: float | None) -> CheckResult:
     """Whether the ring's disk holds out. ``days`` until it is full; None: nobody knows yet."""
     verdict, remedy, limit = Verdict.NOT_JUDGED, "", DISK_DAYS.value
-    measured = "尚无录像,无法估计 nothing recorded yet"
+    measured = "录像不足一小时,尚不能估计 not known yet: less than an hour was recorded"
     if days is not None and limit is not None:
         verdict = Verdict.GOOD if days >= limit else Verdict.FAILED
-        measured, remedy = f"{days:.1f} d", "" if days >= limit else REMEDIES[Aspect.DISK]
+        measured = f"{days:.1f} 天后写满 days until full"
+        remedy = "" if days >= limit else REMEDIES[Aspect.DISK]
     return CheckResult(
         source_id="",
         aspect=Aspect.DISK,
         verdict=verdict,
         measured=measured,
-        limit=f"≥ {limit:.1f} d",
+        limit=f"≥ {limit:.1f} 天 days",
         remedy=remedy,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from capture.packets import Delivery, PacketsLost, PacketSource, TrackStarted
@@ -64,7 +64,7 @@ class Look:
         for packets in (self.pictures, self.sound):
             if packets:
                 origin = packets[0].pts
-                packets[:] = [replace(one, pts=one.pts - origin) for one in packets]
+                packets[:] = [one._replace(pts=one.pts - origin) for one in packets]
 
     def _offset(self) -> int | None:
         if self.video is None or not any(one.wall_us is not None for one in self.pictures):

@@ -18,6 +18,8 @@ from av.error import (
 
 from kernel.errors import (
     CodecUnsupported,
+    NotAnswering,
+    NotListening,
     SourceError,
     SourceNotFound,
     SourceRefused,
@@ -44,10 +46,11 @@ def source_error(subject: str, error: FFmpegError, *, waited_out: bool = False) 
     if isinstance(error, _UNKNOWN):
         return CodecUnsupported(f"{subject}: FFmpeg knows no way to read it.")
     if waited_out:
-        return SourceUnreachable(f"{subject}: it does not answer in time.")
+        return NotAnswering(f"{subject}: it does not answer in time.")
     if isinstance(error, InvalidDataError):
         return SourceSendsGarbage(f"{subject}: what it sends is no stream that can be read.")
-    return SourceUnreachable(f"{subject}: {_what_happened(error)}.")
+    kind = NotListening if error.errno == errno.ECONNREFUSED else SourceUnreachable
+    return kind(f"{subject}: {_what_happened(error)}.")
 
 
 def is_port_taken(error: FFmpegError) -> bool:

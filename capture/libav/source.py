@@ -22,7 +22,7 @@ from capture.libav.demuxer import Demuxer
 from capture.libav.errors import is_port_taken, source_error
 from capture.packets import Delivery
 from kernel.clock import SECOND_US, Clock
-from kernel.errors import SourceError, SourceUnreachable
+from kernel.errors import NotAnswering, NotCalling, SendsNoPicture, SourceError, SourceUnreachable
 from kernel.log import logger
 from kernel.model.footage import Packet
 from kernel.settings import CaptureSettings, SourceSpec
@@ -36,11 +36,6 @@ _MOST_GATHERED_BYTES = 8 << 20  # two seconds of 30 Mbit/s
 _PROBE_SECONDS = 3  # FFmpeg looks at the beginning of a stream for so long, unless it knows all sooner
 _LISTEN_SECONDS = 20  # then the port is opened anew, so that a thread that nobody needs can end
 _LISTEN_PAUSE_SECONDS = 0.5  # after a caller that is no RTMP
-
-
-def live_threads() -> int:
-    """Threads of this module that have not ended."""
-    return sum(thread.name.startswith(THREAD_PREFIX) for thread in threading.enumerate())
 
 
 class LibavSource:
@@ -84,7 +79,7 @@ class LibavSource:
             error = source_error(self._subject, foreign)
         finally:
             with self._changed:
-                self._error = error
+                self._error = _of_a_push(error) if self._listens else error
 
     def _connect(self) -> InputContainer:
         began_us = self._clock.monotonic_us()
@@ -173,7 +168,7 @@ class LibavSource:
         if any(isinstance(one, Packet) and one.codec.is_video for one in gathered):
             self._last_picture_us = now_us
         elif now_us - self._last_picture_us > self._settings.silence_seconds * SECOND_US:
-            raise SourceUnreachable(f"{self._subject}: no picture for {self._settings.silence_seconds:g} s.")
+            raise SendsNoPicture(f"{self._subject}: no picture for {self._settings.silence_seconds:g} s.")
 
     async def close(self) -> None:
         """See ``PacketSource``. The thread ends by itself: at once, or when its time-out is over."""
@@ -221,15 +216,27 @@ async def open_libav(spec: SourceSpec, settings: CaptureSettings, clock: Clock) 
         raise
     if not listens:
         await source.close()
-        raise SourceUnreachable(f"source {spec.id}: it does not answer in time.")
+        raise NotAnswering(f"source {spec.id}: it does not answer in time.")
     source.leave_listening(2 * settings.retry_max_seconds)
     _listening[spec.uri] = source
     raise _nobody_pushes(f"source {spec.id}")
 
 
-def _nobody_pushes(subject: str) -> SourceUnreachable:
-    hint = "Set the device to push to the address in the source's uri; recording begins by itself."
-    return SourceUnreachable(f"{subject}: nobody pushes to it.", hint=hint)
+_PUSH_REMEDY = (
+    "See whether the device is on and set to push to this machine, to port and path of the source's uri, and "
+    "whether a firewall is in its way; recording begins by itself."
+)
+
+
+def _nobody_pushes(subject: str) -> NotCalling:
+    return NotCalling(f"{subject}: nobody pushes to it.", hint=_PUSH_REMEDY)
+
+
+def _of_a_push(error: SourceError) -> SourceError:
+    """A device that calls us and is lost has no address here that could be looked at."""
+    if error.remedy != SourceUnreachable.hint:
+        return error  # it says itself what to do
+    return NotCalling(error.message, hint=_PUSH_REMEDY)
 
 
 def _url(spec: SourceSpec) -> str:

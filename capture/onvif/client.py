@@ -10,7 +10,6 @@ import asyncio
 import errno
 import os
 import secrets
-import ssl
 from dataclasses import dataclass
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -18,17 +17,28 @@ from xml.etree.ElementTree import Element
 
 import httpx
 
-from capture.onvif import quirks, soap
+from capture.onvif import https, quirks, soap
 from capture.onvif.bounded import BoundedTransport, UnboundedAnswerError
 from capture.onvif.device_clock import DeviceClock, read_device_time
 from kernel.clock import SECOND_US, Clock
-from kernel.errors import NetworkDown, SourceProtocolError, SourceRefused, SourceUnreachable
+from kernel.errors import (
+    NetworkDown,
+    NotAnswering,
+    NotListening,
+    SourceError,
+    SourceProtocolError,
+    SourceRefused,
+    SourceUnreachable,
+)
 from kernel.settings import CaptureSettings, SourceSpec
 
 DEVICE_PATH = "/onvif/device_service"
+_HTTP = {"onvif": "http", "onvifs": "https"}
+_PORTS = {"http": 80, "https": 443}
 _CONTENT = 'application/soap+xml; charset=utf-8; action="{}"'
 _NO_WAY = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 _REFUSED = frozenset({401, 403})
+_JPEG = b"\xff\xd8\xff"
 _EDGE_LOOKS = 12  # requests to find the moment at which the device's second changes
 
 
@@ -57,7 +67,8 @@ class OnvifClient:
         self.name = spec.id
         parts = urlsplit(spec.uri)
         self.host = parts.hostname or ""
-        self.address = f"http://{parts.netloc}{DEVICE_PATH}"
+        self.address = f"{_HTTP.get(parts.scheme, 'http')}://{parts.netloc}{DEVICE_PATH}"
+        self._where = f"{parts.scheme}://{parts.netloc}"
         self._clock = clock
         self._answer_seconds = settings.connect_seconds
         self._username = spec.username
@@ -68,7 +79,7 @@ class OnvifClient:
             auth=httpx.DigestAuth(self._username, self._password) if self._username else None,
             timeout=settings.connect_seconds,
             trust_env=False,
-            transport=BoundedTransport(_plain_http(), soap.MAX_BYTES),
+            transport=BoundedTransport(https.transport(spec.certificate_sha256), soap.MAX_BYTES),
         )
 
     async def __aenter__(self) -> OnvifClient:
@@ -176,12 +187,39 @@ class OnvifClient:
         request = soap.element(namespace, operation, *parts)
         return (await self._ask(address, request, namespace)).body
 
-    async def call_addressed(self, action: str, address: str, request: Element) -> Element:
-        """The same with WS-Addressing, as the event service wants it."""
+    async def call_addressed(
+        self, action: str, address: str, request: Element, *, wait_seconds: float = 0
+    ) -> Element:
+        """The same with WS-Addressing, as the event service wants it; the device may wait so long itself."""
         await self.clock()
-        return (await self._ask(address, request, "", action=action)).body
+        return (await self._ask(address, request, "", action=action, wait_seconds=wait_seconds)).body
 
-    async def _ask(self, address: str, request: Element, namespace: str, *, action: str = "") -> Answer:
+    async def picture(self, address: str) -> bytes:
+        """What is at an address of the device, by GET: a still picture.
+
+        Raises:
+            SourceUnreachable: nothing answers, or not in time.
+            SourceRefused: the device does not accept the credentials.
+            SourceProtocolError: it is no JPEG picture.
+        """
+        try:
+            async with asyncio.timeout(self._answer_seconds):
+                response = await self._http.get(address)
+        except (TimeoutError, httpx.TimeoutException):
+            raise NotAnswering(f"source {self.name}: its still picture does not come.") from None
+        except UnboundedAnswerError as error:
+            raise SourceProtocolError(f"source {self.name}: its still picture: {error}.") from None
+        except httpx.HTTPError as error:
+            raise await self._failure(error) from None
+        if response.status_code in _REFUSED:
+            raise self._refusal()
+        if not response.content.startswith(_JPEG):
+            raise SourceProtocolError(f"source {self.name}: its still picture is no JPEG picture.")
+        return response.content
+
+    async def _ask(
+        self, address: str, request: Element, namespace: str, *, action: str = "", wait_seconds: float = 0
+    ) -> Answer:
         data = soap.envelope(
             request,
             token=self._token(),
@@ -191,7 +229,7 @@ class OnvifClient:
         operation = request.tag.rpartition("}")[2]
         headers = {"Content-Type": _CONTENT.format(action or f"{namespace}/{operation}")}
         asked_us, began_us = self._clock.now_us(), self._clock.monotonic_us()
-        response = await self._post(address, data, headers)
+        response = await self._post(address, data, headers, self._answer_seconds + wait_seconds)
         took_us = self._clock.monotonic_us() - began_us
         body = self._body(response, operation)
         return Answer(body=body, asked_us=asked_us, answered_us=asked_us + took_us, round_trip_us=took_us)
@@ -206,24 +244,33 @@ class OnvifClient:
             created_us=self._clock.now_us() + self._device_clock.offset_us,
         )
 
-    async def _post(self, address: str, data: bytes, headers: dict[str, str]) -> httpx.Response:
+    async def _post(
+        self, address: str, data: bytes, headers: dict[str, str], patience_seconds: float
+    ) -> httpx.Response:
         try:
-            async with asyncio.timeout(self._answer_seconds):
-                return await self._http.post(address, content=data, headers=headers)
+            async with asyncio.timeout(patience_seconds):
+                return await self._http.post(address, content=data, headers=headers, timeout=patience_seconds)
         except (TimeoutError, httpx.TimeoutException):
-            message = f"source {self.name}: nothing answers at {self._where} in {self._answer_seconds:g} s."
-            raise SourceUnreachable(message) from None
+            message = f"source {self.name}: nothing answers at {self._where} in {patience_seconds:g} s."
+            raise NotAnswering(message) from None
         except UnboundedAnswerError as error:
             raise SourceProtocolError(f"source {self.name}: {self._where}: {error}.") from None
         except httpx.HTTPError as error:
-            number = _errno(error)
-            reason = os.strerror(number) if number else type(error).__name__
-            kind = NetworkDown if number in _NO_WAY else SourceUnreachable
-            raise kind(f"source {self.name}: {self._where} cannot be reached ({reason}).") from None
+            raise await self._failure(error) from None
 
-    @property
-    def _where(self) -> str:
-        return f"onvif://{urlsplit(self.address).netloc}"
+    async def _failure(self, error: httpx.HTTPError) -> SourceError:
+        by_tls = https.tls_error(error)
+        if by_tls is not None:
+            parts = urlsplit(self.address)
+            port = parts.port or _PORTS[parts.scheme]
+            wait = self._answer_seconds
+            return await https.refusal(by_tls, self.host, port, name=self.name, seconds=wait)
+        number = _errno(error)
+        reason = os.strerror(number) if number else type(error).__name__
+        kind = NetworkDown if number in _NO_WAY else SourceUnreachable
+        if number == errno.ECONNREFUSED:
+            kind = NotListening
+        return kind(f"source {self.name}: {self._where} cannot be reached ({reason}).")
 
     def _body(self, response: httpx.Response, operation: str) -> Element:
         try:
@@ -231,6 +278,11 @@ class OnvifClient:
         except SourceProtocolError as error:
             if response.status_code in _REFUSED:
                 raise self._refusal() from None
+            if response.headers.get("location", "").startswith("https:"):
+                raise SourceProtocolError(
+                    f"source {self.name}: the device answers by HTTPS only.",
+                    hint="Write onvifs:// in the source's uri in cameras.yaml.",
+                ) from None
             if response.status_code == 404:
                 raise SourceProtocolError(f"source {self.name}: no ONVIF device answers there.") from None
             raise SourceProtocolError(f"source {self.name}: {operation}: {error.message}") from None
@@ -247,11 +299,6 @@ class OnvifClient:
         if abs(off_us) > SECOND_US:
             clock = f" Its clock is {off_us / SECOND_US:+.0f} s from ours; that was taken into account."
         return SourceRefused(f"source {self.name}: the device refuses user name and password.{clock}")
-
-
-def _plain_http() -> httpx.AsyncHTTPTransport:
-    """No https: no authority is loaded, none trusted."""
-    return httpx.AsyncHTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False)
 
 
 def _errno(error: BaseException | None) -> int | None:

@@ -12,7 +12,7 @@ import socket
 import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit
 from xml.etree.ElementTree import Element
 
@@ -31,6 +31,7 @@ _REPEATS_S = (
 )  # datagrams get lost (SOAP-over-UDP, appendix I asks for it)
 _SCOPES = "onvif://www.onvif.org/"
 _TYPES = ("dn:NetworkVideoTransmitter", "tds:Device")
+_ANYWHERE = "http://0.0.0.0/onvif/device_service"  # where ONVIF Core 5.1.2 has the device service
 _PROBE = (
     '<?xml version="1.0" encoding="UTF-8"?>'
     '<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"'
@@ -56,7 +57,7 @@ class Found:
     def uri(self) -> str:
         """As ``cameras.yaml`` writes it."""
         parts = urlsplit(self.addresses[0])
-        return f"onvif://{parts.netloc}"
+        return f"{'onvifs' if parts.scheme == 'https' else 'onvif'}://{parts.netloc}"
 
     def scope(self, name: str) -> str:
         """What it says of itself under that name, such as ``name``, ``hardware`` or ``location``."""
@@ -100,26 +101,47 @@ def parse_matches(data: bytes, asked: Iterable[str]) -> list[Found]:
 
 
 def _match(told: Element) -> Found | None:
-    addresses = tuple(one for one in soap.text(told, "XAddrs").split() if one.startswith("http://"))
+    addresses = tuple(one for one in soap.text(told, "XAddrs").split() if _usable(one))
     endpoint = soap.text(told, "EndpointReference", "Address")
-    if not addresses or not endpoint:
+    if not endpoint:
         return None
     return Found(endpoint=endpoint, addresses=addresses, scopes=tuple(soap.text(told, "Scopes").split()))
+
+
+def _by_https(address: str) -> bool:
+    return address.startswith("https:")
+
+
+def _usable(address: str) -> bool:
+    """Not a link-local one of IPv6 (RFC 4291, 2.5.6): it means nothing without the name of an interface."""
+    try:
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+            return False
+    except ValueError:
+        return False
+    try:
+        host = ipaddress.ip_address(parts.hostname.partition("%")[0])
+    except ValueError:
+        return True  # a name
+    return host.version == 4 or not host.is_link_local
 
 
 def answering(found: Found, peer: str) -> Found:
     """With the address from which it answered, too: first where it tells that one itself, else last.
 
     What devices tell may be an address from before they were moved; where they answer from may be another of
-    their addresses, at which no service is. ``survey`` tries them in this order.
+    their addresses, at which no service is. HTTPS comes last: it takes a certificate to be pinned. ``survey``
+    tries them in this order.
     """
-    here = [one for one in found.addresses if urlsplit(one).hostname == peer]
-    rest = [one for one in found.addresses if one not in here]
-    if not here:
-        first = urlsplit(found.addresses[0])
+    here_first = sorted(found.addresses, key=lambda one: urlsplit(one).hostname != peer)
+    plain = [one for one in here_first if not _by_https(one)]
+    secure = [one for one in here_first if _by_https(one)]
+    if not any(urlsplit(one).hostname == peer for one in plain) and (plain or not secure):
+        first = urlsplit(plain[0] if plain else _ANYWHERE)
         port = f":{first.port}" if first.port else ""
-        rest.append(f"http://{peer}{port}{first.path}")
-    return Found(endpoint=found.endpoint, addresses=(*here, *rest), scopes=found.scopes)
+        plain.append(f"http://{peer}{port}{first.path}")
+    return replace(found, addresses=(*plain, *secure))
 
 
 def merged(known: Found | None, again: Found) -> Found:

@@ -6,7 +6,6 @@ CreatePullPointSubscription, since only it tells where the event service is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,17 +16,14 @@ from capture.onvif import quirks, soap
 from capture.onvif.client import DeviceFault, OnvifClient
 from kernel.clock import from_datetime
 from kernel.errors import SourceError, SourceNotFound
-from kernel.log import logger
 
 _NOTIFICATION = "http://docs.oasis-open.org/wsn/b-2"
 _SUBSCRIBE = f"{soap.EVENTS}/EventPortType/CreatePullPointSubscriptionRequest"
 _PULL = f"{soap.EVENTS}/PullPointSubscription/PullMessagesRequest"
 _RENEW = "http://docs.oasis-open.org/wsn/bw-2/SubscriptionManager/RenewRequest"
 _UNSUBSCRIBE = "http://docs.oasis-open.org/wsn/bw-2/SubscriptionManager/UnsubscribeRequest"
-_LASTS = "PT60S"
+_LASTS = "PT120S"  # longer than from one pull to the end of the next
 _MOST = "50"  # messages of one answer
-
-_log = logger("capture")
 
 
 class EventKind(StrEnum):
@@ -57,6 +53,9 @@ _TOPICS = (
 """Words of topics (ONVIF Core 8.8, Imaging 7, Analytics B); the first that fits counts."""
 
 
+_TRUTHS = {"true": True, "1": True, "false": False, "0": False}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeviceEvent:
     """One thing that a device reported."""
@@ -65,6 +64,13 @@ class DeviceEvent:
     kind: EventKind
     topic: str  # as the device names it, without prefixes
     data: tuple[tuple[str, str], ...]  # what it says: names and values
+    where: tuple[tuple[str, str], ...] = ()  # which part of the device it is about: names and tokens
+    news: bool = True  # False: how things stood when somebody began to listen
+
+    @property
+    def lasts(self) -> bool | None:
+        """Whether it begins or ends something, such as ``IsTamper``; None for what just happens."""
+        return next((_TRUTHS[value.lower()] for _, value in self.data if value.lower() in _TRUTHS), None)
 
 
 def parse_messages(reply: Element) -> list[DeviceEvent]:
@@ -76,14 +82,20 @@ def _event(told: Element) -> DeviceEvent:
     path = soap.text(told, "Topic").split("/")
     topic = "/".join(part.rpartition(":")[2] for part in path)
     message = soap.child(told, "Message", "Message")
-    data = soap.child(message, "Data") if message is not None else None
-    items = soap.children(data, "SimpleItem") if data is not None else []
     return DeviceEvent(
         at_us=moment(message.get("UtcTime", "")) if message is not None else None,
         kind=next((kind for word, kind in _TOPICS if word in topic), EventKind.OTHER),
         topic=topic,
-        data=tuple((one.get("Name", ""), one.get("Value", "")) for one in items),
+        data=_items(message, "Data"),
+        where=_items(message, "Source"),
+        news=message is None or message.get("PropertyOperation", "") != "Initialized",
     )
+
+
+def _items(message: Element | None, part: str) -> tuple[tuple[str, str], ...]:
+    found = soap.child(message, part) if message is not None else None
+    items = soap.children(found, "SimpleItem") if found is not None else []
+    return tuple((one.get("Name", ""), one.get("Value", "")) for one in items)
 
 
 def moment(text: str) -> int | None:
@@ -102,7 +114,7 @@ class PullPoint:
         self._address = address
 
     async def pull(self, wait_seconds: int) -> list[DeviceEvent]:
-        """What has happened since the last call; waits so long for something, and no longer than answers may.
+        """What has happened since the last call; the device may wait so long for something.
 
         Raises:
             SourceError: the device does not answer, or has forgotten the subscription.
@@ -110,10 +122,11 @@ class PullPoint:
         timeout = soap.element(soap.EVENTS, "Timeout", f"PT{wait_seconds}S")
         limit = soap.element(soap.EVENTS, "MessageLimit", _MOST)
         request = soap.element(soap.EVENTS, "PullMessages", timeout, limit)
-        return parse_messages(await self._device.call_addressed(_PULL, self._address, request))
+        reply = await self._device.call_addressed(_PULL, self._address, request, wait_seconds=wait_seconds)
+        return parse_messages(reply)
 
     async def renew(self) -> None:
-        """Keep it for another minute; devices that do so at each pull refuse this, which means nothing."""
+        """Keep it for another while; devices that do so at each pull refuse this, which means nothing."""
         lasts = soap.element(_NOTIFICATION, "TerminationTime", _LASTS)
         with suppress(DeviceFault):
             request = soap.element(_NOTIFICATION, "Renew", lasts)
@@ -137,28 +150,3 @@ async def subscribe(device: OnvifClient) -> PullPoint:
     reply = await device.call_addressed(_SUBSCRIBE, address, request)
     told = soap.text(reply, "SubscriptionReference", "Address")
     return PullPoint(device, quirks.service_address(told, device.address))
-
-
-async def follow(
-    device: OnvifClient, on_event: Callable[[DeviceEvent], None], *, wait_seconds: int = 2
-) -> None:
-    """Hand on what the device reports until cancelled; motion is not worth a line in the log, the rest is.
-
-    Raises:
-        SourceError: the device does not answer, or reports nothing.
-    """
-    point = await subscribe(device)
-    try:
-        while True:
-            for event in await point.pull(wait_seconds):
-                if event.kind not in (EventKind.MOTION, EventKind.OTHER):
-                    _log.info(
-                        f"the device reports: {event.kind}",
-                        action="onvif.event",
-                        source=device.name,
-                        topic=event.topic,
-                    )
-                on_event(event)
-            await point.renew()
-    finally:
-        await point.end()

@@ -42,6 +42,7 @@ class Profile:
     key_interval: int  # pictures from key frame to key frame, 0 where it is not told
     bit_rate_kbps: float  # the device's limit, 0 where it is not told
     audio: Codec | None
+    video_config: str = ""  # token of how that sensor is used; events name one or the other
 
 
 def media_profiles(reply: Element) -> list[Profile]:
@@ -62,12 +63,12 @@ def media2_profiles(reply: Element) -> list[Profile]:
 def _profile(one: Element, parts: Element, suffix: str) -> Profile:
     video = soap.child(parts, f"VideoEncoder{suffix}")
     audio = soap.child(parts, f"AudioEncoder{suffix}")
-    source = soap.text(parts, f"VideoSource{suffix}", "SourceToken")
+    sensor = soap.child(parts, f"VideoSource{suffix}")
     told = video if video is not None else parts
     return Profile(
         token=one.get("token", ""),
         name=soap.text(one, "Name"),
-        video_source=source,
+        video_source=soap.text(sensor, "SourceToken") if sensor is not None else "",
         codec=_codec(soap.text(told, "Encoding")) if video is not None else None,
         width=int(soap.number(told, "Resolution", "Width")),
         height=int(soap.number(told, "Resolution", "Height")),
@@ -75,6 +76,7 @@ def _profile(one: Element, parts: Element, suffix: str) -> Profile:
         key_interval=_key_interval(told),
         bit_rate_kbps=soap.number(told, "RateControl", "BitrateLimit"),
         audio=_codec(soap.text(audio, "Encoding")) if audio is not None else None,
+        video_config=sensor.get("token", "") if sensor is not None else "",
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit, urlunsplit
+import re
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from kernel.settings import public_uri
 
@@ -34,6 +35,18 @@ def stream_address(told: str, host: str) -> str:
     shown = f"[{host}]" if ":" in host else host
     port = f":{parts.port}" if parts.port else ""
     return urlunsplit((parts.scheme, shown + port, parts.path, parts.query, ""))
+
+
+_SECRETS = re.compile(r"user|usr|pass|pwd|login|auth|token|session|key", re.IGNORECASE)
+
+
+def shown_address(address: str) -> str:
+    """An address as pages and logs may show it: some devices write user and password behind the question mark
+    (invariant 16)."""
+    parts = urlsplit(address)
+    told = parse_qsl(parts.query, keep_blank_values=True)
+    harmless = urlencode([(name, value) for name, value in told if not _SECRETS.search(name)])
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, harmless, ""))
 
 
 def is_moved(told: str, used: str) -> bool:

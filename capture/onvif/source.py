@@ -13,7 +13,7 @@ from kernel.settings import CaptureSettings, SourceSpec
 
 
 def wanted_profile(spec: SourceSpec) -> str:
-    """The profile that ``onvif://HOST[:PORT][/PROFILE]`` names; empty where it names none."""
+    """The profile that ``onvif(s)://HOST[:PORT][/PROFILE]`` names; empty where it names none."""
     return unquote(urlsplit(spec.uri).path.strip("/"))
 
 

@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from capture.onvif import quirks
 from capture.onvif.client import OnvifClient
-from capture.onvif.device import DeviceInformation, information, media
+from capture.onvif.device import DeviceInformation, MediaService, information, media, snapshot_uri
 from capture.onvif.discovery import Found
-from capture.onvif.profiles import Profile
+from capture.onvif.profiles import Profile, choose
 from kernel.clock import Clock
-from kernel.errors import SourceError
+from kernel.errors import CertificateRefused, SourceError
 from kernel.model.source import ContentKind
 from kernel.settings import CaptureSettings, SourceSpec
 
@@ -30,6 +31,7 @@ class Surveyed:
     information: DeviceInformation | None  # None: it was not asked, or does not tell
     profiles: tuple[Profile, ...]
     problem: str  # why it tells no more, for people; empty where all is well
+    snapshot_uri: str = ""  # where a still picture of its best stream comes from; without credentials
 
     @property
     def name(self) -> str:
@@ -61,7 +63,8 @@ async def _reachable(found: Found) -> Found:
         parts = urlsplit(address)
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(_KNOCK_S):
-                _, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
+                port = parts.port or (443 if parts.scheme == "https" else 80)
+                _, writer = await asyncio.open_connection(parts.hostname, port)
             writer.close()
             rest = [one for one in found.addresses if one != address]
             return replace(found, addresses=(address, *rest))
@@ -83,9 +86,25 @@ async def _ask(
         async with OnvifClient(spec, settings, clock) as device:
             told = await information(device)
             streams = await media(device)
+            picture = await snapshot(device, streams)
+    except CertificateRefused as error:  # what it shows is in the remedy
+        return _unasked(found, str(error).removeprefix(f"source {spec.id}: "))
     except SourceError as error:
         return _unasked(found, error.message.removeprefix(f"source {spec.id}: "))
-    return Surveyed(found=found, information=told, profiles=streams.profiles, problem="")
+    return Surveyed(
+        found=found, information=told, profiles=streams.profiles, problem="", snapshot_uri=picture
+    )
+
+
+async def snapshot(device: OnvifClient, streams: MediaService, wanted: str = "") -> str:
+    """Only where a picture really comes: many devices tell an address at which there is none."""
+    try:
+        told = await snapshot_uri(device, streams, choose(streams.profiles, wanted, device.name))
+        if told:
+            await device.picture(told)
+    except SourceError:
+        return ""
+    return quirks.shown_address(told)
 
 
 def _unasked(found: Found, problem: str) -> Surveyed:

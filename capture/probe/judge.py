@@ -12,7 +12,12 @@ from kernel.clock import SECOND_US
 from kernel.model.footage import Codec
 
 LONGEST_KEY_INTERVAL_S = 4.0
+REPORT_WAIT_S = 13.0
+"""A sender's reports are up to 6.2 s apart (RFC 3550, 6.2 and 6.3.1: 5 s times at most 1.5, by 1.21828): long
+enough for two, so that one may be lost."""
+_BEGINNING_S = 2.0  # from the opening to the first packet, of which the look's length does not tell
 _OFF_RATE = 0.1  # more than a tenth beside what is declared
+_RATE_SECONDS = 5.0  # in less, one picture or 87 ms of gathering (docs/design/time.md) change too much
 _DRAWN_RATE = 0.05  # time stamps that run faster or slower than time
 
 
@@ -30,11 +35,12 @@ class Aspect(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """Where a recording would suffer."""
+    """Where a recording would suffer, or what is worth knowing."""
 
     aspect: Aspect
     said: str  # what is wrong
     remedy: str  # what to do at the device
+    warning: bool = False  # it is recorded whole all the same
 
 
 _NO_CLOCK = Verdict(
@@ -42,6 +48,23 @@ _NO_CLOCK = Verdict(
     said="RTMP carries no clock: pictures are dated by arrival.",
     remedy="Use the device's RTSP stream if it has one.",
 )
+
+
+_CODEC_REMARKS = {
+    Codec.H265: Verdict(
+        aspect=Aspect.VIDEO,
+        said="It is recorded and kept as it is, but Chromium and other browsers often cannot play H.265: "
+        "to be seen live in a browser it has to be converted.",
+        remedy="Set the device to H.264 if it is to be watched live in every browser.",
+        warning=True,
+    ),
+    Codec.MJPEG: Verdict(
+        aspect=Aspect.VIDEO,
+        said="It is recorded, but MJPEG takes many times the room.",
+        remedy="Set the device to H.264.",
+        warning=True,
+    ),
+}
 
 
 def judge(
@@ -81,16 +104,14 @@ def _pictures(video: VideoFigures, seconds: float, declared: float | None) -> It
     if video.b_frames:
         yield Verdict(
             aspect=Aspect.ORDER,
-            said="B-frames: it comes later, and some players show it late.",
-            remedy="Turn B-frames off at the device.",
+            said="B-frames: it is recorded whole, but comes later, and some players show it late.",
+            remedy="Turn B-frames off at the device if it can.",
+            warning=True,
         )
-    if video.codec is Codec.MJPEG:
-        yield Verdict(
-            aspect=Aspect.VIDEO,
-            said="MJPEG takes many times the room.",
-            remedy="Set the device to H.264 or H.265.",
-        )
-    yield from _rates(video, declared)
+    if video.codec in _CODEC_REMARKS:
+        yield _CODEC_REMARKS[video.codec]
+    if seconds >= _RATE_SECONDS:
+        yield from _rates(video, declared)
 
 
 def _rates(video: VideoFigures, declared: float | None) -> Iterator[Verdict]:
@@ -123,14 +144,19 @@ def _way(measured: Measured) -> Iterator[Verdict]:
 def _clock(measured: Measured, device_offset_us: int | None) -> Iterator[Verdict]:
     offset_us = measured.clock_offset_us if measured.clock_offset_us is not None else device_offset_us
     if not measured.reports:
-        yield Verdict(
-            aspect=Aspect.CLOCK,
-            said="No sender reports: pictures are dated by arrival.",
-            remedy="Turn RTCP on at the device.",
-        )
+        yield _no_reports(measured.seconds)
     if offset_us is not None and abs(offset_us) > BELIEVED_US:
         yield Verdict(
             aspect=Aspect.CLOCK,
             said=f"Its clock is {offset_us / SECOND_US:+.1f} s off and is not believed.",
             remedy="Set the device to an NTP server.",
         )
+
+
+def _no_reports(seconds: float) -> Verdict:
+    """Too short a look proves nothing: reports come seconds apart."""
+    said = f"No sender report (RTCP) in {seconds:.0f} s: pictures are dated by arrival."
+    if seconds < REPORT_WAIT_S - _BEGINNING_S:
+        remedy = f"Probe it again for longer: a report may take {REPORT_WAIT_S:.0f} s."
+        return Verdict(aspect=Aspect.CLOCK, said=said, remedy=remedy, warning=True)
+    return Verdict(aspect=Aspect.CLOCK, said=said, remedy="Turn RTCP on at the device.")

@@ -121,6 +121,16 @@ class Meter:
             self._longest = max(self._longest, packet.pts - self._last_key)
         self._last_key = packet.pts
 
+    @property
+    def told_time(self) -> bool:
+        """The source has told the time of its pictures."""
+        return self._anchors is not None and self._anchors.source_us is not None
+
+    @property
+    def key_frames(self) -> int:
+        """Seen so far."""
+        return self._keys
+
     def measured(self) -> Measured:
         """Of what has come until now."""
         anchors = self._anchors
@@ -132,7 +142,7 @@ class Meter:
             video=self._video_figures(),
             sound=self._sound_figures(),
             packets_lost=self._lost,
-            reports=told_us is not None,
+            reports=self.told_time,
             clock_offset_us=offset_us,
             first_picture_us=first.arrival_us - self._began_us if first else None,
         )

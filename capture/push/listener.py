@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from capture.push.session import PushSession, path_of
+from capture.push.refusals import RefusalLog, Refused
+from capture.push.session import PushSession, path_of, push_remedy
 from capture.rtsp.line import Line
 from kernel.clock import SECOND_US, Clock
-from kernel.errors import ServerError, SourceError, SourceUnreachable
+from kernel.errors import NotCalling, ServerError, SourceError
 from kernel.log import logger
 from kernel.settings import CaptureSettings, SourceSpec
 
@@ -19,6 +21,8 @@ _MOST_OF_ONE = 8  # of them, from one address
 _ACCEPT_AGAIN_S = 1.0  # after the system had no room for another connection
 _SILENT_US = 2 * SECOND_US
 """A device that has sent nothing for so long may be replaced by one that calls on its path."""
+_LATELY_US = 300 * SECOND_US
+"""Who was turned away longer ago explains nothing any more."""
 _LONG_WAITS = 12
 """After a first wait in vain a device is waited for so many times as long: between two waits the recorder
 pauses, and who calls in a pause may be hung up on before it is over."""
@@ -38,6 +42,8 @@ class _Desk:
     waiting_us: int = 0  # since when (monotonic)
     current: PushSession | None = None  # what is being recorded
     refusal: SourceError | None = None  # of what was announced last
+    turned_away: SourceError | None = None  # who called last and did not prove the password
+    turned_away_us: int = 0  # when (monotonic)
 
     async def take_waiting(self, since_us: int) -> PushSession | None:
         """Who has called since then and is still there.
@@ -67,7 +73,10 @@ class _Desk:
 class PushListener:
     """Between ``start`` and ``stop``, ``open_source`` opens sources whose uri is ``push+rtsp:///PATH``."""
 
-    def __init__(self, settings: CaptureSettings, clock: Clock) -> None:
+    def __init__(self, settings: CaptureSettings, clock: Clock, specs: Sequence[SourceSpec] = ()) -> None:
+        """``specs``: sources that may be opened, so that none is taken for unknown before it is."""
+        self._paths = {path_of(spec.uri) for spec in specs}
+        self._refusals = RefusalLog(clock)
         self._settings = settings
         self._clock = clock
         self._desks: dict[str, _Desk] = {}  # by path
@@ -111,8 +120,9 @@ class PushListener:
         """What the device of that source pushes, once it calls; an ``OpenSource``.
 
         Raises:
-            SourceUnreachable: it has not called for ``connect_seconds``, or several times that from the
+            NotCalling: it has not called for ``connect_seconds``, or several times that from the
                 second try on; it may while nobody waits.
+            SourceRefused: it called meanwhile, or somebody did, without the right password.
             SourceError: it called and announced what cannot be recorded.
         """
         desk = self._desks.setdefault(path_of(spec.uri), _Desk(spec=spec))
@@ -124,15 +134,21 @@ class PushListener:
                 session = await self._next_caller(desk)
         except TimeoutError:
             desk.in_vain = True
-            message = f"source {spec.id}: waiting for the device to call."
-            hint = "Set the device to push by RTSP to this machine, to the path of the source's uri."
-            raise SourceUnreachable(message, hint=hint) from None
+            raise self._in_vain(desk) from None
         except asyncio.CancelledError:  # released
             desk.wanted_us = None
             await desk.hang_up()
             raise
         desk.current, desk.in_vain = session, False
         return session
+
+    def _in_vain(self, desk: _Desk) -> SourceError:
+        """Why nobody was taken up. A wrong password ends no wait, or strangers could keep the device out."""
+        turned_away, desk.turned_away = desk.turned_away, None
+        if turned_away is not None and self._clock.monotonic_us() - desk.turned_away_us < _LATELY_US:
+            return turned_away
+        message = f"source {desk.spec.id}: waiting for the device to call."
+        return NotCalling(message, hint=push_remedy(desk.spec, self._settings))
 
     async def _next_caller(self, desk: _Desk) -> PushSession:
         while True:
@@ -179,12 +195,23 @@ class PushListener:
                 await session.greet()
         except (SourceError, TimeoutError) as error:
             await session.close()
+            if session.refused is not None:
+                self._turned_away(session.refused, peer)
             self._note(session, error)
         except BaseException:
             await session.close()
             raise
         else:
             await self._hand_over(session)
+
+    def _turned_away(self, refused: Refused, peer: str) -> None:
+        if refused.status == 404 and self._known(refused.path) in self._paths | self._desks.keys():
+            return  # its source is not to be recorded now
+        told = refused.explain(peer)
+        self._refusals.tell(told)
+        desk = self._desks.get(refused.path) if refused.source_id else None
+        if desk is not None:
+            desk.turned_away, desk.turned_away_us = told, self._clock.monotonic_us()
 
     def _note(self, session: PushSession, error: SourceError | TimeoutError) -> None:
         """What a device announced that cannot be recorded is told where the recorder asks."""
@@ -217,8 +244,9 @@ class PushListener:
 
     def _known(self, path: str) -> str:
         """The path of a source; a track's own may be longer."""
-        above = [one for one in self._desks if path.startswith(one + "/")]
-        return path if path in self._desks else max(above, key=len, default=path)
+        known = self._paths | self._desks.keys()
+        above = [one for one in known if path.startswith(one + "/")]
+        return path if path in known else max(above, key=len, default=path)
 
     async def _hand_over(self, session: PushSession) -> None:
         if session.spec is None:  # RECORD comes after ANNOUNCE, which sets it

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from capture.packets import Delivery
 from capture.push.guard import Guard
+from capture.push.refusals import Refused
 from capture.rtsp.line import Line
 from capture.rtsp.message import (
     EarlyData,
@@ -28,7 +29,7 @@ from capture.rtsp.track import RtpTrack
 from capture.rtsp.tracks import Tracks
 from capture.rtsp.udp import UdpPorts, open_ports
 from kernel.clock import Clock
-from kernel.errors import SourceError, SourceProtocolError, SourceUnreachable
+from kernel.errors import NotCalling, SourceError, SourceProtocolError, SourceUnreachable
 from kernel.settings import CaptureSettings, SourceSpec
 
 _METHODS = "OPTIONS, ANNOUNCE, SETUP, RECORD, TEARDOWN, GET_PARAMETER, SET_PARAMETER"
@@ -91,6 +92,7 @@ class PushSession:
         self._over = ""  # why it ended
         self.spec: SourceSpec | None = None
         self.recording = False
+        self.refused: Refused | None = None  # how its last request was, if it was
         self.released = False  # whoever recorded it was told to stop, and does not want it back
 
     async def greet(self) -> None:
@@ -115,6 +117,14 @@ class PushSession:
 
     async def read(self) -> Sequence[Delivery]:
         """See ``PacketSource``."""
+        try:
+            return await self._read()
+        except SourceUnreachable as error:
+            if self.spec is None or type(error) is not SourceUnreachable:
+                raise  # it says itself what to do
+            raise NotCalling(error.message, hint=push_remedy(self.spec, self._settings)) from None
+
+    async def _read(self) -> Sequence[Delivery]:
         self._go_on()
         if self._first:
             first, self._first = self._first, []
@@ -187,15 +197,18 @@ class PushSession:
         """The refusal of a request that must prove the source's password and does not."""
         spec = self.spec
         if spec is None:
-            found = self._admit(path_of(request.uri))
+            path = path_of(request.uri)
+            found = self._admit(path)
             if isinstance(found, int):
+                self.refused = Refused(status=found, path=path)
                 return Answer(status=found)
             spec = found
         password = spec.password.get_secret_value()
         if spec.username and not self._guard.admits(request.method, request.headers, spec.username, password):
+            self.refused = Refused(status=401, path=path_of(spec.uri), source_id=spec.id)
             fields = tuple(("WWW-Authenticate", one) for one in self._guard.challenges())
             return Answer(status=401, fields=fields)
-        self.spec = spec
+        self.spec, self.refused = spec, None
         self._line.rename(spec.id)
         return None
 
@@ -299,6 +312,15 @@ class PushSession:
     def heard_us(self) -> int:
         """When something came last (monotonic)."""
         return self._heard_us
+
+
+def push_remedy(spec: SourceSpec, settings: CaptureSettings) -> str:
+    """What to do where the device of a source does not call, or went away."""
+    address = f"rtsp://THIS-MACHINE:{settings.push_port}/{path_of(spec.uri)}"
+    return (
+        f"See whether the device is on and set to push by RTSP to {address} with the source's username and "
+        "password, and whether a firewall is in its way; recording begins by itself."
+    )
 
 
 def path_of(uri: str) -> str:

@@ -28,6 +28,7 @@ from capture.rtsp.tls import Patience, open_tls_line
 from kernel.clock import Clock
 from kernel.errors import (
     NetworkDown,
+    NotAnswering,
     SourceError,
     SourceNotFound,
     SourceProtocolError,
@@ -141,7 +142,7 @@ class RtspClient:
                             return response
         except TimeoutError:
             message = f"source {self._name}: no answer to {method} within {self._answer_seconds:g} s."
-            raise SourceUnreachable(message) from None
+            raise NotAnswering(message) from None
 
     def _send(self, method: str, uri: str, headers: dict[str, str]) -> str:
         self._cseq += 1

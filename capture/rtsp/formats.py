@@ -99,6 +99,8 @@ class VideoEntry:
     reorder: int
 
 
+_LENGTH = struct.Struct(">I")  # before each NAL unit of a sample
+
 ParameterSets = dict[str, dict[int, bytes]]
 """NAL units by kind and id."""
 
@@ -137,6 +139,7 @@ class VideoFormat:
         self._sets: ParameterSets = {kind: {} for kind in kinds}
         self._changed = False
         self._known: VideoEntry | None = None
+        self._in_samples: dict[int, bool] = {}  # by a NAL unit's first byte, which has its kind
 
     def learn(self, nal: bytes) -> None:
         """Take a parameter set; one that makes no sense is passed over."""
@@ -150,8 +153,8 @@ class VideoFormat:
 
     def is_plausible(self, unit: AccessUnit) -> bool:
         """Whether a decoder can make anything of it: a slice that makes sense and refers to a set we have."""
-        syntax, known = self._syntax, self._sets["pps"]
-        return any(syntax.is_picture(nal) and syntax.slice_set(nal) in known for nal in unit.units)
+        slices = filter(self._syntax.is_picture, unit.units)
+        return not self._sets["pps"].keys().isdisjoint(map(self._syntax.slice_set, slices))
 
     def started(self) -> TrackStarted | None:
         if not self._changed or not all(self._sets.values()):
@@ -174,18 +177,24 @@ class VideoFormat:
         return TrackStarted(info=info, reorder=found.reorder)
 
     def sample(self, unit: AccessUnit) -> tuple[bytes, bool] | None:
-        syntax = self._syntax
+        is_key, in_samples = self._syntax.is_key, self._in_samples
         parts: list[bytes] = []
         key = False
         for nal in unit.units:
-            if syntax.parameter_set_kind(nal) is not None:
-                self.learn(nal)
-            elif not syntax.is_delimiter(nal):
-                parts += (struct.pack(">I", len(nal)), nal)
-                key = key or syntax.is_key(nal)
+            if in_samples.get(nal[0]) or self._belongs(nal):
+                parts += (_LENGTH.pack(len(nal)), nal)
+                key = key or is_key(nal)
         if not parts or (self._known is None and not self._changed):
             return None
         return b"".join(parts), key
+
+    def _belongs(self, nal: bytes) -> bool:
+        """Whether the unit belongs into samples; parameter sets are learnt instead, delimiters left out."""
+        if self._syntax.parameter_set_kind(nal) is not None:
+            self.learn(nal)
+            return False
+        self._in_samples[nal[0]] = belongs = not self._syntax.is_delimiter(nal)
+        return belongs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from capture.rtsp.nal_builder import NalDepacketizer
+from capture.rtsp.rows import ENDS, STARTS
 from kernel.codec import h264
 
 _STAP_A, _FU_A = 24, 28
-ENDS = 0xC0
-"""Start and end bit of a fragment's header, in both codecs; nine packets of ten have neither."""
 
 
 class H264Depacketizer(NalDepacketizer):
@@ -18,8 +17,12 @@ class H264Depacketizer(NalDepacketizer):
     def __init__(self) -> None:
         super().__init__(h264)
 
-    def is_middle(self, head: bytes) -> bool:
-        return len(head) == 2 and head[0] & 31 == _FU_A and not head[1] & ENDS
+    def is_fragment(self, first: int) -> bool:
+        return first & 0x9F == _FU_A  # the forbidden bit is not set
+
+    def unit_header(self, head: bytes) -> bytes:
+        """5.8: it is spread over indicator and FU header."""
+        return bytes((head[0] & 0xE0 | head[1] & 31,))
 
     def _take(self, payload: bytes) -> bool:
         kind = payload[0] & 31
@@ -35,12 +38,10 @@ class H264Depacketizer(NalDepacketizer):
         return True
 
     def _take_fragment(self, payload: bytes) -> None:
-        """5.8: the NAL unit's header is spread over indicator and FU header."""
         if len(payload) < 3:
             return
-        indicator, head = payload[0], payload[1]
-        nal_header = bytes((indicator & 0xE0 | head & 31,))
-        self._builder.add_piece(nal_header, payload[2:], bool(head & 0x80), bool(head & 0x40))
+        header, kind = self.unit_header(payload), payload[1]
+        self._builder.add_pieces(header, (payload[2:],), bool(kind & STARTS), bool(kind & ENDS))
 
 
 def aggregated(payload: bytes, start: int) -> list[bytes]:

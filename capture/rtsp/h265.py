@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from capture.rtsp.h264 import ENDS, aggregated
+from capture.rtsp.h264 import aggregated
 from capture.rtsp.nal_builder import NalDepacketizer
+from capture.rtsp.rows import ENDS, STARTS
 from kernel.codec import h265
 
 _AGGREGATION, _FRAGMENTATION = 48, 49
@@ -17,8 +18,12 @@ class H265Depacketizer(NalDepacketizer):
     def __init__(self) -> None:
         super().__init__(h265)
 
-    def is_middle(self, head: bytes) -> bool:
-        return len(head) == 3 and head[0] >> 1 & 63 == _FRAGMENTATION and not head[2] & ENDS
+    def is_fragment(self, first: int) -> bool:
+        return first & 0xFE == _FRAGMENTATION << 1  # the forbidden bit is not set
+
+    def unit_header(self, head: bytes) -> bytes:
+        """4.4.3: the unit's type stands in the FU header."""
+        return bytes((head[0] & 0x81 | (head[2] & 63) << 1, head[1]))
 
     def _take(self, payload: bytes) -> bool:
         if len(payload) < 3:
@@ -37,7 +42,5 @@ class H265Depacketizer(NalDepacketizer):
         return True
 
     def _take_fragment(self, payload: bytes) -> None:
-        """4.4.3: the unit's type stands in the FU header."""
-        head = payload[2]
-        nal_header = bytes((payload[0] & 0x81 | (head & 63) << 1, payload[1]))
-        self._builder.add_piece(nal_header, payload[3:], bool(head & 0x80), bool(head & 0x40))
+        header, kind = self.unit_header(payload), payload[2]
+        self._builder.add_pieces(header, (payload[3:],), bool(kind & STARTS), bool(kind & ENDS))

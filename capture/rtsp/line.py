@@ -16,7 +16,7 @@ import socket
 from contextlib import suppress
 
 from kernel.clock import Clock
-from kernel.errors import NetworkDown, SourceUnreachable
+from kernel.errors import NetworkDown, NotListening, SourceUnreachable
 
 BEAT_US = 87_000
 """In step with no usual frame rate (1 to 30 pictures a second): within a second or two, some picture is seen
@@ -36,6 +36,8 @@ _NOTHING_COMES_BACK = frozenset(
 def unreachable(error: OSError, what: str) -> SourceUnreachable:
     """What an error of the system means: that the device is gone, or that the way to it is."""
     kind = NetworkDown if error.errno in _NOTHING_COMES_BACK else SourceUnreachable
+    if error.errno == errno.ECONNREFUSED:
+        kind = NotListening
     return kind(f"{what} ({_reason(error)}).")
 
 

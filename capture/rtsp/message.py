@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from kernel.errors import SourceProtocolError, SourceSendsGarbage
 
-_DOLLAR = 0x24
+DOLLAR = 0x24
 _FRAME_HEAD = struct.Struct(">BBH")  # dollar sign, channel, size
 _MAX_HEADER_BYTES = 16 * 1024
 _MAX_BODY_BYTES = 256 * 1024  # a description of many tracks has some kilobytes
@@ -71,9 +71,9 @@ class Frames(Protocol):
     def take(self, channel: int, payload: bytes) -> None:
         """One RTP or RTCP packet."""
 
-    def take_run(self, data: bytes, start: int, size: int) -> int:
-        """Packets of ``size`` bytes that lie one behind the other from ``start`` on, as many as can be taken
-        at once like the one before; the offset behind them, which may be ``start``."""
+    def take_usual(self, data: bytes, start: int) -> int:
+        """Packets that lie one behind the other from ``start`` on, as many as can be taken at once because
+        they are as usual; the offset behind them, which may be ``start``."""
 
 
 class MessageParser:
@@ -100,20 +100,19 @@ class MessageParser:
             SourceProtocolError: the bytes are neither RTSP nor interleaved data.
         """
         data = self._rest + data if self._rest else data
-        position, end, last_size = 0, len(data), -1
+        position, end = 0, len(data)
         while position < end:
-            if data[position] == _DOLLAR:
+            if data[position] == DOLLAR:
                 if position + 4 > end:
                     break
-                _, channel, size = _FRAME_HEAD.unpack_from(data, position)
-                if size == last_size and (behind := frames.take_run(data, position, size)) > position:
-                    position = behind
-                    continue
-                behind = position + 4 + size
-                if behind > end:
-                    break
-                frames.take(channel, data[position + 4 : behind])
-                position, last_size = behind, size
+                behind = frames.take_usual(data, position)
+                if behind == position:
+                    _, channel, size = _FRAME_HEAD.unpack_from(data, position)
+                    behind += 4 + size
+                    if behind > end:
+                        break
+                    frames.take(channel, data[position + 4 : behind])
+                position = behind
             else:
                 found = _text_message(data, position)
                 if found is None:
@@ -156,7 +155,7 @@ class _Listed:
     def take(self, channel: int, payload: bytes) -> None:
         self.messages.append(Interleaved(channel, payload))
 
-    def take_run(self, data: bytes, start: int, size: int) -> int:
+    def take_usual(self, data: bytes, start: int) -> int:
         return start
 
 
@@ -209,7 +208,7 @@ def encode_request(method: str, uri: str, headers: dict[str, str]) -> bytes:
 
 def encode_interleaved(channel: int, packet: bytes) -> bytes:
     """A packet of ours between the messages (10.12)."""
-    return _FRAME_HEAD.pack(_DOLLAR, channel, len(packet)) + packet
+    return _FRAME_HEAD.pack(DOLLAR, channel, len(packet)) + packet
 
 
 def encode_answer(cseq: str, status: str) -> bytes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from capture.rtsp.access_unit import AccessUnit
+from capture.rtsp.rows import ENDS, STARTS, Row
 from capture.rtsp.rtp import RtpPacket
 
 _MOST_BYTES = 16 << 20
@@ -41,13 +42,10 @@ class NalBuilder:
     _has_picture: bool = False
     _size: int = 0  # bytes since the last unit
 
-    def goes_on(self, timestamp: int, pieces: list[bytes]) -> bool:
-        """Take middles of a fragmented NAL unit, all of one size, if it is the one that is under way."""
-        if self._pieces is None or timestamp != self._timestamp or self._size > _MOST_BYTES:
-            return False
-        self._size += len(pieces) * len(pieces[0])
-        self._pieces += pieces
-        return True
+    @property
+    def under_way(self) -> bool:
+        """Whether a fragmented NAL unit is."""
+        return self._pieces is not None
 
     def begin(self, timestamp: int, lost: int) -> AccessUnit | None:
         """Start or go on with this time stamp; the unit before it, if it had no marker."""
@@ -79,18 +77,17 @@ class NalBuilder:
             self._units = []
         self._units.append(nal)
 
-    def add_piece(self, header: bytes, piece: bytes, first: bool, last: bool) -> None:
-        """A piece of a fragmented NAL unit; ``header`` is the unit's own, rebuilt."""
+    def add_pieces(self, header: bytes, pieces: Sequence[bytes], first: bool, last: bool) -> None:
+        """Pieces of a fragmented NAL unit, one behind the other; ``header`` is the unit's own, rebuilt."""
         if first:
-            self._size += len(header) + len(piece)
-            self._pieces = [header, piece]
+            self._size += len(header)
+            self._pieces = [header]
         elif self._pieces is None or self._size > _MOST_BYTES:
             self._damaged, self._pieces = True, None  # its beginning was lost, or there is no end of it
             self._after_loss = True
             return
-        else:
-            self._size += len(piece)
-            self._pieces.append(piece)
+        self._size += sum(map(len, pieces))
+        self._pieces += pieces
         if last:
             nal, self._pieces = b"".join(self._pieces), None
             self._size -= len(nal)
@@ -120,7 +117,7 @@ class NalDepacketizer:
     """What the depacketizers of H.264 and H.265 have in common; see ``Depacketizer``."""
 
     head_bytes: ClassVar[int]
-    """Of a fragment, before its piece of the unit."""
+    """Of a fragment, before its piece of the unit; the last of them tells which piece it is."""
 
     def __init__(self, syntax: NalSyntax) -> None:
         self._builder = NalBuilder(syntax=syntax)
@@ -131,24 +128,45 @@ class NalDepacketizer:
         return self._builder.dropped
 
     def push(self, packet: RtpPacket, lost: int) -> Sequence[AccessUnit]:
-        builder, payload, head = self._builder, packet.payload, self.head_bytes
-        middle = not (lost or packet.marker) and self.is_middle(payload[:head])
-        if middle and builder.goes_on(packet.timestamp, [payload[head:]]):
-            return ()
+        builder, payload = self._builder, packet.payload
         before = builder.begin(packet.timestamp, lost)
         if not payload or payload[0] & 0x80 or not self._take(payload):  # the forbidden bit, or an odd type
             self.malformed += 1
-        whole = builder.finish() if packet.marker else None
-        return [unit for unit in (before, whole) if unit is not None]
+        return _both(before, builder.finish() if packet.marker else None)
 
-    def goes_on(self, timestamp: int, pieces: list[bytes]) -> bool:
-        """Take middles of the unit that is under way, all of one size; False: none was taken."""
-        return self._builder.goes_on(timestamp, pieces)
+    def push_row(self, timestamp: int, row: Row) -> Sequence[AccessUnit]:
+        """The same as ``push`` for fragments in a row, none missing before them."""
+        builder = self._builder
+        before = builder.begin(timestamp, 0)
+        header, starts = self.unit_header(row.head), bool(row.head[-1] & STARTS)
+        builder.add_pieces(header, row.pieces, starts, row.last)
+        return _both(before, builder.finish() if row.marker else None)
 
-    def is_middle(self, head: bytes) -> bool:
-        """Whether this is the head of a fragment that neither begins nor ends a unit."""
+    def begins_row(self, data: bytes, start: int) -> bool:
+        """Whether the payload there is a fragment to which more belong: one that does not end its unit, and
+        begins it or goes on with what is under way."""
+        flags = data[start + self.head_bytes - 1]
+        return (
+            not flags & ENDS
+            and self.is_fragment(data[start])
+            and (bool(flags & STARTS) or self._builder.under_way)
+        )
+
+    def is_fragment(self, first: int) -> bool:
+        """Whether a payload with this first byte is one."""
+        raise NotImplementedError
+
+    def unit_header(self, head: bytes) -> bytes:
+        """The header of a fragmented unit, of which each fragment's head has a part."""
         raise NotImplementedError
 
     def _take(self, payload: bytes) -> bool:
         """The NAL units in a payload; False for one that has none."""
         raise NotImplementedError
+
+
+def _both(first: AccessUnit | None, second: AccessUnit | None) -> Sequence[AccessUnit]:
+    """Those of the two that there are."""
+    if first is None:
+        return () if second is None else (second,)
+    return (first,) if second is None else (first, second)

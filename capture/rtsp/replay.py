@@ -75,8 +75,8 @@ def read_mark(data: bytes) -> Mark | None:
 class ReplayTrack(RtpTrack):
     """A track whose wall time comes from marks, or from where the range begins."""
 
-    def __init__(self, media: MediaDescription, how: MediaFormat, channel: int = 0) -> None:
-        super().__init__(media, how, channel)
+    def __init__(self, media: MediaDescription, how: MediaFormat) -> None:
+        super().__init__(media, how)
         self._marks: dict[int, int] = {}  # wall time by unwrapped time stamp
         self._begins_us = 0
         self.last_mark: Mark | None = None
@@ -177,8 +177,8 @@ async def open_rtsp_replay(
     """
     made: list[ReplayTrack] = []
 
-    def track(media: MediaDescription, how: MediaFormat, channel: int) -> ReplayTrack:
-        made.append(ReplayTrack(media, how, channel))
+    def track(media: MediaDescription, how: MediaFormat) -> ReplayTrack:
+        made.append(ReplayTrack(media, how))
         return made[-1]
 
     by_tcp = spec.model_copy(update={"transport": Transport.TCP})  # as fast as it goes, datagrams get lost

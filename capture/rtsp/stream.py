@@ -17,7 +17,7 @@ from capture.rtsp.track import RtpTrack
 from capture.rtsp.tracks import Tracks
 from capture.rtsp.udp import UdpPorts, open_ports
 from kernel.clock import SECOND_US, Clock
-from kernel.errors import CodecUnsupported, SourceHasNoVideo, SourceProtocolError, SourceRefused
+from kernel.errors import CodecUnsupported, SourceError, SourceHasNoVideo, SourceProtocolError
 from kernel.settings import CaptureSettings, SourceSpec, Transport
 
 _DEFAULT_SESSION_S = 60  # RFC 2326, 12.37
@@ -33,8 +33,8 @@ class Chosen:
     how: MediaFormat
 
 
-MakeTrack = Callable[[MediaDescription, MediaFormat, int], RtpTrack]
-"""A track of a media section, by its channel."""
+MakeTrack = Callable[[MediaDescription, MediaFormat], RtpTrack]
+"""A track of a media section."""
 
 
 class RtspStream:
@@ -110,7 +110,7 @@ class RtspStream:
             ports.expect(*_senders(answer, self._client.addresses[1]))
         else:
             channel = _channel(answer, channel)
-        track = self._make_track(chosen.media, chosen.how, channel)
+        track = self._make_track(chosen.media, chosen.how)
         self._tracks.add(channel, track, video=chosen.media.kind == "video")
 
     def _open_ports(self, channel: int) -> UdpPorts:
@@ -252,7 +252,7 @@ async def connect(
     credentials = Credentials(username=spec.username, password=spec.password.get_secret_value())
     where = uri or spec.uri
     if spec.transport is Transport.UDP and where.startswith("rtsps:"):
-        raise SourceRefused(f"source {spec.id}: rtsps cannot come by UDP.", hint="Set its transport to tcp.")
+        raise SourceError(f"source {spec.id}: rtsps cannot come by UDP.", hint="Set its transport to tcp.")
     client = await RtspClient.connect(
         where,
         name=spec.id,

@@ -16,7 +16,7 @@ from hashlib import sha256
 
 from capture.rtsp.line import ANSWER_BEAT_S, READ_BYTES, Line, connect, unreachable
 from kernel.clock import Clock
-from kernel.errors import SourceProtocolError, SourceRefused, SourceUnreachable
+from kernel.errors import CertificateRefused, SourceProtocolError, SourceUnreachable
 
 _NOT_YET = (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError)
 
@@ -115,12 +115,12 @@ def _no_tls(name: str, why: str) -> SourceProtocolError:
     return SourceProtocolError(message, hint="Use rtsp:// if the device has no rtsps.")
 
 
-def _refused(name: str, what: str, found: str) -> SourceRefused:
+def _refused(name: str, what: str, found: str) -> CertificateRefused:
     hint = (
         f"The SHA-256 of the one it shows is {found}. If the device's own page tells the same, write it as "
         "certificate_sha256 of this source into cameras.yaml; if not, find out who answers there."
     )
-    return SourceRefused(f"source {name}: the device's certificate {what}.", hint=hint)
+    return CertificateRefused(f"source {name}: the device's certificate {what}.", hint=hint)
 
 
 @cache

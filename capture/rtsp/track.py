@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 
 from capture.packets import Delivery, PacketsLost
@@ -10,6 +9,7 @@ from capture.rtsp.access_unit import AccessUnit
 from capture.rtsp.formats import MediaFormat, VideoFormat
 from capture.rtsp.judgement import Judgement
 from capture.rtsp.nal_builder import NalDepacketizer
+from capture.rtsp.rows import FRAME_BYTES, HEADERS, MARKER, PLAIN, RowReader
 from capture.rtsp.rtcp import SenderReport, parse_rtcp
 from capture.rtsp.rtp import RtpPacket, SequenceCounter, Unwrapper, read_rtp
 from capture.rtsp.sdp import MediaDescription
@@ -17,16 +17,13 @@ from kernel.clock import SECOND_US
 from kernel.errors import SourceProtocolError
 from kernel.model.footage import Packet
 
-_DOLLAR = 0x24
-_HEADERS = 16  # bytes before a payload: interleaved 4 (RFC 2326, 10.12), RTP 12
-_LEAST_IN_RUN = 64
+_LEAST_IN_ROW = 64  # bytes of a packet; cameras send far larger ones
 
 
 class RtpTrack:
     """Counts what is bad and hands on what is good."""
 
-    def __init__(self, media: MediaDescription, how: MediaFormat, channel: int = 0) -> None:
-        """``channel``: of its packets, where they come interleaved."""
+    def __init__(self, media: MediaDescription, how: MediaFormat) -> None:
         self._payload_type = media.payload_type
         self._rate = media.clock_rate
         self._depacketizer = how.depacketizer
@@ -34,8 +31,8 @@ class RtpTrack:
         self._sequence = SequenceCounter()
         self._timestamps = Unwrapper(32)
         self._fragments = how.depacketizer if isinstance(how.depacketizer, NalDepacketizer) else None
-        self._row = struct.Struct("")  # one of the packets of a run
-        self._run_head = (_DOLLAR << 8 | channel) << 16
+        self._rows = RowReader(self._fragments.head_bytes if self._fragments else 0)
+        self._usual = PLAIN | media.payload_type  # flags of its packets
         self._judgement: Judgement | None = None
         if isinstance(how.format, VideoFormat) and self._fragments is not None:
             self._judgement = Judgement(how.format, self._fragments)
@@ -78,42 +75,49 @@ class RtpTrack:
         if missing is None:
             return ()
         if packet.timestamp != self._timestamp:
-            self._timestamp = packet.timestamp
-            self._unwrapped = self._timestamps.unwrap(packet.timestamp)
+            self._unwrap(packet.timestamp)
         packet.timestamp = self._unwrapped
         units = self._depacketizer.push(packet, missing)
         return self._deliver(units, arrival_us) if units else ()
 
-    def take_run(self, data: bytes, start: int, size: int) -> int:
-        """The middles of a fragmented NAL unit, many at once (``Frames``); nothing where there are none.
-
-        Nine packets of ten are such: they lie one behind the other, are of one size, and their headers differ
-        by the sequence number only. Whatever differs ends the run and goes the usual way.
+    def take_usual(self, data: bytes, start: int, arrival_us: int, found: list[Delivery]) -> int:
+        """What is as expected in everything (``Frames``): a row of fragments, or another packet. Whatever is
+        not is left to ``take_rtp``.
         """
-        fragments, expected = self._fragments, self._sequence.expected
-        length = 4 + size
-        whole = (len(data) - start) // length
-        if fragments is None or expected is None or size < _LEAST_IN_RUN or not whole:
-            return start
-        head = data[start + _HEADERS : start + _HEADERS + fragments.head_bytes]
-        if not fragments.is_middle(head):
-            return start
-        if self._row.size != length:
-            self._row = struct.Struct(f">QQ{len(head)}s{length - _HEADERS - len(head)}s")
-        number = (self._run_head | size) << 32 | (0x8000 | self._payload_type) << 16 | expected
-        stamp = (self._timestamp or 0) << 32 | self._packet.ssrc
-        pieces = []
-        for one, other, its_head, piece in self._row.iter_unpack(
-            memoryview(data)[start : start + whole * length]
+        packet, sequence = self._packet, self._sequence
+        _, size, flags, number, timestamp, sender = HEADERS.unpack_from(data, start)
+        payload = start + HEADERS.size
+        behind: int = start + FRAME_BYTES + size
+        if (
+            number != sequence.expected
+            or flags & ~MARKER != self._usual
+            or sender != packet.ssrc
+            or not payload <= behind <= len(data)
         ):
-            if one != number or other != stamp or its_head != head:
-                break
-            pieces.append(piece)
-            number += 1  # beyond 65535 it becomes another payload type, and ends the run
-        if not pieces or not fragments.goes_on(self._unwrapped, pieces):
             return start
-        self._sequence.skip(len(pieces))
-        return start + len(pieces) * length
+        packet.timestamp = self._unwrapped if timestamp == self._timestamp else self._unwrap(timestamp)
+        fragments = self._fragments
+        if (
+            fragments is not None
+            and size > _LEAST_IN_ROW
+            and not flags & MARKER
+            and fragments.begins_row(data, payload)
+        ):
+            row = self._rows.read(data, start)
+            sequence.skip(len(row.pieces))
+            units, behind = fragments.push_row(packet.timestamp, row), row.behind
+        else:
+            sequence.skip(1)
+            packet.marker, packet.payload = bool(flags & MARKER), data[payload:behind]
+            units = self._depacketizer.push(packet, 0)
+        if units:
+            found += self._deliver(units, arrival_us)
+        return behind
+
+    def _unwrap(self, timestamp: int) -> int:
+        self._timestamp = timestamp
+        self._unwrapped = self._timestamps.unwrap(timestamp)
+        return self._unwrapped
 
     def take_rtcp(self, data: bytes, now_us: int) -> None:
         """Remember the newest sender report and when (monotonic) it came; note a goodbye."""
@@ -159,14 +163,7 @@ class RtpTrack:
 
     def _sample(self, timestamp: int, data: bytes, key: bool, arrival_us: int) -> Packet:
         self._delivered += 1
-        return Packet(
-            codec=self._format.codec,
-            pts=timestamp,
-            data=data,
-            key=key,
-            arrival_us=arrival_us,
-            wall_us=self._wall_us(timestamp),
-        )
+        return Packet(self._format.codec, timestamp, data, key, arrival_us, self._wall_us(timestamp))
 
     def _wall_us(self, timestamp: int) -> int | None:
         """By the newest report: its wall time, plus the RTP time since, over the clock rate (6.4.1)."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from capture.packets import Delivery
+from capture.rtsp.message import DOLLAR
 from capture.rtsp.reports import Reports
+from capture.rtsp.rows import HEADERS
 from capture.rtsp.track import RtpTrack
 from kernel.clock import SECOND_US, Clock
-from kernel.errors import SourceSendsGarbage, SourceUnreachable
+from kernel.errors import SendsNoPicture, SourceSendsGarbage, SourceUnreachable
 
 
 class Tracks:
@@ -23,7 +25,6 @@ class Tracks:
         self._reports = Reports()
         self._last_picture_us = clock.monotonic_us()
         self._pictures = 0  # at the last look at the clock
-        self._newest: RtpTrack | None = None  # whose packet came last
         self._arrival_us = 0  # of what is being taken
         self._found: list[Delivery] = []
 
@@ -49,16 +50,24 @@ class Tracks:
 
     def take(self, channel: int, payload: bytes) -> None:
         """One packet (``Frames``)."""
-        track = self._newest = self._by_channel.get(channel)
+        track = self._by_channel.get(channel)
         if track is not None:
             if found := track.take_rtp(payload, self._arrival_us):
                 self._found += found
         elif (owner := self._by_channel.get(channel - 1)) is not None:
             owner.take_rtcp(payload, self._clock.monotonic_us())
 
-    def take_run(self, data: bytes, start: int, size: int) -> int:
-        """Packets like the one before (``Frames``)."""
-        return start if self._newest is None else self._newest.take_run(data, start, size)
+    def take_usual(self, data: bytes, start: int) -> int:
+        """Packets that are as usual (``Frames``)."""
+        tracks, arrival_us, found = self._by_channel, self._arrival_us, self._found
+        end = len(data) - HEADERS.size
+        while start <= end:
+            track = tracks.get(data[start + 1]) if data[start] == DOLLAR else None
+            behind = start if track is None else track.take_usual(data, start, arrival_us, found)
+            if behind == start:
+                break
+            start = behind
+        return start
 
     def found(self) -> list[Delivery]:
         """What the packets since the last call completed.
@@ -88,7 +97,7 @@ class Tracks:
             since = f"for {self._silence_seconds:g} s"
             if self._video is not None and self._video.rubbish:
                 raise SourceSendsGarbage(f"source {self._name}: nothing that can be decoded {since}.")
-            raise SourceUnreachable(f"source {self._name}: no picture {since}.")
+            raise SendsNoPicture(f"source {self._name}: no picture {since}.")
 
     def report(self, send: Callable[[int, bytes], None]) -> None:
         """Tell the device what came, when that is due: ``send(channel, packet)``."""

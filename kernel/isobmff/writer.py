@@ -107,9 +107,9 @@ def _traf(run: TrackRun, sizes: Sequence[int], data_offset: int) -> bytes:
     default_base_is_moof = 0x020000
     per_sample_fields = 0x000F01  # data offset; duration, size, flags and composition offset of each sample
     entries: list[int] = []
-    for sample, size in zip(run.samples, sizes, strict=True):
-        flags = _SYNC_SAMPLE if sample.key else _NON_SYNC_SAMPLE
-        entries += (sample.duration, size, flags, sample.composition_offset & _LARGEST_32_BITS)
+    for (_, duration, key, composition_offset), size in zip(run.samples, sizes, strict=True):
+        flags = _SYNC_SAMPLE if key else _NON_SYNC_SAMPLE
+        entries += (duration, size, flags, composition_offset & _LARGEST_32_BITS)
     return box(
         "traf",
         full_box("tfhd", 0, default_base_is_moof, struct.pack(">I", run.track_id)),

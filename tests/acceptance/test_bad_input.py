@@ -309,8 +309,13 @@ BAD = {
     "absent": (SourceState.REFUSED, GapCause.REFUSED, "has no such stream", "Correct the path"),
     "sound": (SourceState.REFUSED, GapCause.REFUSED, "carries no video", "Choose the device's video"),
     "vp8": (SourceState.REFUSED, GapCause.REFUSED, "codec VP8 cannot be recorded", "H.264 or H.265"),
-    "dead": (SourceState.LOST, GapCause.CAMERA_LOST, "reached (Connection refused).", "power, cable"),
-    "silent": (SourceState.LOST, GapCause.CAMERA_LOST, "no answer", "power, cable and address"),
+    "dead": (
+        SourceState.LOST,
+        GapCause.CAMERA_LOST,
+        "reached (Connection refused).",
+        "Check address and port",
+    ),
+    "silent": (SourceState.LOST, GapCause.CAMERA_LOST, "no answer", "Restart the device"),
 }
 """State, cause of the gap, what is said, and its remedy."""
 
@@ -331,7 +336,8 @@ def day(street: Street, tmp_path_factory: pytest.TempPathFactory) -> Day:
     write_cameras(
         home,
         source_of("good", street.good),
-        source_of("locked", street.good, password=WRONG_PASSWORD),
+        # The same device under another name: two sources of one uri are refused.
+        {**source_of("locked", 0, password=WRONG_PASSWORD), "uri": f"rtsp://localhost:{street.good}/good"},
         source_of("absent", street.good, "nothing"),
         source_of("sound", street.odd, "sound"),
         source_of("vp8", street.odd, "vp8"),
@@ -669,7 +675,8 @@ def test_the_doctor_names_a_dead_source_and_a_directory_that_cannot_be_written(
     assert (done.returncode, done.stderr) == (1, "")
     ill = [line for line in done.stdout.splitlines() if "✗" in line]
     assert any(
-        "source dead" in line and f"127.0.0.1:{port} " in line and "power, cable" in line for line in ill
+        "source dead" in line and f"127.0.0.1:{port} " in line and "Check address and port" in line
+        for line in ill
     )
     assert any("data_dir" in line and "file/data" in line and "another data_dir" in line for line in ill)
     assert not any("source good" in line for line in ill)

@@ -202,6 +202,60 @@ def test_the_wall_reaches_its_end_at_every_speed_and_plays_on_after_a_seek(
     wall.evaluate("window.__wall.pause()")
 
 
+def test_what_was_fetched_afterwards_is_marked_on_the_axis_and_at_the_pane(
+    page: Page, session: dict[str, Any]
+) -> None:
+    """Invariant 5. The demo's cameras keep nothing: the server's answer is given a back-filled part."""
+    clip = next(one for one in session["clips"] if not one["gaps"])
+    source, start_us = clip["source"]["id"], clip["start_us"] + 5_000_000
+    part = {"start_us": start_us, "end_us": start_us + 10_000_000, "cause": "network", "detail": "x"}
+    told = [{**one, "backfilled": [part]} if one["id"] == clip["id"] else one for one in session["clips"]]
+    address = f"**/api/sessions/{session['id']}"
+    page.route(address, lambda route: route.fulfill(json={**session, "clips": told}))
+    page.goto(f"/sessions/{session['id']}/replay")
+    page.wait_for_function("window.__wall && window.__wall.panes().length === 6")
+    expect(page.get_by_test_id("legend")).to_contain_text("事后补录")
+    marked = page.get_by_test_id("axis-backfilled")
+    expect(marked).to_have_count(1)
+    fill = marked.evaluate("one => getComputedStyle(one).fill")
+    assert fill.startswith("url")  # a texture of its own
+    marked.scroll_into_view_if_needed()
+    box = marked.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(page.locator(".hover")).to_contain_text("事后补录（当时：网络中断）")
+    seek(page, start_us + 2_000_000)
+    expect(page.get_by_test_id(f"pane-backfilled-{source}")).to_be_visible()
+    seek(page, start_us + 17_000_000)
+    expect(page.get_by_test_id(f"pane-backfilled-{source}")).to_have_count(0)
+    page.unroute(address)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1366, 768), (800, 768)])
+def test_no_control_of_the_wall_is_clipped(wall: Page, width: int, height: int) -> None:
+    wall.set_viewport_size({"width": width, "height": height})
+    outside = """([width, height]) => [...document.querySelectorAll('button, .controls > *')]
+        .filter(one => one.checkVisibility())
+        .filter(one => { const box = one.getBoundingClientRect();
+                         return box.left < 0 || box.right > width || box.bottom > height })
+        .map(one => one.outerHTML.slice(0, 120))"""
+    for _ in range(2):  # in both languages
+        wall.get_by_test_id("language").click()
+        assert wall.evaluate(outside, [width, height]) == []
+        overlap = (
+            "[...document.querySelectorAll('.controls > *')].map(one => one.getBoundingClientRect().toJSON())"
+        )
+        boxes = wall.evaluate(overlap)
+        for one in boxes:
+            assert not any(overlapping(one, other) for other in boxes if other is not one)
+    wall.set_viewport_size({"width": 1440, "height": 900})
+
+
+def overlapping(one: dict[str, float], other: dict[str, float]) -> bool:
+    beside = one["right"] <= other["left"] + 1 or other["right"] <= one["left"] + 1
+    return not beside and one["bottom"] > other["top"] + 1 and other["bottom"] > one["top"] + 1
+
+
 def test_space_plays_and_pauses_also_after_a_button_was_clicked(wall: Page) -> None:
     wall.get_by_test_id("rate").get_by_text("2×").click()
     wall.keyboard.press("Space")

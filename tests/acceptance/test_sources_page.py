@@ -5,6 +5,7 @@ What the page shows is held against what machines are told by /readyz and people
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -22,7 +23,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, Route, expect, sync_playwright
 
 from tests.acceptance.conftest import jianzheng
 from tests.integration.test_capture_peers import PASSWORD, Cameras, end, start
@@ -38,6 +39,7 @@ SOURCES = {
     "room": ("room", "开标厅全景", "Hall camera"),  # H.264 and AAC
     "g711u": ("screen", "开标厅大屏", "Hall screen"),  # H.264 and G.711
     "seat-h265": ("seat_face", "评标席", "Seat"),
+    "mjpeg": ("screen", "旧摄像机", "Old camera"),
 }
 FAST = {
     "JIANZHENG_RING__SEGMENT_SECONDS": "3",
@@ -105,6 +107,7 @@ def write_cameras(home: Path, port: int) -> None:
             "password": PASSWORD,
             "label_zh": label_zh,
             "label_en": label_en,
+            "seat": "seat-01" if kind.startswith("seat_") else None,
         }
         for name, (kind, label_zh, label_en) in SOURCES.items()
     ]
@@ -113,6 +116,7 @@ def write_cameras(home: Path, port: int) -> None:
         "kind": "opening_hall",
         "name_zh": "第1开标厅",
         "name_en": "Hall 1",
+        "seats": [{"id": "seat-01", "ordinal": 1}],
         "sources": sources,
     }
     site = {"id": "S", "region": "530602", "name_zh": "样例中心", "name_en": "Sample", "rooms": [room]}
@@ -140,7 +144,7 @@ def running(home: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.fixture(scope="module")
 def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
-    """Three cameras that are recorded well, with two sealed segments of each."""
+    """Four cameras that are recorded well, with two sealed segments of each."""
     home = tmp_path_factory.mktemp("centre")
     cameras = start(home)
     write_cameras(home, cameras.port)
@@ -179,7 +183,7 @@ def test_healthy_sources_are_shown_in_words_with_figures_and_units(centre: Centr
         expect(card.get_by_test_id("clock")).to_have_text(re.compile(r"时钟偏差\s*[+-][\d.]+ m?s"))
         expect(card.get_by_test_id("last-frame")).to_have_text(re.compile(r"最近画面\s*\d s 前"))
     expect(page.get_by_test_id("alarm")).to_have_count(0)
-    expect(page.get_by_test_id("tile-wanted")).to_contain_text("3 / 3")
+    expect(page.get_by_test_id("tile-wanted")).to_contain_text("4 / 4")
     expect(page.get_by_test_id("tile-disk")).to_contain_text("写满")
     code, told = centre.status()
     assert (code, told["ready"]) == (0, True)
@@ -226,6 +230,36 @@ def test_h265_is_said_in_words_instead_of_a_black_picture(page: Page) -> None:
     page.goto("/sources/seat-h265")
     expect(page.get_by_test_id("video-trouble")).to_contain_text("此浏览器不能显示 H.265 画面")
     expect(page.get_by_test_id("video-trouble")).to_contain_text("录像本身完好")
+
+
+def test_mjpeg_is_said_in_words_and_its_recording_can_be_downloaded(centre: Centre, page: Page) -> None:
+    """No browser plays it in MP4: to try another one is no remedy. What was recorded stays on the axis."""
+    page.goto("/sources/mjpeg")
+    trouble = page.get_by_test_id("video-trouble")
+    expect(trouble).to_contain_text("此浏览器不能显示 MJPEG 画面")
+    expect(trouble).to_contain_text("归档后可以在此回放")
+    expect(trouble).not_to_contain_text("请换用能播放")
+    expect(page.locator(".plot rect.recorded").first).to_be_attached()
+    with page.expect_download() as download:
+        page.get_by_test_id("video-download").click()
+    data = Path(download.value.path()).read_bytes()
+    sealed = httpx.get(f"{centre.url}/api/sources/mjpeg").json()["segments"]
+    assert hashlib.sha256(data).hexdigest() in {one["sha256"] for one in sealed}
+
+
+def test_a_recording_is_judged_by_itself_not_by_what_its_source_sends_now(page: Page) -> None:
+    """A recorder that was started again knows no codec of a lost source: nothing is broken by that."""
+
+    def forget(route: Route) -> None:
+        answer = route.fetch()
+        detail = answer.json()
+        detail["source"]["codec"] = ""
+        route.fulfill(response=answer, json=detail)
+
+    page.route("**/api/sources/mjpeg?*", forget)
+    page.goto("/sources/mjpeg")
+    expect(page.get_by_test_id("video-trouble")).to_contain_text("此浏览器不能显示 MJPEG 画面")
+    page.unroute("**/api/sources/mjpeg?*")
 
 
 @pytest.mark.parametrize("width", [1280, 800])
@@ -287,7 +321,7 @@ def test_a_recorder_that_is_killed_does_not_stay_healthy_on_any_side(centre: Cen
     expect(page.get_by_test_id("alarm")).to_have_count(0)
     centre.recorder.send_signal(signal.SIGKILL)
     expect(page.get_by_test_id("alarm-recorder")).to_be_visible(timeout=40_000)
-    expect(page.get_by_test_id("alarm")).to_contain_text("3 个来源应录未录")
+    expect(page.get_by_test_id("alarm")).to_contain_text("4 个来源应录未录")
     expect(page.get_by_test_id("tile-recorder")).to_contain_text("无响应")
     assert centre.missing() == dict.fromkeys(SOURCES, "silent")
     assert centre.ready()[0] == 503

@@ -42,8 +42,14 @@ sites:
   - id: R
     kind: evaluation_room
     name_zh: 评标室
+    seats: [{{id: seat-01, ordinal: 1}}]
     sources:
-    - {{id: {SOURCE}, content_kind: seat_desktop, uri: 'agent:', password: {TOKEN}, label_zh: 桌面}}
+    - id: {SOURCE}
+      seat: seat-01
+      content_kind: seat_desktop
+      uri: 'agent:'
+      password: {TOKEN}
+      label_zh: 桌面
 """
 
 
@@ -116,7 +122,14 @@ class Centre:
 
     def gaps(self) -> list[Gap]:
         with self.catalogue() as catalogue:
-            return catalogue.footage.gaps_of(SOURCE, EVER)
+            gaps = catalogue.footage.gaps_of(SOURCE, EVER)
+            return [gap for gap in gaps if gap.cause is not GapCause.NOT_RECORDING]
+
+    def time_before_footage(self) -> Gap:
+        """From the receiver's start to the first frame; ``gaps`` are all others."""
+        with self.catalogue() as catalogue:
+            (first,) = set(catalogue.footage.gaps_of(SOURCE, EVER)) - set(self.gaps())
+            return first
 
     def state(self) -> SourceState | None:
         with self.catalogue() as catalogue:
@@ -266,6 +279,7 @@ def test_nothing_is_lost_twice_or_unexplained_when_receiver_agent_and_network_fa
     (recovered,) = (one for one in segments if one.id == on_the_disk.label.segment_id)
     assert recovered.wall == on_the_disk.wall  # every whole fragment that had reached the disk
     assert gaps[0].start_us == recovered.wall.end_us
+    assert centre.time_before_footage().end_us == min(one.wall.start_us for one in segments)
     assert gaps[1].start_us == max(one.wall.end_us for one in segments)
     assert {one.clock_basis for one in segments} == {ClockBasis.AGENT}
 

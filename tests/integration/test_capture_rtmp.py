@@ -17,7 +17,7 @@ from pathlib import Path
 import av
 import pytest
 
-from capture.libav.source import LibavSource, live_threads, open_libav
+from capture.libav.source import LibavSource, open_libav
 from capture.memory_rows import MemoryRows
 from capture.packets import TrackStarted
 from capture.worker import record
@@ -27,6 +27,7 @@ from kernel.isobmff.reader import read_fragments, read_init
 from kernel.model.footage import ClockBasis, EndReason, GapCause, Packet, Segment
 from kernel.settings import CaptureSettings, RingSettings, Settings, SourceSpec
 from simulator import timestrip
+from tests.support.libav_threads import live_threads
 from tests.support.peers import free_port, missing
 from tests.support.segments import HEIGHT, WIDTH, picture
 

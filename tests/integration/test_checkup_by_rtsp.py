@@ -50,10 +50,12 @@ def cameras(centre: SimulatedCentre) -> CamerasFile:
             "content_kind": kind,
             "uri": centre.url(name, with_credentials=False),
             "label_zh": name,
+            "seat": "seat-01" if kind.value.startswith("seat_") else None,
         }
         for name, kind in KINDS.items()
     ]
-    room = {"id": "R", "kind": "evaluation_room", "name_zh": "室", "sources": sources}
+    seats = [{"id": "seat-01", "ordinal": 1}]
+    room = {"id": "R", "kind": "evaluation_room", "name_zh": "室", "seats": seats, "sources": sources}
     site = {"id": "S", "region": "530602", "name_zh": "样例", "rooms": [room]}
     return CamerasFile.model_validate({"sites": [site]})
 

@@ -73,7 +73,7 @@ def children(process: subprocess.Popen[bytes]) -> dict[str, int]:
     for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
         if "--group" in words:
-            found[words[words.index("--group") + 1].partition("=")[0]] = int(pid)
+            found[words[words.index("--group") + 1]] = int(pid)
     return found
 
 

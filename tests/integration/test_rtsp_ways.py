@@ -20,7 +20,7 @@ from capture.rtsp.replay import open_rtsp_replay
 from capture.rtsp.stream import RtspStream, open_rtsp
 from capture.worker import record
 from kernel.clock import SECOND_US, SystemClock
-from kernel.errors import SourceProtocolError, SourceRefused, SourceUnreachable
+from kernel.errors import SourceError, SourceProtocolError, SourceRefused, SourceUnreachable
 from kernel.isobmff.sample_entry import decoder_config
 from kernel.model.footage import Codec, EndReason, GapCause, Packet, Segment
 from kernel.model.source import ContentKind
@@ -234,7 +234,7 @@ def test_authorities_are_read_once() -> None:
 
 async def test_tls_never_comes_by_datagrams_in_the_clear() -> None:
     async with centre(tls=True) as served:
-        with pytest.raises(SourceRefused, match="UDP"):
+        with pytest.raises(SourceError, match="UDP"):
             await open_rtsp(spec(served, transport=Transport.UDP), PATIENT, CLOCK)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +58,16 @@ class ScriptedScreen:
 
     def close(self) -> None:
         self.closed = True
+
+
+def recorded_computer(home: Path, clock: FakeClock, segment_seconds: float = 60) -> Computer:
+    """A computer whose agent recorded 41 pictures, five seconds, and was stopped."""
+    made = Computer(home, clock)
+    made.settings = made.settings.model_copy(update={"segment_seconds": segment_seconds})
+    made.start()
+    stop = threading.Event()
+    made.recorder([lambda: True] * 40 + [lambda: bool(stop.set())]).run(stop, "tester")
+    return made
 
 
 @dataclass

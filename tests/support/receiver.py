@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from agent.link import RecorderLink
 from capture.agent_intake import AgentIntake
 from catalog.catalogue import Catalogue
 from kernel.clock import FakeClock
+from kernel.desired import Want
 from kernel.settings import CamerasFile, ReceiverSettings, Settings, SourceSpec
 from player_api.agents import create_agent_app
 from tests.support.agent import SOURCE
@@ -25,10 +26,18 @@ OTHER, OTHER_TOKEN = "desk-2", "another-token-of-the-tests-0123"
 
 def cameras() -> CamerasFile:
     sources = [
-        {"id": name, "content_kind": "seat_desktop", "uri": "agent:", "password": token, "label_zh": name}
-        for name, token in ((SOURCE, TOKEN), (OTHER, OTHER_TOKEN))
+        {
+            "id": name,
+            "seat": f"seat-{number}",
+            "content_kind": "seat_desktop",
+            "uri": "agent:",
+            "password": token,
+            "label_zh": name,
+        }
+        for number, (name, token) in enumerate(((SOURCE, TOKEN), (OTHER, OTHER_TOKEN)), 1)
     ]
-    room = {"id": "R", "kind": "evaluation_room", "name_zh": "室", "sources": sources}
+    seats = [{"id": f"seat-{number}", "ordinal": number} for number in (1, 2)]
+    room = {"id": "R", "kind": "evaluation_room", "name_zh": "室", "seats": seats, "sources": sources}
     return CamerasFile.model_validate(
         {"sites": [{"id": "T", "region": "530602", "name_zh": "样例", "rooms": [room]}]}
     )
@@ -67,6 +76,7 @@ class Receiver:
     home: Path
     clock: FakeClock
     catalogue: Catalogue
+    wanted: Callable[[], Mapping[str, Want]] | None = None  # None: as cameras.yaml says, always
     free: int = 1 << 40
     settings: Settings = field(init=False)
     specs: list[SourceSpec] = field(init=False)
@@ -85,7 +95,7 @@ class Receiver:
         """As a process does."""
         self.ring.mkdir(parents=True, exist_ok=True)
         self.intake = AgentIntake(
-            self.settings, self.specs, self.catalogue.footage, self.clock, lambda _: self.free
+            self.settings, self.specs, self.catalogue.footage, self.clock, lambda _: self.free, self.wanted
         )
         self.intake.prepare()
 

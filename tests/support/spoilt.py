@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -151,5 +151,5 @@ def from_zero(stream: Stream) -> Stream:
     origin = stream.packets[first].pts
     return Stream(
         info=stream.info,
-        packets=[replace(one, pts=one.pts - origin) for one in stream.packets[first:]],
+        packets=[one._replace(pts=one.pts - origin) for one in stream.packets[first:]],
     )

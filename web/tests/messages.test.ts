@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { en } from '@/i18n/en'
 import { zhCN } from '@/i18n/zh-CN'
+import description from '../openapi.json'
 
 type Tree = { [key: string]: string | Tree }
 
@@ -37,6 +38,17 @@ describe('the message catalogues', () => {
     const used = sources.flatMap(([, text]) => [...text.matchAll(/\bt\('([\w.]+)'/g)].map((m) => m[1]!))
     expect(used.length).toBeGreaterThan(80)
     expect(used.filter((key) => !chinese.has(key))).toEqual([])
+  })
+
+  it('have words and a remedy for every fault that the API knows', () => {
+    const faults = description.components.schemas.Fault.enum
+    expect(faults.length).toBeGreaterThan(15)
+    for (const words of [chinese, english]) {
+      expect([...words.keys()].filter((key) => /^fault\..*\.name$/.test(key))).toEqual(faults.map((one) => `fault.${one}.name`))
+      const told = faults.map((one) => words.get(`fault.${one}.name`))
+      expect(new Set(told).size).toBe(faults.length)
+      expect(faults.filter((one) => !words.has(`fault.${one}.remedy`))).toEqual([])
+    }
   })
 
   it('hold every Chinese text of the pages', () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { textOf } from '@/api/client'
 import { nameOf, toTree } from '@/api/reference'
 import { filtersFrom, toAddress, toProjectQuery } from '@/pages/projectFilters'
-import { membersOf, recordedOf } from '@/pages/sessionChart'
+import { isBackfilled, lanesOf, membersOf, recordedOf } from '@/pages/sessionChart'
 import { madeClip, S } from './made'
 
 describe('filters in the address', () => {
@@ -55,6 +55,13 @@ describe('lanes of a session', () => {
       { startUs: 0, endUs: 5 * S },
       { startUs: 10 * S, endUs: 20 * S },
     ])
+  })
+
+  it('mark what was fetched afterwards, and say why it had to be', () => {
+    const part = { start_us: 10 * S, end_us: 20 * S, cause: 'network', detail: '' } as const
+    const clip = madeClip('a', 0, 30, [], { backfilled: [part] })
+    expect(lanesOf([clip])[0]!.backfilled).toEqual([{ startUs: 10 * S, endUs: 20 * S, text: '事后补录（当时：网络中断）' }])
+    expect([9, 10, 19, 20].map((second) => isBackfilled(clip, second * S))).toEqual([false, true, true, false])
   })
 
   it('name every member that sat there, once', () => {

@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest'
 import type { SourceDetail, SourcesOverview, SourceStatus } from '@/api/client'
-import { byPlace, formatAge, formatBitRate, formatLength, formatOffset, gapSum, isMissing, lasting, stateKey, tone } from '@/pages/sources/figures'
+import { byPlace, faultOf, formatAge, formatBitRate, formatLength, formatOffset, gapSum, isMissing, lasting, stateKey, tone } from '@/pages/sources/figures'
 import { codecName, DAY_US, dayOf, lanesOf } from '@/pages/sources/sourceChart'
-import { formatDateTime } from '@/format/beijing'
+import { formatDateTime, fromField, toField } from '@/format/beijing'
+import { localeOf } from '@/i18n'
+import { codecIn } from '@/pages/sources/segmentCodec'
 import { S } from './made'
 
 function madeSource(extra: Partial<SourceStatus> = {}): SourceStatus {
   return {
     id: 'cam', room_id: 'r1', room_name_zh: '开标厅', room_name_en: 'Hall', seat_id: null, seat_ordinal: null,
-    content_kind: 'room', label_zh: '全景', label_en: 'Panorama', state: 'recording', detail: '', last_frame_us: 5,
+    content_kind: 'room', label_zh: '全景', label_en: 'Panorama', state: 'recording', fault: null, detail: '', last_frame_us: 5,
     site_id: 's1', site_name_zh: '中心', site_name_en: 'Centre', configured: true, should_record: true, why_wanted: 'always',
     shortfall: null, since_us: 1, updated_us: 5, codec: 'h264', width: 1280, height: 720, bit_rate_kbps: 4000, frame_rate: 25,
     lost_packets: 0, clock_offset_us: 0, gaps_day: [], newest_segment: null,
@@ -67,6 +69,51 @@ describe('what is to be alarmed about', () => {
   })
 })
 
+describe('what is the matter with a source', () => {
+  it.each([
+    [{ shortfall: 'refused', fault: 'credentials' }, 'credentials'],
+    [{ shortfall: 'refused', fault: 'no_such_path' }, 'no_such_path'],
+    [{ shortfall: 'lost', fault: null }, null],
+    [{ shortfall: 'silent', fault: 'network' }, null],
+    [{ shortfall: null, fault: null }, null],
+  ] as const)('%j is told as %s: what a dead recorder said last explains nothing', (extra, fault) => {
+    expect(faultOf(madeSource(extra))).toBe(fault)
+  })
+})
+
+describe("a browser's language", () => {
+  it.each([
+    [['en-US', 'zh-CN'], 'en'],
+    [['zh-TW', 'en'], 'zh-CN'],
+    [['de-DE', 'en-GB'], 'en'],
+    [['de-DE'], 'zh-CN'],
+    [[], 'zh-CN'],
+  ] as const)('%j is answered in %s', (languages, locale) => expect(localeOf(languages)).toBe(locale))
+})
+
+describe('moments that people enter', () => {
+  it('are Beijing time wherever the browser is', () => {
+    expect(fromField('2026-03-02T11:00')).toBe(1_772_420_400 * S)
+    expect(toField(1_772_420_400 * S)).toBe('2026-03-02T11:00:00')
+    expect(fromField(toField(1_772_420_407 * S))).toBe(1_772_420_407 * S)
+  })
+
+  it.each(['', '2026-03-02', 'yesterday', '2026-13-02T11:00'])('"%s" is none', (text) => expect(fromField(text)).toBeNull())
+})
+
+describe('the codec of a file', () => {
+  const head = (entry: string) => new TextEncoder().encode(`....stsd\0\0\0\0\0\0\0\x01\0\0\0\x10${entry}....`)
+
+  it.each([
+    ['avc1', 'h264'],
+    ['hvc1', 'h265'],
+    ['jpeg', 'mjpeg'],
+    ['mp4v', null],
+  ])('with the sample entry %s is %s', (entry, codec) => expect(codecIn(head(entry))).toBe(codec))
+
+  it('is not known of what is no recording', () => expect(codecIn(new TextEncoder().encode('<html>'))).toBeNull())
+})
+
 describe('places', () => {
   it('hold every source once, by room and seat', () => {
     const sources = [
@@ -87,8 +134,8 @@ describe('the time of a source', () => {
       { start_us: 40, end_us: 60, origin: 'backfill' },
     ],
     gaps: [
-      { id: 'g', start_us: 40, end_us: 60, cause: 'network', detail: '', backfill: 'whole' },
-      { id: 'h', start_us: 90, end_us: null, cause: 'camera_lost', detail: '', backfill: 'none' },
+      { id: 'g', start_us: 40, end_us: 60, cause: 'network', fault: 'network', detail: '', backfill: 'whole' },
+      { id: 'h', start_us: 90, end_us: null, cause: 'camera_lost', fault: null, detail: '', backfill: 'none' },
     ],
   }
 
@@ -101,6 +148,7 @@ describe('the time of a source', () => {
     expect(lanes[0]!.gaps.map((gap) => [gap.startUs, gap.endUs])).toEqual([[40, 60], [90, 100]])
     expect(lanes[0]!.gaps[0]!.text).toBe('网络中断 · 已全部补录')
     expect(lanes[1]!.gaps).toEqual([])
+    expect(lanes.map((lane) => lane.backfilled)).toEqual([[], [{ startUs: 40, endUs: 60, text: '事后补录' }]])
   })
 
   it('has days that begin at midnight in Beijing', () => {

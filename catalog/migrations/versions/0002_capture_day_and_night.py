@@ -129,6 +129,14 @@ def upgrade() -> None:
                 comment="Backfill: what was fetched from the device's own memory",
             )
         )
+        batch_op.add_column(
+            sa.Column(
+                "fault",
+                sa.String(),
+                nullable=True,
+                comment="Fault, finer than the cause, where that is known",
+            )
+        )
         batch_op.create_index(batch_op.f("ix_gap_wall_end_us"), ["wall_end_us"], unique=False)
 
     with op.batch_alter_table("clip_gap", schema=None) as batch_op:
@@ -220,10 +228,14 @@ def upgrade() -> None:
                 "clock_offset_us", sa.BigInteger(), nullable=True, comment="Source clock minus recorder clock"
             )
         )
+        batch_op.add_column(
+            sa.Column("fault", sa.String(), nullable=True, comment="Fault: what the detail says, as a word")
+        )
 
 
 def downgrade() -> None:
     with op.batch_alter_table("source_health", schema=None) as batch_op:
+        batch_op.drop_column("fault")
         batch_op.drop_column("clock_offset_us")
         batch_op.drop_column("lost_packets")
         batch_op.drop_column("frame_rate")
@@ -251,6 +263,7 @@ def downgrade() -> None:
 
     with op.batch_alter_table("gap", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_gap_wall_end_us"))
+        batch_op.drop_column("fault")
         batch_op.drop_column("backfill")
 
     with op.batch_alter_table("hold", schema=None) as batch_op:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from capture.agent_intake import IncomingSegment
 from capture.recover import recover
 from cli.check import chain_faults
 from kernel.clock import SECOND_US, FakeClock
+from kernel.desired import Want
 from kernel.errors import (
     CatalogError,
     DiskFull,
@@ -25,9 +25,9 @@ from kernel.errors import (
     SegmentNotYet,
 )
 from kernel.model.agent import AgentGap, AgentReport, SegmentClaim, gap_of_segment
-from kernel.model.footage import ClockBasis, EndReason, GapCause, Run, RunOrigin, SourceState
+from kernel.model.footage import ClockBasis, EndReason, Fault, GapCause, Run, RunOrigin, SourceState
 from kernel.timerange import TimeRange
-from tests.support.agent import SOURCE, Computer
+from tests.support.agent import SOURCE, Computer, recorded_computer
 from tests.support.receiver import OTHER, Receiver, receiver
 
 EVER = TimeRange(start_us=0, end_us=1 << 62)
@@ -46,13 +46,7 @@ def centre(tmp_path: Path, clock: FakeClock) -> Iterator[Receiver]:
 
 @pytest.fixture
 def computer(tmp_path: Path, clock: FakeClock) -> Computer:
-    made = Computer(tmp_path / "agent", clock)
-    made.settings = made.settings.model_copy(update={"segment_seconds": 1})
-    made.start()
-    stop = threading.Event()
-    script = [lambda: True] * 40 + [lambda: bool(stop.set())]
-    made.recorder(script).run(stop, "tester")
-    return made
+    return recorded_computer(tmp_path / "agent", clock, segment_seconds=1)
 
 
 def begin(centre: Receiver, computer: Computer, entry: Entry, source: str = SOURCE) -> IncomingSegment:
@@ -310,7 +304,152 @@ def test_an_agent_that_was_never_heard_is_missing_from_the_start(centre: Receive
     centre.clock.advance(31)
     centre.intake.watch()
     (gap,) = centre.catalogue.footage.gaps_of(OTHER, EVER)
-    assert (gap.start_us, gap.cause) == (started_us, GapCause.NETWORK)
+    assert (gap.start_us, gap.end_us, gap.cause) == (started_us, None, GapCause.NOT_RECORDING)
+    told = centre.catalogue.footage.health()[OTHER]
+    assert told.state is SourceState.LOST
+    for remedy in ("never heard", "jianzheng-agent", "enrol", "port 8443", "firewall", "token"):
+        assert remedy in told.detail
+    assert "cable" not in told.detail
+    assert gap.fault is told.fault is Fault.AGENT_NEVER_HEARD
+
+
+def first_gap(centre: Receiver) -> tuple[int, int | None, GapCause]:
+    (gap,) = [gap for gap in centre.catalogue.footage.gaps_of(SOURCE, EVER) if gap.id.startswith("assumed")]
+    return gap.start_us, gap.end_us, gap.cause
+
+
+@pytest.mark.parametrize("contact_s", [5, 3600])
+def test_the_time_before_the_first_footage_of_an_agent_is_a_gap(
+    centre: Receiver, tmp_path: Path, contact_s: int
+) -> None:
+    """Invariant 5: to be heard takes nothing of it back, whether it was thought lost by then or not."""
+    started_us = centre.clock.now_us()
+    centre.intake.watch()
+    centre.clock.advance(contact_s)
+    centre.intake.watch()
+    centre.intake.heard(SOURCE, report(recording=False))
+    centre.clock.advance(7)
+    computer = recorded_computer(tmp_path / "late", centre.clock, segment_seconds=1)
+    entries = computer.shelf.waiting()
+    centre.intake.heard(SOURCE, report(entries[0].run_id))
+    assert first_gap(centre) == (started_us, None, GapCause.NOT_RECORDING)
+    for entry in entries:
+        send(centre, computer, entry)
+    assert first_gap(centre) == (started_us, entries[0].start_us, GapCause.NOT_RECORDING)
+    centre.intake.watch()
+    assert centre.catalogue.footage.open_gaps() == [
+        gap for gap in centre.catalogue.footage.open_gaps() if gap.source_id == OTHER
+    ]
+
+
+def test_a_new_start_of_the_receiver_does_not_shorten_the_time_before_the_first_footage(
+    centre: Receiver, tmp_path: Path
+) -> None:
+    started_us = centre.clock.now_us()
+    centre.intake.watch()
+    centre.clock.advance(100)
+    centre.start()
+    centre.intake.watch()
+    computer = recorded_computer(tmp_path / "late", centre.clock, segment_seconds=1)
+    send(centre, computer, computer.shelf.waiting()[0])
+    assert first_gap(centre)[:2] == (started_us, computer.shelf.waiting()[0].start_us)
+
+
+def test_what_was_recorded_before_the_receiver_was_there_takes_back_what_was_assumed(
+    centre: Receiver, computer: Computer
+) -> None:
+    """A declared gap would hide it when clips are cut."""
+    centre.start()
+    centre.intake.watch()
+    for entry in reversed(computer.shelf.waiting()):
+        send(centre, computer, entry)
+    assert centre.catalogue.footage.gaps_of(SOURCE, EVER) == []
+
+
+def test_an_agent_that_lost_its_disk_leaves_no_time_untold(centre: Receiver, tmp_path: Path) -> None:
+    """It knows nothing of what it was before, and tells no gap (invariant 5)."""
+    old = recorded_computer(tmp_path / "old", centre.clock, segment_seconds=1)
+    for entry in old.shelf.waiting():
+        send(centre, old, entry)
+    centre.clock.advance(600)
+    centre.intake.watch()
+    new = recorded_computer(tmp_path / "new", centre.clock, segment_seconds=1)
+    first, *others = new.shelf.waiting()
+    centre.intake.heard(SOURCE, report(first.run_id))
+    for entry in (first, *others):
+        send(centre, new, entry)
+    assert first_gap(centre) == (old.shelf.waiting()[-1].end_us, first.start_us, GapCause.NOT_RECORDING)
+
+
+def test_what_an_agent_tells_itself_is_not_assumed_as_well(centre: Receiver, tmp_path: Path) -> None:
+    old = recorded_computer(tmp_path / "agent", centre.clock, segment_seconds=1)
+    for entry in old.shelf.waiting():
+        send(centre, old, entry)
+    centre.clock.advance(600)
+    new = recorded_computer(tmp_path / "agent", centre.clock, segment_seconds=1)
+    told = new.ledger.untold()
+    fresh = [entry for entry in new.shelf.waiting() if entry.start_us > old.shelf.waiting()[-1].end_us]
+    for entry in fresh:  # before its word, and then the word
+        send(centre, new, entry)
+    for gap_id, gap in told:
+        centre.intake.told_gap(SOURCE, gap_id, gap)
+    gaps = centre.catalogue.footage.gaps_of(SOURCE, EVER)
+    assert [gap.cause for gap in gaps] == [GapCause.STOPPED, GapCause.STOPPED]
+    assert (gaps[0].end_us, gaps[1].end_us) == (fresh[0].start_us, None)
+
+
+def test_an_older_run_that_comes_late_is_not_hidden_by_what_was_assumed(
+    centre: Receiver, tmp_path: Path
+) -> None:
+    computers = []
+    for name in ("one", "two", "three"):
+        computers.append(recorded_computer(tmp_path / name, centre.clock, segment_seconds=1))
+        centre.clock.advance(100)
+    for computer in (computers[0], computers[2], computers[1]):
+        for entry in computer.shelf.waiting():
+            send(centre, computer, entry)
+    one, two, three = (made.shelf.waiting() for made in computers)
+    gaps = centre.catalogue.footage.gaps_of(SOURCE, EVER)
+    assert [(gap.start_us, gap.end_us) for gap in gaps] == [
+        (one[-1].end_us, two[0].start_us),
+        (two[-1].end_us, three[0].start_us),
+    ]
+
+
+def test_a_booked_agent_is_missed_while_it_is_wanted_only(centre: Receiver, tmp_path: Path) -> None:
+    wants: dict[str, Want] = {}
+    centre.wanted = lambda: wants
+    centre.start()
+    centre.clock.advance(100)
+    centre.intake.watch()
+    footage = centre.catalogue.footage
+    assert footage.gaps_of(SOURCE, EVER) == []
+    since_us = centre.clock.now_us()
+    wants[SOURCE] = Want(why="booking 1", since_us=since_us)
+    centre.clock.advance(50)
+    centre.intake.watch()
+    assert first_gap(centre) == (since_us, None, GapCause.NOT_RECORDING)
+    wants.clear()
+    centre.clock.advance(5)
+    centre.intake.watch()
+    assert first_gap(centre) == (since_us, since_us + 55 * SECOND_US, GapCause.NOT_RECORDING)
+    assert footage.open_gaps() == []
+
+
+def test_a_booked_agent_whose_footage_comes_after_the_booking_missed_nothing(
+    centre: Receiver, tmp_path: Path
+) -> None:
+    wants = {SOURCE: Want(why="booking 1", since_us=centre.clock.now_us())}
+    centre.wanted = lambda: wants
+    centre.start()
+    computer = recorded_computer(tmp_path / "unheard", centre.clock, segment_seconds=1)
+    centre.intake.watch()
+    wants.clear()
+    centre.intake.watch()
+    for entry in computer.shelf.waiting():
+        send(centre, computer, entry)
+    (gap,) = centre.catalogue.footage.gaps_of(SOURCE, EVER)
+    assert gap.end_us == computer.shelf.waiting()[0].start_us
 
 
 def test_an_agent_that_said_why_it_stops_is_not_lost(centre: Receiver) -> None:
@@ -319,8 +458,9 @@ def test_an_agent_that_said_why_it_stops_is_not_lost(centre: Receiver) -> None:
     centre.intake.told_gap(SOURCE, "gap-1", told)
     centre.clock.advance(31)
     centre.intake.watch()
-    (gap,) = centre.catalogue.footage.gaps_of(SOURCE, EVER)
-    assert gap.cause is GapCause.STOPPED
+    told_by_it = [gap for gap in centre.catalogue.footage.gaps_of(SOURCE, EVER) if gap.id == "gap-1"]
+    assert [gap.cause for gap in told_by_it] == [GapCause.STOPPED]
+    assert "never heard" not in centre.catalogue.footage.health()[SOURCE].detail
 
 
 def test_a_long_upload_is_a_sign_of_life(centre: Receiver, computer: Computer) -> None:
@@ -331,7 +471,8 @@ def test_a_long_upload_is_a_sign_of_life(centre: Receiver, computer: Computer) -
     centre.clock.advance(29)
     centre.intake.watch()
     upload.close()
-    assert [gap.source_id for gap in centre.catalogue.footage.open_gaps()] == [OTHER]
+    health = centre.catalogue.footage.health()
+    assert [one for one, row in health.items() if row.state is SourceState.LOST] == [OTHER]
 
 
 def test_a_run_stays_open_while_the_agent_may_have_more_of_it(centre: Receiver, computer: Computer) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +73,10 @@ class FakeDevice:
     def _played(self, wall: TimeRange) -> list[Packet]:
         kept = [one for one in self.video.packets(reported=False) if not self._in_hole(one.pts)]
         stamped = 90_000 * self.per_second / 25
-        told = [replace(one, wall_us=at(one.pts / stamped) + self.offset_us) for one in kept]
+        told = [one._replace(wall_us=at(one.pts / stamped) + self.offset_us) for one in kept]
         if self.hole is not None and self.stamps_go_on:
             end, missing = self.hole[1] * 90_000, round((self.hole[1] - self.hole[0]) * 90_000)
-            told = [replace(one, pts=one.pts - missing) if one.pts >= end else one for one in told]
+            told = [one._replace(pts=one.pts - missing) if one.pts >= end else one for one in told]
         keys = [one.wall_us for one in told if one.key and one.wall_us <= wall.start_us]
         first_us = max(keys, default=wall.start_us)
         return [one for one in told if first_us <= one.wall_us < wall.end_us]

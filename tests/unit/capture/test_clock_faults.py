@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -96,7 +95,7 @@ def test_a_camera_that_returns_to_the_rate_it_declares_is_believed_again() -> No
     first = list(lying(600, 21, 25))
     shift_us, shift = first[-1].arrival_us - START_US, first[-1].pts
     after = [
-        replace(one, pts=one.pts + shift, arrival_us=one.arrival_us + shift_us) for one in lying(900, 25, 25)
+        one._replace(pts=one.pts + shift, arrival_us=one.arrival_us + shift_us) for one in lying(900, 25, 25)
     ]
     assert measured([*first, *after]).rate == pytest.approx(1, abs=0.004)
 
@@ -109,7 +108,7 @@ def test_a_camera_that_declares_25_and_stamps_its_21_pictures_truly_is_left_alon
 def test_a_jam_of_the_network_is_not_taken_for_wrong_stamps_where_reports_keep_step() -> None:
     late = [
         # A tenth later every second: the line is too narrow.
-        replace(one, arrival_us=one.arrival_us + n * 4_000, wall_us=START_US + n * 40_000)
+        one._replace(arrival_us=one.arrival_us + n * 4_000, wall_us=START_US + n * 40_000)
         for n, one in enumerate(lying(400, 25, 25))
     ]
     assert measured(late).rate == 1.0
@@ -166,7 +165,7 @@ async def test_an_hour_set_on_the_recorder_splits_the_run_and_loses_nothing(
     """Invariant 17: recorded as what it is, nothing renamed, nothing reordered."""
     packets = video.packets(reported=False)
     step_us = hours * 3600 * SECOND_US
-    after = [replace(one, arrival_us=one.arrival_us + step_us) for one in packets[125:]]
+    after = [one._replace(arrival_us=one.arrival_us + step_us) for one in packets[125:]]
     script = Script(
         clock,
         [
@@ -191,7 +190,7 @@ async def test_an_hour_set_on_the_camera_splits_the_run_and_its_time_is_no_longe
 ) -> None:
     packets = video.packets()
     step_us = hours * 3600 * SECOND_US
-    after = [replace(one, wall_us=(one.wall_us or 0) + step_us) for one in packets[125:]]
+    after = [one._replace(wall_us=(one.wall_us or 0) + step_us) for one in packets[125:]]
     rows = MemoryRows()
     await play(
         Script(clock, [[video.started], *batches(packets[:125]), *batches(after)]), rows, tmp_path, clock
@@ -209,7 +208,7 @@ def test_a_clock_that_is_set_is_told_from_stamps_that_are_wrong() -> None:
     with pytest.raises(TimestampDiscontinuity, match="source's clock was set"):
         for n, packet in enumerate(lying(500, 25, 25, report_every=100)):
             stepped = packet.wall_us if packet.wall_us is None or n < 300 else packet.wall_us + SECOND_US
-            moved = replace(packet, wall_us=stepped)
+            moved = packet._replace(wall_us=stepped)
             stamps.observe(moved)
             clock.observe(moved)
     assert not stamps.wrong

@@ -70,7 +70,9 @@ async def test_a_process_that_dies_is_started_again_and_one_that_is_told_to_stop
     tmp_path: Path,
 ) -> None:
     note, stop = tmp_path / "note", asyncio.Event()
-    keeper = Keeper(["g"], lambda _: [sys.executable, "-c", CHILD, str(note)], SystemClock())
+    keeper = Keeper(
+        {"g": b"what to record\n"}, lambda _: [sys.executable, "-c", CHILD, str(note)], SystemClock()
+    )
     running = asyncio.create_task(keeper.run(stop))
     while not note.exists() or note.read_text().count("start") < 2:
         await SystemClock().wait(0.05)

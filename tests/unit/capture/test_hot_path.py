@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from capture.packets import Delivery, PacketsLost, TrackStarted
-from capture.rtsp.formats import media_format
+from capture.rtsp.access_unit import AccessUnit
+from capture.rtsp.formats import MediaFormat, media_format
+from capture.rtsp.h265 import H265Depacketizer
 from capture.rtsp.line import BEAT_US, Line
 from capture.rtsp.message import Interleaved, MessageParser
 from capture.rtsp.nal_builder import NalBuilder
@@ -23,7 +25,7 @@ from capture.rtsp.tracks import Tracks
 from kernel.clock import FakeClock
 from kernel.codec import h264
 from kernel.errors import SourceUnreachable
-from kernel.model.footage import Packet
+from kernel.model.footage import Codec, Packet
 
 SDP = """v=0
 m=video 0 RTP/AVP 96
@@ -43,19 +45,56 @@ def h264_payloads(size: int, seed: int, *, key: bool) -> list[bytes]:
     return [bytes((indicator, kind | end)) + piece for end, piece in zip(ends, pieces, strict=True)]
 
 
-def sent(pictures: Sequence[int], *, first: int, stamp: int, lost: Sequence[int] = ()) -> list[bytes]:
+def sent(
+    pictures: Sequence[int],
+    *,
+    first: int,
+    stamp: int,
+    lost: Sequence[int] = (),
+    sei: bool = False,
+    ssrc: int = 7,
+) -> list[bytes]:
     """Interleaved packets of pictures of these sizes, but for those that were lost."""
     packets, number = [], first
     for index, size in enumerate(pictures):
-        payloads = h264_payloads(size, index, key=index == 0)
+        payloads = [*([b"\x06\x01\x01\x12\x80"] if sei else []), *h264_payloads(size, index, key=index == 0)]
         for place, payload in enumerate(payloads):
             marker = place == len(payloads) - 1
             when = stamp + index * 3600 & 0xFFFFFFFF
-            packet = struct.pack(">BBHII", 0x80, 96 | marker << 7, number & 0xFFFF, when, 7) + payload
+            packet = struct.pack(">BBHII", 0x80, 96 | marker << 7, number & 0xFFFF, when, ssrc) + payload
             if number - first not in lost:
                 packets.append(struct.pack(">BBH", 0x24, 0, len(packet)) + packet)
             number += 1
     return packets
+
+
+def h265_packets(pictures: Sequence[int]) -> list[bytes]:
+    """RTP packets of pictures in fragments (RFC 7798, 4.4.3)."""
+    packets: list[bytes] = []
+    for index, size in enumerate(pictures):
+        body = b"\x80" + random.Random(index).randbytes(size)
+        pieces = [body[at : at + PIECE] for at in range(0, len(body), PIECE)]
+        for place, piece in enumerate(pieces):
+            first, last = place == 0, place == len(pieces) - 1
+            head = struct.pack(">BBHII", 0x80, 96 | last << 7, len(packets), index * 3600, 7)
+            packets.append(head + bytes((49 << 1, 1, first << 7 | last << 6 | 1)) + piece)
+    return packets
+
+
+class Units:
+    """A format that only notes the access units."""
+
+    codec = Codec.H265
+
+    def __init__(self, made: list[AccessUnit]) -> None:
+        self._made = made
+
+    def started(self) -> None:
+        return None
+
+    def sample(self, unit: AccessUnit) -> tuple[bytes, bool]:
+        self._made.append(unit)
+        return b"", True
 
 
 def tracks() -> tuple[Tracks, RtpTrack]:
@@ -67,20 +106,20 @@ def tracks() -> tuple[Tracks, RtpTrack]:
     return together, track
 
 
-def plainly(packets: Sequence[bytes]) -> tuple[list[Delivery], int]:
+def plainly(packets: Sequence[bytes]) -> tuple[list[Delivery], int, int]:
     together, track = tracks()
     for packet in packets:
         together.take(0, packet[4:])
-    return together.found(), track.lost
+    return together.found(), track.lost, track.ssrc
 
 
-def fast(data: bytes, cuts: Sequence[int]) -> tuple[list[Delivery], int]:
+def fast(data: bytes, cuts: Sequence[int]) -> tuple[list[Delivery], int, int]:
     together, track = tracks()
     parser = MessageParser()
     for cut in (*cuts, len(data)):
         parser.sort(data[:cut], together, [])
         data = data[cut:]
-    return together.found(), track.lost
+    return together.found(), track.lost, track.ssrc
 
 
 @settings(deadline=None, max_examples=60)
@@ -98,9 +137,66 @@ def test_runs_of_fragments_give_what_single_packets_give(
     assert fast(b"".join(packets), cuts) == plainly(packets)
 
 
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(st.integers(0, 3000), min_size=1, max_size=5),
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 15), st.integers(0, 7)), max_size=4),
+    st.lists(st.integers(1, 3000), max_size=5),
+    st.booleans(),
+)
+@example([2000, 10, 10], [(0, 1, 7)], [], False)  # a marker in the midst of a picture
+@example([2000, 10, 10], [(2, 1, 7)], [], False)
+def test_damaged_headers_give_what_single_packets_give(
+    pictures: list[int], damages: list[tuple[int, int, int]], cuts: list[int], with_sei: bool
+) -> None:
+    """Any bit of any RTP or fragment header may be wrong; nothing is taken for usual that is not."""
+    packets = sent(pictures, first=65_530, stamp=7, sei=with_sei)
+    for number, offset, bit in damages:
+        packet = bytearray(packets[number % len(packets)])
+        packet[4 + offset % (len(packet) - 4)] ^= 1 << bit
+        packets[number % len(packets)] = bytes(packet)
+    assert fast(b"".join(packets), cuts) == plainly(packets)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.integers(4, 3000), min_size=1, max_size=5),
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 2), st.integers(0, 7)), max_size=3),
+)
+def test_h265_in_rows_gives_what_single_packets_give(
+    pictures: list[int], damages: list[tuple[int, int, int]]
+) -> None:
+    found = []
+    for row_by_row in (True, False):
+        track, made = H265Depacketizer(), list[AccessUnit]()
+        packets = h265_packets(pictures)
+        for number, offset, bit in damages:
+            packet = bytearray(packets[number % len(packets)])
+            packet[12 + offset] ^= 1 << bit
+            packets[number % len(packets)] = bytes(packet)
+        how = MediaFormat(depacketizer=track, format=Units(made))
+        one = RtpTrack(parse_sdp(SDP).media[0], how)
+        together = Tracks(name="seat-1", clock=FakeClock(), silence_seconds=5)
+        together.add(0, one, video=True)
+        if row_by_row:
+            data = b"".join(struct.pack(">BBH", 0x24, 0, len(packet)) + packet for packet in packets)
+            MessageParser().sort(data, together, [])
+        else:
+            for packet in packets:
+                together.take(0, packet)
+        found.append((made, one.lost, track.malformed, track.dropped))
+    assert found[0] == found[1]
+
+
+def test_packets_that_claim_to_be_shorter_than_their_header_are_lost_and_nothing_else_is() -> None:
+    packets = sent([900] * 3, first=0, stamp=0, ssrc=0x8060_0005)  # how the sixth packet begins
+    packets[4] = struct.pack(">BBHBBH", 0x24, 0, 4, 0x80, 96, 4)  # without stamp and sender
+    assert fast(b"".join(packets), []) == plainly(packets)
+
+
 def test_times_go_on_over_the_wrap_of_stamps_and_numbers_and_nothing_is_lost() -> None:
     packets = sent([4000] * 30, first=65_400, stamp=0xFFFFFFFF - 3600 * 10)
-    found, lost = fast(b"".join(packets), [])
+    found, lost, _ = fast(b"".join(packets), [])
     pictures = [one for one in found if isinstance(one, Packet)]
     assert (len(pictures), lost) == (30, 0)
     assert {after.pts - before.pts for before, after in pairwise(pictures)} == {3600}
@@ -109,14 +205,14 @@ def test_times_go_on_over_the_wrap_of_stamps_and_numbers_and_nothing_is_lost() -
 
 def test_every_lost_packet_is_told_once() -> None:
     packets = sent([4000] * 10, first=10, stamp=0, lost=[20, 21, 60])
-    found, lost = fast(b"".join(packets), [])
+    found, lost, _ = fast(b"".join(packets), [])
     assert lost == sum(one.count for one in found if isinstance(one, PacketsLost)) == 3
 
 
 def test_a_device_that_counts_anew_is_followed() -> None:
     """The first packet of the new count cannot be told from an old one; the second proves it."""
     packets = sent([10] * 5, first=40_000, stamp=0) + sent([10] * 5, first=20_000, stamp=18_000)
-    found, lost = plainly(packets)
+    found, lost, _ = plainly(packets)
     assert (sum(isinstance(one, Packet) for one in found), lost) == (9, 1)
 
 
@@ -141,10 +237,12 @@ def test_a_new_parameter_set_in_mid_stream_is_told_before_its_picture() -> None:
 def test_a_picture_that_never_ends_does_not_fill_the_memory() -> None:
     builder = NalBuilder(syntax=h264)
     builder.begin(0, 0)
-    builder.add_piece(b"\x65", b"\x88\x80", True, False)
-    taken = sum(builder.goes_on(0, [bytes(1 << 20)]) for _ in range(100))
+    builder.add_pieces(b"\x65", [b"\x88\x80"], True, False)
+    taken = 0
+    while builder.under_way and taken < 100:
+        builder.add_pieces(b"\x65", [bytes(1 << 20)], False, False)
+        taken += 1
     assert taken < 20
-    builder.add_piece(b"\x65", b"x", False, False)
     assert builder.finish() is None
     assert builder.dropped == 1
 

@@ -23,6 +23,7 @@ from cli.check import chain_faults
 from kernel.clock import SECOND_US, FakeClock
 from kernel.errors import FixityError, IntakeRefused, JianzhengError
 from kernel.isobmff.reader import read_init
+from kernel.model.cut import Clip
 from kernel.model.footage import Backfill, ClockBasis, EndReason, Gap, GapCause, Run, RunOrigin, Segment
 from kernel.model.timeline import ExpectedPart, SessionTimeline
 from kernel.settings import RingSettings, Settings
@@ -30,6 +31,7 @@ from kernel.timerange import TimeRange
 from segmenter.cut import cut
 from tests.support.catalogue import open_catalogue
 from tests.support.recordings import write
+from tests.support.sources import segment as segment_row
 
 START = 1_772_420_400 * SECOND_US
 EVER = TimeRange(start_us=0, end_us=1 << 60)
@@ -451,3 +453,113 @@ def test_a_file_that_would_lie_in_the_future_is_refused(desk: Desk, tmp_path: Pa
     with pytest.raises(IntakeRefused, match="in the future"):
         desk.take(path, START + 10**12)
     assert desk.nothing_is_left()
+
+
+# --- gaps that are told later, and gaps of a run that goes on
+
+
+def declared(start_s: float, end_s: float | None) -> Gap:
+    return Gap(
+        id=f"gap-{start_s}",
+        source_id="cam",
+        start_us=START + round(start_s * SECOND_US),
+        end_us=None if end_s is None else START + round(end_s * SECOND_US),
+        cause=GapCause.NOT_RECORDING,
+        detail="",
+    )
+
+
+def clip_of(desk: Desk, start_s: float, end_s: float) -> Clip:
+    wall = TimeRange(start_us=START + round(start_s * SECOND_US), end_us=START + round(end_s * SECOND_US))
+    expected = (ExpectedPart(source_id="cam", part=1, wall=wall),)
+    timeline = SessionTimeline(session_id="s", wall=wall, expected=expected)
+    footage = desk.catalogue.footage
+    rows = {"cam": footage.segments_of("cam", EVER)}, {"cam": footage.gaps_of("cam", EVER)}
+    (clip,) = cut(timeline, *rows).clips
+    return clip
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "marked"),
+    [(1, 3, Backfill.WHOLE), (-10, 3, Backfill.PART), (-10, 60, Backfill.PART), (5, 9, Backfill.NONE)],
+)
+def test_a_gap_that_is_declared_after_the_file_came_is_filled_all_the_same(
+    desk: Desk, tmp_path: Path, start_s: float, end_s: float, marked: Backfill
+) -> None:
+    """So a recorder does that starts after the intake: unmarked the gap would hide the file."""
+    footage = desk.catalogue.footage
+    desk.take(write(tmp_path / "a.mp4"))
+    footage.add_gap(declared(start_s, end_s))
+    footage.open_gap(declared(start_s + 100, None))
+    footage.close_gap("cam", START + 200 * SECOND_US)
+    (gap, beside) = footage.gaps_of("cam", EVER)
+    assert (gap.backfill, beside.backfill) == (marked, Backfill.NONE)
+    if marked is not Backfill.NONE:
+        assert clip_of(desk, 1, 3).gaps == ()
+
+
+def test_a_gap_that_lasts_over_a_file_and_ends_later_is_filled(desk: Desk, tmp_path: Path) -> None:
+    footage = desk.catalogue.footage
+    desk.take(write(tmp_path / "a.mp4"))
+    footage.open_gap(declared(1, None))
+    (lasting,) = footage.open_gaps()
+    assert lasting.backfill is Backfill.PART
+    footage.close_gap("cam", START + 3 * SECOND_US)
+    assert [gap.backfill for gap in footage.gaps_of("cam", EVER)] == [Backfill.WHOLE]
+
+
+def test_a_hole_of_the_file_is_not_what_fills_a_gap(desk: Desk, tmp_path: Path) -> None:
+    """Invariant 5."""
+    footage = desk.catalogue.footage
+    desk.take(write(tmp_path / "a.mkv", pts=[*range(50), *range(300, 350)], sound=""))
+    footage.add_gap(declared(0, 14))
+    footage.add_gap(declared(5, 6))
+    told = {gap.id: gap.backfill for gap in footage.gaps_of("cam", EVER)}
+    assert (told["gap-0"], told["gap-5"]) == (Backfill.PART, Backfill.NONE)
+    assert [round(gap.wall.duration_us / SECOND_US) for gap in clip_of(desk, 0, 14).gaps] == [10]
+
+
+def live_for_weeks(desk: Desk, origin: RunOrigin = RunOrigin.LIVE) -> None:
+    """A run that began long ago and is not over; its newest sealed segment spans the file's time."""
+    footage, week_us = desk.catalogue.footage, 7 * 24 * 3600 * SECOND_US
+    footage.start_run(
+        Run(
+            id="r", source_id="cam", started_us=START - week_us, ended_us=None, end_reason=None, origin=origin
+        )
+    )
+    footage.add_segment(segment_row(0, START - 30 * SECOND_US, START + 30 * SECOND_US, run_id="r"))
+
+
+def test_a_file_may_fill_a_known_gap_of_a_run_that_goes_on(desk: Desk, tmp_path: Path) -> None:
+    """Else an always recorded camera would have to be stopped for it."""
+    live_for_weeks(desk)
+    path, footage = write(tmp_path / "a.mp4"), desk.catalogue.footage
+    footage.add_gap(declared(-1, 3.9))
+    with pytest.raises(IntakeRefused, match="was recorded"):
+        desk.take(path)  # the last picture would lie over live ones
+    footage.add_gap(declared(3.9, 4.5))
+    desk.take(path)
+    with pytest.raises(IntakeRefused, match="was recorded"):
+        desk.take(path)  # not twice
+    clip = clip_of(desk, -10, 10)
+    assert [(round(gap.wall.start_us - START, -4), gap.wall.end_us) for gap in clip.gaps] == [
+        (-SECOND_US, START),
+        (4 * SECOND_US, START + 4_500_000),
+    ]
+    assert sum(gap.wall.duration_us for gap in clip.backfilled) == pytest.approx(4 * SECOND_US, abs=1000)
+
+
+def test_what_is_not_sealed_yet_is_in_the_way_outside_gaps_only(desk: Desk, tmp_path: Path) -> None:
+    live_for_weeks(desk)
+    path, footage = write(tmp_path / "a.mp4"), desk.catalogue.footage
+    with pytest.raises(IntakeRefused, match="not over"):
+        desk.take(path, START + 60 * SECOND_US)
+    footage.add_gap(declared(59, 65))
+    desk.take(path, START + 60 * SECOND_US)
+
+
+def test_the_gap_of_an_agent_that_has_not_finished_may_be_taken_back(desk: Desk, tmp_path: Path) -> None:
+    live_for_weeks(desk, RunOrigin.AGENT)
+    desk.catalogue.footage.add_gap(declared(59, 65))
+    with pytest.raises(IntakeRefused, match="not over"):
+        desk.take(write(tmp_path / "a.mp4"), START + 60 * SECOND_US)

@@ -8,18 +8,30 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from capture.memory_rows import MemoryRows
 from capture.packets import Delivery, TrackStarted
 from capture.push.listener import PushListener
 from capture.push.session import PushSession
-from kernel.clock import SECOND_US, SystemClock
-from kernel.errors import CodecUnsupported, ServerError, SourceError, SourceHasNoVideo, SourceUnreachable
-from kernel.model.footage import Codec, Packet
+from kernel.clock import SECOND_US, FakeClock, SystemClock
+from kernel.errors import (
+    CodecUnsupported,
+    NotCalling,
+    ServerError,
+    SourceError,
+    SourceHasNoVideo,
+    SourceRefused,
+    SourceUnreachable,
+)
+from kernel.model.footage import Codec, GapCause, Packet
 from kernel.settings import CaptureSettings, SourceSpec
 from tests.support.peers import free_port
 from tests.support.rtsp_client import Client
+from tests.unit.capture.conftest import EncodedVideo
+from tests.unit.capture.test_recorder import Script, batches, later, play
 
 VIDEO = "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:streamid=0\r\n"
 SETS = "a=fmtp:96 sprop-parameter-sets=Z2QAKKzZQHgCJ+XARAAAAwAEAAADAMg8YMZY,aO48gA==\r\n"
@@ -230,6 +242,113 @@ async def test_only_the_right_password_announces(site: Site, password: str, meth
     assert await announced(client, Authorization=authorization) == status
     if status == 200:
         assert (await client.ask("SETUP", "hall/1/streamid=0", Transport=TCP.format(0, 1)))[0] == 401
+
+
+async def turned_away(site: Site, told: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What was said of who called; its call is over then."""
+    async with asyncio.timeout(5):
+        while site.listener._callers:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "push.refused" in line]
+    assert all(told in line for line in lines)
+    return "\n".join(lines)
+
+
+async def call_with(site: Site, password: str, path: str = "hall/1") -> int:
+    """A device that calls with that password, and hangs up where it is refused."""
+    client = await site.call()
+    refused, told, _ = await client.ask("ANNOUNCE", path, body=SDP)
+    if refused == 401 and password:
+        authorization = proof(told["www-authenticate"], "ANNOUNCE", f"{client.base}{path}", password)
+        refused = await announced(client, path, Authorization=authorization)
+    if refused != 200:
+        client.close()
+    return refused
+
+
+@pytest.mark.parametrize("password", ["wr0ng-Pa55", ""])
+async def test_a_wrong_password_leaves_a_trace_in_log_and_health(
+    site: Site, password: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once in ten minutes, with the caller's address and never with a password (invariant 16)."""
+    spec = site.spec(username="cam")
+    await site.wanted(spec)
+    for _ in range(3):
+        assert await call_with(site, password) == 401
+    said = await turned_away(site, "source hall: a device at 127.0.0.1 calls without", capsys)
+    assert len(said.splitlines()) == 1
+    assert "cameras.yaml" in said
+    hasty = site.settings.model_copy(update={"connect_seconds": 0.005})
+    with pytest.raises(SourceRefused, match="a device at 127") as caught:
+        await site.listener.open_source(spec, hasty, site.clock)
+    for secret in (PASSWORD, password):
+        assert not secret or secret not in said + str(caught.value)
+    await site.wanted(spec)  # told once: whoever called may be gone
+
+
+async def test_a_stranger_does_not_keep_the_device_waiting(site: Site) -> None:
+    spec = site.spec(username="cam")
+    opening = asyncio.create_task(site.open(spec))
+    await asyncio.sleep(0)
+    assert await call_with(site, "wrong") == 401
+    client = await site.call()
+    _, told, _ = await client.ask("ANNOUNCE", "hall/1", body=SDP)
+    challenge, base = told["www-authenticate"], client.base
+
+    def proven(method: str, path: str) -> str:
+        return proof(challenge, method, base + path, PASSWORD)
+
+    assert await announced(client, Authorization=proven("ANNOUNCE", "hall/1")) == 200
+    track, offer = "hall/1/streamid=0", TCP.format(0, 1)
+    _, told, _ = await client.ask("SETUP", track, Transport=offer, Authorization=proven("SETUP", track))
+    headers = {"Session": told["session"].split(";")[0], "Authorization": proven("RECORD", "hall/1")}
+    assert (await client.ask("RECORD", "hall/1", **headers))[0] == 200
+    assert await opening
+
+
+async def test_a_path_that_nobody_knows_is_told_on_one_line_without_its_query(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await site.wanted()
+    for path in ("hall/2?password=hunter2", "hall/2?x", "hall%0a2\u200b" + "x" * 500):
+        assert await call_with(site, "", path) == 404
+    said = await turned_away(site, "which no source of cameras.yaml has", capsys)
+    assert len(said.splitlines()) == 2
+    assert "a device at 127.0.0.1 pushes to the path 'hall/2'" in said
+    assert "hunter2" not in said
+    assert "x" * 90 not in said
+
+
+async def test_who_tries_path_after_path_does_not_fill_the_log(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(40):
+        client = await site.call()
+        await announced(client, f"guess/{number}")
+        client.close()
+    assert len((await turned_away(site, "guess", capsys)).splitlines()) == 20
+
+
+async def test_the_device_of_a_source_that_is_not_wanted_now_is_no_fault(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await site.listener.stop()
+    site.listener = PushListener(site.settings, site.clock, [site.spec("hall/1")])
+    await site.listener.start()
+    assert await call_with(site, "") == 404
+    assert await turned_away(site, "", capsys) == ""
+
+
+async def test_what_to_do_about_a_lost_push_is_about_pushes(site: Site) -> None:
+    client, session, _ = await recorded(site)
+    client.close()
+    with pytest.raises(NotCalling, match="source hall: the device closed") as caught:
+        async with asyncio.timeout(5):
+            while True:
+                await session.read()
+    for words in ("push by RTSP to rtsp://THIS-MACHINE", "/hall/1", "username", "firewall"):
+        assert words in caught.value.remedy
+    assert "cable" not in caught.value.remedy
 
 
 async def test_basic_is_not_taken(site: Site) -> None:
@@ -519,3 +638,27 @@ async def test_a_port_in_use_is_told() -> None:
         listener = PushListener(CaptureSettings(push_host="127.0.0.1", push_port=port), SystemClock())
         with pytest.raises(ServerError, match=str(port)):
             await listener.start()
+
+
+async def test_the_time_before_the_first_call_is_a_gap_over_restarts(
+    tmp_path: Path, clock: FakeClock, video: EncodedVideo
+) -> None:
+    """Invariant 5: of a device that never called, from the moment on at which it is wanted."""
+    rows, wanted_us = MemoryRows(), clock.now_us()
+    waiting = NotCalling("source seat-1: waiting for the device to call.")
+    await play(Script(clock, waiting, waiting), rows, tmp_path, clock)
+    clock.advance(60)
+    arrives_s = (clock.now_us() - wanted_us) / SECOND_US + 60
+    called = [[video.started], *batches(later(video.packets(60), arrives_s))]
+    await play(Script(clock, waiting, called), rows, tmp_path, clock)
+    (segment,) = rows.segments
+    gaps = sorted(rows.gaps, key=lambda gap: gap.start_us)
+    edges = [wanted_us, *(gap.end_us for gap in gaps[:-1])]
+    assert [gap.start_us for gap in gaps[:-1]] == edges[:-1]
+    assert edges[-1] == segment.wall.start_us
+    assert [gap.cause for gap in gaps] == [
+        GapCause.CAMERA_LOST,
+        GapCause.STOPPED,
+        GapCause.CAMERA_LOST,
+        GapCause.STOPPED,
+    ]

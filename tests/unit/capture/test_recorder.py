@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,8 +17,9 @@ from capture.gap_ledger import LOST_PACKETS
 from capture.memory_rows import MemoryRows
 from capture.packets import Delivery, PacketsLost, PacketSource
 from capture.patience import Backoff, Complaints
+from capture.roster import source_lock
 from capture.run_clock import RunClock
-from capture.worker import Duties, Share, record, source_lock
+from capture.worker import Duties, Share, record
 from kernel.clock import SECOND_US, FakeClock
 from kernel.errors import CatalogError, SettingsError, SourceRefused, SourceUnreachable, StorageError
 from kernel.isobmff.reader import read_fragments, read_init
@@ -109,8 +109,8 @@ def later(packets, seconds: float):
     """The same pictures, so much later."""
     us = round(seconds * SECOND_US)
     return [
-        replace(
-            one, arrival_us=one.arrival_us + us, wall_us=None if one.wall_us is None else one.wall_us + us
+        one._replace(
+            arrival_us=one.arrival_us + us, wall_us=None if one.wall_us is None else one.wall_us + us
         )
         for one in packets
     ]
@@ -153,7 +153,7 @@ async def test_a_step_of_the_recorders_clock_splits_the_run_without_losing_a_fra
     tmp_path, clock, video, count_frames
 ) -> None:
     packets = video.packets(200)
-    after = [replace(one, arrival_us=one.arrival_us - 30 * SECOND_US) for one in packets[110:]]
+    after = [one._replace(arrival_us=one.arrival_us - 30 * SECOND_US) for one in packets[110:]]
     script = Script(
         clock, [[video.started], *batches(packets[:110]), lambda: clock.step_wall(-30), *batches(after)]
     )

@@ -177,7 +177,7 @@ def test_sound_whose_reports_come_late_loses_no_frame(ring: Ring, video) -> None
     """Laid by arrival first, by reports later: another place, but every frame stays."""
     rows = MemoryRows()
     late = [
-        replace(one, wall_us=one.wall_us + 300_000 if n > 100 else None) for n, one in enumerate(sound(10))
+        one._replace(wall_us=one.wall_us + 300_000 if n > 100 else None) for n, one in enumerate(sound(10))
     ]
     write_all(ring, rows, video, audio=late).close(EndReason.STOPPED)
     kept = 0
@@ -190,7 +190,7 @@ def test_sound_whose_reports_come_late_loses_no_frame(ring: Ring, video) -> None
 
 @pytest.mark.parametrize("off_s", [30, -30, 86_400, -86_400])
 def test_sound_reported_by_a_clock_that_is_off_is_laid_by_arrival(video, off_s: int) -> None:
-    off = [replace(one, wall_us=one.wall_us + off_s * 1_000_000) for one in sound(10)]
+    off = [one._replace(wall_us=one.wall_us + off_s * 1_000_000) for one in sound(10)]
     made = fragments_of(video, video.packets(), audio=off)
     kept = [one.data for each in made if each.audio for one in each.audio.samples]
     assert kept == [one.data for one in off[: len(kept)]]
@@ -217,7 +217,7 @@ def test_sound_whose_stamps_jump_away_is_bounded_counted_and_laid_anew() -> None
         )
         for one in frames:
             jumped = one.pts + (86_400 * SOUND.timescale if second >= 10 else 0)
-            timeline.add(replace(one, pts=jumped, wall_us=None))
+            timeline.add(one._replace(pts=jumped, wall_us=None))
         taken = timeline.take_until((second + 1) * 1_000_000, pictures, 0)
         kept += len(taken.samples) if taken else 0
     assert timeline.dropped > 0
@@ -254,8 +254,7 @@ def test_a_still_screen_that_sends_a_picture_a_second_has_no_gap(video) -> None:
 def test_a_steady_picture_slower_than_a_hole_is_usual_after_its_first_few(video) -> None:
     """A slide show of a picture every 2.4 seconds is there all the time."""
     packets = [
-        replace(
-            packet,
+        packet._replace(
             pts=n * 60 * 3600,
             key=True,
             arrival_us=START_US + n * 2_400_000 + 20_000,
@@ -300,7 +299,7 @@ def paced(video, number: int) -> Packet:
     """A picture that stands at that place in 25 a second."""
     (first,) = video.packets(1)
     at_us = START_US + number * 40_000
-    return replace(first, pts=number * 3600, key=True, arrival_us=at_us + 20_000, wall_us=at_us)
+    return first._replace(pts=number * 3600, key=True, arrival_us=at_us + 20_000, wall_us=at_us)
 
 
 def fragments_without(video, missing: set[int], packets_lost: bool) -> list[Fragment]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,7 +72,7 @@ def test_a_clock_far_from_the_recorders_is_measured_and_not_believed(ahead_s: fl
 
 
 def test_a_burst_of_old_frames_does_not_look_like_a_clock_that_is_off() -> None:
-    burst = [replace(reported(n), arrival_us=START_US + 4 * SECOND_US) for n in range(100)]
+    burst = [reported(n)._replace(arrival_us=START_US + 4 * SECOND_US) for n in range(100)]
     clock = fed([*burst, *(reported(n) for n in range(100, 140))])
     assert clock.basis is ClockBasis.SENDER_REPORT
 
@@ -166,7 +164,7 @@ def test_more_reordering_than_announced_keeps_presentation_exact_and_decode_time
 def test_slices_sent_as_units_of_their_own_are_one_picture() -> None:
     ordering = DecodeOrder(0)
     parts = [
-        replace(packet(0, wall_us=None), data=data, pts=pts)
+        packet(0, wall_us=None)._replace(data=data, pts=pts)
         for data, pts in ((b"a", 0), (b"b", 0), (b"c", 9))
     ]
     pictures = [done for part in parts for done in ordering.push(part)] + ordering.flush()
@@ -175,7 +173,7 @@ def test_slices_sent_as_units_of_their_own_are_one_picture() -> None:
 
 def test_a_loss_between_two_slices_of_one_picture_is_told() -> None:
     ordering = DecodeOrder(0)
-    slices = [replace(packet(0, wall_us=None), data=data, pts=0) for data in (b"a", b"c", b"d")]
+    slices = [packet(0, wall_us=None)._replace(data=data, pts=0) for data in (b"a", b"c", b"d")]
     for part, after_loss in zip(slices, (False, True, False), strict=True):
         assert ordering.push(part, after_loss) == []
     (picture,) = ordering.flush()

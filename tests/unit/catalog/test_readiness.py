@@ -12,7 +12,7 @@ from catalog.catalogue import Catalogue
 from catalog.readiness import DiskState, Readiness, Shortfall, Watch, readiness, shortfall, watch_everything
 from kernel.clock import SECOND_US
 from kernel.desired import Around
-from kernel.model.footage import Booking, GapCause, SourceState
+from kernel.model.footage import Booking, Fault, GapCause, SourceState
 from kernel.model.source import RecordMode, Wish
 from kernel.timerange import TimeRange
 from tests.support.catalogue import add_session
@@ -160,6 +160,19 @@ def test_without_a_living_recorder_nothing_is_ready_even_if_nothing_is_wanted_no
     assert look(catalogue, BOOKED).ready
     dead = look(catalogue, BOOKED, NOW + MINUTE_US)
     assert (dead.missing, dead.recorder_alive, dead.ready) == ([], False, False)
+
+
+@pytest.mark.parametrize("heard_us", [None, NOW - MINUTE_US])
+def test_an_agent_of_which_nobody_speaks_has_no_receiver(catalogue: Catalogue, heard_us: int | None) -> None:
+    """To start the recorder would not help; a camera of which nobody speaks has no recorder."""
+    if heard_us is not None:
+        said(catalogue, "screen", "cam", updated_us=heard_us, detail="source cam: the cable.")
+    now = look(catalogue, [wish("screen"), wish("cam")], agents=lambda: frozenset({"screen"}))
+    agent, camera = now.standings["screen"], now.standings["cam"]
+    assert agent.fault is Fault.RECEIVER_SILENT
+    assert "jianzheng receive" in agent.detail
+    assert camera.fault is None
+    assert "receive" not in camera.detail
 
 
 def test_where_agents_record_everything_no_recorder_is_needed(catalogue: Catalogue) -> None:

@@ -15,7 +15,7 @@ from catalog.ring_use import RingUse, days_until_full
 from kernel.errors import CatalogError
 from kernel.model.archive import Archive
 from kernel.model.cut import Clip, CutList, CutRules, SegmentSlice
-from kernel.model.footage import Hold, Segment, SegmentState
+from kernel.model.footage import EndReason, Hold, Run, RunOrigin, Segment, SegmentState
 from kernel.model.timeline import SessionState
 from kernel.timerange import TimeRange
 from tests.support.catalogue import add_segments, add_session
@@ -368,20 +368,55 @@ def test_a_removal_waits_for_a_hold_that_is_being_made_and_then_removes_nothing(
 # --- days
 
 
+HOUR, DAY, GIB8 = 3_600_000_000, 86_400_000_000, 1 << 33
+
+
 def test_use_of_the_ring_counts_the_last_day_and_what_nothing_needs(catalogue: Catalogue) -> None:
-    day, gib8 = 86_400_000_000, 1 << 33
-    made = [segment(number, start, start + 60) for number, start in enumerate((0, day, day + day // 2))]
+    made = [segment(number, at, at + HOUR) for number, at in enumerate((0, DAY, DAY + DAY // 2))]
     add_segments(catalogue, made)
     hold(catalogue, 0, 10)
-    use = catalogue.ring_use.now(2 * day, NO_ROLL)
-    assert use.removable_bytes == 2 * gib8
-    assert use.bytes_per_second == pytest.approx(gib8 / (day // 2 / 1e6))
+    use = catalogue.ring_use.now(2 * DAY, NO_ROLL)
+    assert use.removable_bytes == 2 * GIB8
+    assert use.bytes_per_second == pytest.approx(GIB8 / (DAY // 2 / 1e6))
 
 
 def test_an_empty_ring_fills_never(catalogue: Catalogue) -> None:
     use = catalogue.ring_use.now(10**15, NO_ROLL)
-    assert (use.bytes_per_second, use.removable_bytes) == (0, 0)
+    assert (use.bytes_per_second, use.removable_bytes) == (None, 0)
     assert days_until_full(use, 10**12, 0) is None
+
+
+@pytest.mark.parametrize(("lasting", "known"), [(HOUR - 1, False), (HOUR, True)])
+def test_nothing_is_foretold_from_less_than_an_hour(catalogue: Catalogue, lasting: int, known: bool) -> None:
+    """However many sources there are, and however long ago the first of them was seen for a moment."""
+    early = [segment(0, DAY + 1, DAY + 2, source=one, run_id=one) for one in ("cam", "screen")]
+    late = [segment(1, 2 * DAY - lasting + 1, 2 * DAY, source=one, run_id=one) for one in ("cam", "screen")]
+    add_segments(catalogue, [*early, *late])
+    assert (catalogue.ring_use.now(2 * DAY, NO_ROLL).bytes_per_second is not None) == known
+
+
+def test_a_source_that_was_added_lately_fills_the_ring_from_now_on_like_the_others(
+    catalogue: Catalogue,
+) -> None:
+    added = segment(0, 2 * DAY - HOUR, 2 * DAY, source="screen", run_id="run-2")
+    add_segments(catalogue, [segment(0, DAY + DAY // 2, DAY + DAY // 2 + HOUR), added])
+    use = catalogue.ring_use.now(2 * DAY, NO_ROLL)
+    assert use.bytes_per_second == pytest.approx(GIB8 / 43_200 + GIB8 / 3600)
+
+
+@pytest.mark.parametrize("origin", [RunOrigin.INTAKE, RunOrigin.BACKFILL])
+def test_what_was_recorded_elsewhere_says_nothing_of_how_fast_the_ring_fills(
+    catalogue: Catalogue, origin: RunOrigin
+) -> None:
+    """It came at once, whatever its pictures are dated."""
+    add_segments(catalogue, [segment(0, DAY + 1, DAY + HOUR + 1)])
+    before = catalogue.ring_use.now(2 * DAY, NO_ROLL).bytes_per_second
+    catalogue.footage.start_run(
+        Run(id="in", source_id="cam", started_us=2, ended_us=3, end_reason=EndReason.STOPPED, origin=origin)
+    )
+    for number, at in enumerate((DAY + 2 * HOUR, DAY + 4 * HOUR), 1):
+        catalogue.footage.add_segment(segment(number, at, at + HOUR, run_id="in"))
+    assert catalogue.ring_use.now(2 * DAY, NO_ROLL).bytes_per_second == before
 
 
 @pytest.mark.parametrize(

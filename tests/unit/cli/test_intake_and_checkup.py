@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from catalog.catalogue import Catalogue
 from cli.checkup import ASPECTS, CheckerOnDemand, run_checkup
@@ -14,6 +15,7 @@ from cli.intake import IntakeOptions, run_intake
 from kernel.clock import SECOND_US, FakeClock
 from kernel.errors import DiskLost, IntakeRefused, SettingsError
 from kernel.model.checkup import Aspect, CheckResult, Checkup, Verdict
+from kernel.model.source import ContentKind
 from kernel.settings import RingSettings, Settings
 from tests.support.catalogue import open_catalogue
 from tests.support.recordings import write
@@ -55,7 +57,7 @@ def test_a_file_is_taken_in_by_path_or_uri_and_its_receipt_printed(
     starts = [one.wall.start_us for one in catalogue.footage.all_segments()]
     assert starts == [START, START + 3600 * SECOND_US + 1_500_000]
     told = capsys.readouterr().out
-    assert "2026-03-02T03:00:00.000Z" in told
+    assert "2026-03-02T11:00:00+08:00" in told
     assert "+1.500 s" in told
     assert "clerk" in told
 
@@ -104,7 +106,7 @@ def test_a_person_may_take_the_time_of_making(
     settings: Settings, catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("typer.confirm", lambda question: "2026-03-02T03:00:00.000Z" in question)
+    monkeypatch.setattr("typer.confirm", lambda question: "2026-03-02T11:00:00+08:00" in question)
     path = write(tmp_path / "a.mp4", creation_time="2026-03-02T03:00:00Z")
     run_intake(options(path, start=None), settings, catalogue, FakeClock(LATER))
     assert catalogue.footage.all_segments()[0].wall.start_us == START
@@ -141,6 +143,19 @@ def test_the_exit_status_says_whether_it_passed(
     told = capsys.readouterr().out
     assert "99.0 %" in told
     assert ("jianzheng override checkup-1" in told) == bool(status)
+
+
+def test_a_report_on_80_columns_is_read_across_and_says_what_is_normal_for_what(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids were folded into columns of a few letters."""
+    monkeypatch.setattr("cli.checkup._out", Console(width=80, soft_wrap=True, highlight=False))
+    kinds = {"cam": ContentKind.SUPERVISION}
+    run_checkup(Checker(Verdict.FAILED), "OH", "clerk", as_json=False, kinds=kinds)  # type: ignore[arg-type]
+    heading, line, remedy, *_ = capsys.readouterr().out.splitlines()
+    assert heading == "cam  (正常 normal for 监督室 the supervision room →)"
+    assert line.split() == ["✗", "明暗", "darkness", "99.0", "%", "≤", "90.0", "%"]
+    assert remedy.strip() == "→ 开灯"
 
 
 def test_json_is_for_machines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from capture.probe.judge import Aspect, Verdict
 from capture.probe.measure import Measured, VideoFigures
 from capture.probe.probe import AboutDevice, Probed
-from cli.probe import as_json, show, source_of, verdicts
-from kernel.errors import SettingsError
+from cli.probe import as_json, fails, look, show, source_of, verdicts
+from kernel.clock import FakeClock
+from kernel.errors import SettingsError, SourceError, SourceNotFound, SourceRefused
 from kernel.model.footage import Codec
+from kernel.settings import CaptureSettings
 
 SAMPLE = Path(__file__).parents[3] / "cameras.yaml"
 SECRET = "hunter2"
@@ -49,6 +53,7 @@ PROBED = Probed(
         clock_offset_us=90_000_000,
         clock_error_us=50_000,
         keeps=False,
+        snapshot="http://10.0.0.5/snapshot?...",
     ),
 )
 
@@ -103,4 +108,38 @@ def test_people_get_a_line_for_each_figure_with_what_to_do(capsys: pytest.Captur
     shown = " ".join(capsys.readouterr().out.split())
     assert "M1 [/bold]" in shown  # a name of a device is no markup
     assert "NTP" in shown
+    assert "http://10.0.0.5/snapshot?..." in shown
+    assert "to be mended: 5; 2 项提示 to know" in shown
     assert SECRET not in shown
+
+
+def test_what_is_worth_knowing_alone_fails_no_probe(capsys: pytest.CaptureFixture[str]) -> None:
+    """B-frames ended it with status 1 although all is recorded."""
+    spec = source_of("rtsp://10.0.0.5/h264", SAMPLE, "admin", SECRET)
+    one = Verdict(aspect=Aspect.ORDER, said="B-frames.", remedy="Turn them off.", warning=True)
+    assert not fails([one])
+    assert fails([one, replace(one, warning=False)])
+    show(spec, PROBED, [one])
+    shown = capsys.readouterr().out
+    assert "!  B 帧" in shown
+    assert "fit to be recorded" in shown
+
+
+async def _refuse(*_: object, **__: object) -> None:
+    raise SourceRefused("source probed: the device refuses user name and password.")
+
+
+async def _lose(*_: object, **__: object) -> None:
+    raise SourceNotFound("source probed: the device has no such stream (404).")
+
+
+@pytest.mark.parametrize(("fault", "remedy"), [(_refuse, "--username"), (_lose, "path of the address")])
+def test_an_error_at_an_address_speaks_of_the_address_and_not_of_a_file(
+    monkeypatch: pytest.MonkeyPatch, fault: object, remedy: str
+) -> None:
+    monkeypatch.setattr("cli.probe.probe", fault)
+    spec = source_of("rtsp://10.0.0.5/h264", SAMPLE, "admin", SECRET)
+    with pytest.raises(SourceError, match=r"^rtsp://10\.0\.0\.5/h264: ") as caught:
+        look(spec, CaptureSettings(), FakeClock(), 1)
+    assert remedy in caught.value.remedy
+    assert "cameras.yaml" not in str(caught.value)

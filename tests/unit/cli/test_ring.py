@@ -20,7 +20,7 @@ from kernel.errors import CatalogError, JianzhengError, StorageError, TimelineEr
 from kernel.model.cut import CutRules
 from kernel.settings import RingSettings, Settings
 from kernel.timerange import TimeRange
-from tests.support.catalogue import CAMERAS, add_segments, open_catalogue
+from tests.support.catalogue import add_segments, open_catalogue
 from tests.support.peers import missing
 from tests.unit.catalog.test_footage import segment
 
@@ -53,7 +53,7 @@ def test_a_hold_is_made_listed_and_released_with_names_and_reasons(
     (hold,) = catalogue.holds.all()
     assert (hold.wall.start_us, hold.wall.end_us) == (START_US, START_US + 60 * SECOND_US)
     listed = run(tmp_path, "holds")
-    assert f"{hold.id}  cam  2026-03-02T03:00:00.000Z - 2026-03-02T03:01:00.000Z  纪检: 案件" in listed
+    assert f"{hold.id}  cam  2026-03-02T11:00:00+08:00 - 2026-03-02T11:01:00+08:00  纪检: 案件" in listed
     run(tmp_path, "release", hold.id, "--reason", "结案", "--as", "监督")
     assert run(tmp_path, "holds") == ""
     assert "监督: 结案" in run(tmp_path, "holds", "--all")
@@ -70,7 +70,7 @@ def test_a_hold_says_which_part_of_its_range_is_gone(tmp_path: Path, catalogue: 
         principal="王工",
     )
     told = run(tmp_path, "hold", "cam", "2026-03-02T03:00:30Z", "2026-03-02T03:02:00Z", "--reason", "案件")
-    assert "gone already  2026-03-02T03:00:30.000Z - 2026-03-02T03:01:00.000Z" in told
+    assert "gone already  2026-03-02T11:00:30+08:00 - 2026-03-02T11:01:00+08:00  (30 s)" in told
     assert "Room was needed. (王工)" in told
 
 
@@ -121,7 +121,7 @@ def test_a_recorder_makes_room_and_signs_and_signs_once_more_at_its_end(
     clock = FakeClock(START_US + 100 * 3600 * SECOND_US)
     disk = open_ring(tmp_path / "ring", catalogue.ring_disks, clock, "王工")
     asked = recording.Recording(settings=settings, principal="王工", json_log=False)
-    site = recording.Site(places=CAMERAS, catalogue=catalogue, disk=disk)
+    site = recording.Site(catalogue=catalogue, disk=disk)
     sweeps = recording._sweeps(asked, site, clock)
     assert [(one.seconds, one.at_end) for one in sweeps] == [(5, False), (60, True)]
     for one in sweeps:

@@ -374,3 +374,84 @@ def test_a_replay_address_that_cannot_be_used_is_refused_and_not_repeated(uri: s
         SourceSpec.model_validate(a_source(replay_uri=uri))
     assert SECRET not in explain(caught.value)
     assert "replay_uri" in explain(caught.value)
+
+
+# --- what each way of delivering needs
+
+
+@pytest.mark.parametrize(
+    "uri", ["push+rtsp://10.0.0.5/hall/1", "push+rtsp://", "push+rtsp:///", "push+rtsp://:8654/a"]
+)
+def test_a_push_is_a_path_at_this_machine_and_nothing_else(uri: str) -> None:
+    """By the value itself: code that makes one is held to it as cameras.yaml is."""
+    with pytest.raises(ValidationError, match="push\\+rtsp:///PATH") as caught:
+        SourceSpec.model_validate(a_source(uri=uri, username="cam", password=SECRET))
+    assert SECRET not in explain(caught.value)
+
+
+@pytest.mark.parametrize("password", ["", "short", "x" * 15])
+def test_a_token_that_could_be_guessed_is_refused_and_not_repeated(tmp_path: Path, password: str) -> None:
+    message = refused(tmp_path, cameras(uri="agent:", password=password))
+    assert "source cam: its password is its agent's token" in message
+    assert "openssl rand" in message
+    assert not password or f"{password}:" not in message
+    load(tmp_path, cameras(uri="agent:", password="x" * 16))
+
+
+@pytest.mark.parametrize("kind", ["seat_face", "seat_desktop"])
+def test_what_shows_a_seat_says_which(tmp_path: Path, kind: str) -> None:
+    message = refused(tmp_path, cameras(content_kind=kind))
+    assert f"source cam is of content_kind {kind} and needs a seat" in message
+    load(tmp_path, cameras(content_kind=kind, seat="seat-01"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("rtsp://10.0.0.5/a", "rtsp://10.0.0.5/a"),
+        ("rtsp://10.0.0.5/a", "rtsp://10.0.0.5:554/a/"),
+        ("rtsp://NVR/a?channel=1", "rtsp://nvr:554/a?channel=1"),
+        ("onvif://10.0.0.5", "onvif://10.0.0.5:80/"),
+        ("push+rtsp:///hall/1", "push+rtsp:///hall/1/"),
+        ("push+rtmp://0.0.0.0:1935/live/a", "push+rtmp://127.0.0.1/live/b"),  # each listens by itself
+    ],
+)
+def test_two_sources_of_one_device_are_refused_and_both_are_named(
+    tmp_path: Path, one: str, other: str
+) -> None:
+    message = refused(tmp_path, twins(one, other))
+    assert "sources cam and cam-2 have the same" in message
+    assert SECRET not in message
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("rtsp://10.0.0.5/a?channel=1", "rtsp://10.0.0.5/a?channel=2"),
+        ("onvif://10.0.0.5/main", "onvif://10.0.0.5/second"),
+        ("rtsp://10.0.0.5:554/a", "rtsp://10.0.0.5:555/a"),
+        ("agent:", "agent:"),
+        ("file:///media/any.mp4", "file:///media/any.mp4"),
+    ],
+)
+def test_devices_of_their_own_are_no_twins(tmp_path: Path, one: str, other: str) -> None:
+    assert len(load(tmp_path, twins(one, other)).specs()) == 2
+
+
+def twins(one: str, other: str) -> dict[str, Any]:
+    content = cameras(uri=one, username="cam", password=SECRET + "x" * 16)
+    sources = content["sites"][0]["rooms"][0]["sources"]
+    sources.append({**sources[0], "id": "cam-2", "uri": other})
+    return content
+
+
+@pytest.mark.parametrize("written", ["0765432", "987654", "98.7654", "2026-03-02", "off"])
+@pytest.mark.parametrize("key", ["label_zh", "password"])
+def test_a_number_where_text_is_meant_is_told_to_be_put_in_quotes(
+    tmp_path: Path, key: str, written: str
+) -> None:
+    text = yaml.safe_dump(cameras(password="pass"), allow_unicode=True)
+    plain = {"label_zh": "全景", "password": "pass"}[key]
+    message = refused(tmp_path, text.replace(f"{key}: {plain}", f"{key}: {written}"))
+    assert f"source cam: {key}: is meant as text: put it in quotes" in message
+    assert written not in message

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +22,7 @@ from kernel.model.footage import GapCause
 from kernel.timerange import TimeRange
 from player_api import agents
 from player_api.agents import PatientProtocol, create_agent_app
-from tests.support.agent import SOURCE, Computer
+from tests.support.agent import SOURCE, Computer, recorded_computer
 from tests.support.receiver import OTHER, OTHER_TOKEN, TOKEN, Receiver, receiver
 
 EVER = TimeRange(start_us=0, end_us=1 << 62)
@@ -42,11 +41,7 @@ def centre(tmp_path: Path, clock: FakeClock) -> Iterator[Receiver]:
 
 @pytest.fixture
 def computer(tmp_path: Path, clock: FakeClock) -> Computer:
-    made = Computer(tmp_path / "agent", clock)
-    made.start()
-    stop = threading.Event()
-    made.recorder([lambda: True] * 40 + [lambda: bool(stop.set())]).run(stop, "tester")
-    return made
+    return recorded_computer(tmp_path / "agent", clock)
 
 
 REQUESTS = [

@@ -469,8 +469,37 @@ async def test_files_of_the_page_are_served_and_addresses_of_the_api_are_not_swa
     page: httpx.AsyncClient,
 ) -> None:
     assert (await page.get("/assets/app.js")).text == "1"
-    assert (await page.get("/api/none")).status_code == 404
-    assert (await page.get("/media/none")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api",
+        "/api/",
+        "/api/none",
+        "/API/none",
+        "/media",
+        "/media/none",
+        "/metrics/",
+        "/readyz/x",
+        "/assets/none.js",
+        "/openapi.json",
+        "/robots.txt",
+    ],
+)
+async def test_a_program_that_asks_for_what_is_not_there_is_told_so_and_gets_no_page(
+    page: httpx.AsyncClient, path: str
+) -> None:
+    answer = await page.get(path, headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.json()) == (404, {"detail": "没有这个地址。No such address."})
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/sources/cam.1", "/projects/P/nowhere"])
+async def test_a_person_who_goes_astray_gets_the_page_which_says_so_itself(
+    page: httpx.AsyncClient, path: str
+) -> None:
+    answer = await page.get(path)
+    assert (answer.status_code, "见证" in answer.text) == (200, True)
 
 
 @pytest.mark.parametrize("path", ["/../secret.txt", "/%2e%2e/secret.txt", "/assets/..%2f..%2fsecret.txt"])

@@ -70,9 +70,15 @@ async def test_a_checkup_is_asked_for_shown_and_overridden_once(client: httpx.As
     assert (await client.get("/api/rooms/OH/checkups")).json() == [checkup]
     assert (await client.get("/api/rooms/OH/checkups/latest")).json() == checkup
     assert (await client.get(f"/api/checkups/{checkup['id']}")).json() == checkup
+    assert (await client.get("/api/checkups")).json() == [checkup]
 
     address = f"/api/checkups/{checkup['id']}/override"
-    for missing in ({"name": "x"}, {"reason": "y"}, {"name": "", "reason": "y"}):
+    for missing in (
+        {"name": "x"},
+        {"reason": "y"},
+        {"name": "", "reason": "y"},
+        {"name": "x", "reason": " "},
+    ):
         assert (await client.post(address, json=missing)).status_code == 422
     done = await client.post(address, json={"name": "主任", "reason": "九点开灯"})
     assert done.status_code == 200

@@ -16,7 +16,7 @@ from catalog.readiness import Watch
 from kernel.clock import SECOND_US, FakeClock
 from kernel.desired import Around
 from kernel.errors import CatalogError
-from kernel.model.footage import SourceState
+from kernel.model.footage import Fault, SourceState
 from player_api.app import create_app
 from tests.support.catalogue import open_catalogue
 from tests.support.sources import health, wish
@@ -60,19 +60,21 @@ async def test_ready_while_all_are_recorded(centre: Centre) -> None:
         "at_us": centre.clock.now_us(),
         "recorder_alive": True,
         "wanted": 2,
+        "cameras_problem": "",
         "missing": [],
     }
 
 
 async def test_a_lost_source_is_named_with_what_its_recorder_said(centre: Centre) -> None:
     centre.said("cam")
-    centre.said("screen", state=SourceState.LOST, detail="no answer")
+    centre.said("screen", state=SourceState.LOST, detail="no answer", fault=Fault.NOT_ANSWERING)
     status, body = await centre.ready()
     assert status == 503
     assert body["missing"] == [
         {
             "source_id": "screen",
             "shortfall": "lost",
+            "fault": "not_answering",
             "detail": "no answer",
             "why_wanted": "always",
             "since_us": centre.clock.now_us() - 60 * SECOND_US,

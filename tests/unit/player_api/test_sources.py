@@ -16,7 +16,7 @@ from catalog.readiness import Watch
 from kernel.clock import SECOND_US, FakeClock
 from kernel.desired import Around
 from kernel.model.cut import CutRules
-from kernel.model.footage import Backfill, Gap, GapCause, Run, RunOrigin, SourceState
+from kernel.model.footage import Backfill, Fault, Gap, GapCause, Run, RunOrigin, SourceState
 from player_api.app import create_app
 from tests.support.catalogue import open_catalogue
 from tests.support.sources import gap, health, segment, wish
@@ -110,6 +110,23 @@ async def test_a_source_whose_recorder_died_is_shown_as_missing_since_its_last_w
     assert (cam["bit_rate_kbps"], cam["frame_rate"]) == (None, None)
 
 
+async def test_a_wrong_password_and_a_wrong_path_are_told_apart_by_a_word(centre: Centre) -> None:
+    """The page has a sentence for each; it never reads the recorder's English one."""
+    now_us = centre.clock.now_us()
+    told = {"state": SourceState.REFUSED, "detail": "refused"}
+    centre.catalogue.footage.set_health(
+        [
+            health("cam", now_us, fault=Fault.CREDENTIALS, **told),
+            health("screen", now_us, fault=Fault.NO_SUCH_PATH, **told),
+        ]
+    )
+    found = (await centre.get("/api/sources"))["sources"]
+    assert [(one["shortfall"], one["fault"]) for one in found] == [
+        ("refused", "credentials"),
+        ("refused", "no_such_path"),
+    ]
+
+
 # --- one source
 
 
@@ -146,6 +163,7 @@ async def test_a_gap_that_was_filled_afterwards_stays_visible_with_its_mark(cent
             start_us=start_us,
             end_us=end_us,
             cause=GapCause.NETWORK,
+            fault=Fault.NETWORK,
             detail="cable",
             backfill=Backfill.WHOLE,
         )
@@ -162,8 +180,8 @@ async def test_a_gap_that_was_filled_afterwards_stays_visible_with_its_mark(cent
     )
     centre.catalogue.footage.add_segment(segment(0, start_us, end_us, run_id="run-2"))
     detail = await centre.get("/api/sources/cam")
-    assert [(one["cause"], one["detail"], one["backfill"]) for one in detail["gaps"]] == [
-        ("network", "cable", "whole")
+    assert [(one["cause"], one["fault"], one["detail"], one["backfill"]) for one in detail["gaps"]] == [
+        ("network", "network", "cable", "whole")
     ]
     filled = [one for one in detail["stretches"] if one["origin"] == "backfill"]
     assert filled == [{"start_us": start_us, "end_us": end_us, "origin": "backfill"}]

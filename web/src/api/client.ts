@@ -36,6 +36,13 @@ export type TimelineEntry = Schemas['TimelineEventPublic']
 export type EventKind = Schemas['EventKindPublic']
 export type EventByHand = Schemas['EventByHand']
 export type Effect = Schemas['Effect']
+export type Fault = Schemas['Fault']
+export type Checkup = Schemas['CheckupPublic']
+export type Booking = Schemas['BookingPublic']
+export type BookingRequest = Schemas['BookingRequest']
+export type Hold = Schemas['HoldPublic']
+export type HoldMade = Schemas['HoldMade']
+export type HoldRequest = Schemas['HoldRequest']
 
 export interface ProjectQuery {
   region?: string
@@ -83,6 +90,20 @@ export const api = {
   /** Add an event, put one right or take it back; both stay on record. */
   enterEvent: (sessionId: string, event: EventByHand) =>
     postJson<TimelineEntry>(`/api/sessions/${encodeURIComponent(sessionId)}/events`, event),
+  newestCheckups: (signal?: AbortSignal) => getJson<Checkup[]>('/api/checkups', signal),
+  /** Takes some seconds. */
+  checkUp: (roomId: string, principal: string) =>
+    postJson<Checkup>(`/api/rooms/${encodeURIComponent(roomId)}/checkups`, { principal }),
+  overrideCheckup: (id: string, name: string, reason: string) =>
+    postJson<Checkup>(`/api/checkups/${encodeURIComponent(id)}/override`, { name, reason }),
+  bookings: (signal?: AbortSignal) => getJson<Booking[]>('/api/bookings', signal),
+  book: (booking: BookingRequest) => postJson<Booking>('/api/bookings', booking),
+  cancelBooking: (id: string, principal: string) =>
+    postJson<null>(`/api/bookings/${encodeURIComponent(id)}/cancel`, { principal }),
+  holds: (sourceId: string, signal?: AbortSignal) => getJson<Hold[]>(`/api/holds?${queryString({ source_id: sourceId })}`, signal),
+  hold: (hold: HoldRequest) => postJson<HoldMade>('/api/holds', hold),
+  releaseHold: (id: string, principal: string, reason: string) =>
+    postJson<Hold>(`/api/holds/${encodeURIComponent(id)}/release`, { principal, reason }),
   /** Server-sent events; `changed` comes whenever the catalogue changed. */
   changes: () => new EventSource('/api/changes'),
 }

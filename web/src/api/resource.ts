@@ -11,8 +11,13 @@ export interface Resource<T> {
   reload: () => Promise<void>
 }
 
-/** Something of the server's, refetched whenever the catalogue changes. A newer fetch supersedes an older one. */
-export function useResource<T>(fetcher: (signal: AbortSignal) => Promise<T>): Resource<T> {
+/**
+ * Something of the server's, refetched whenever the catalogue changes. A newer fetch supersedes an older one.
+ *
+ * While something is recorded the catalogue changes every second: what few people change is rather asked for
+ * now and then (`live: false`).
+ */
+export function useResource<T>(fetcher: (signal: AbortSignal) => Promise<T>, { live = true } = {}): Resource<T> {
   const data = shallowRef<T | null>(null)
   const error = ref<ApiError | null>(null)
   const loading = ref(false)
@@ -34,7 +39,7 @@ export function useResource<T>(fetcher: (signal: AbortSignal) => Promise<T>): Re
     loading.value = false
   }
 
-  onCatalogueChange(() => void reload())
+  if (live) onCatalogueChange(() => void reload())
   onScopeDispose(() => {
     current?.abort()
     current = null

@@ -288,6 +288,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/checkups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Newest Of All
+         * @description The newest check-up of every room that has had one.
+         */
+        get: operations["newest_of_all_api_checkups_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/checkups/{checkup_id}": {
         parameters: {
             query?: never;
@@ -300,6 +320,26 @@ export interface paths {
          * @description A check-up.
          */
         get: operations["one_api_checkups__checkup_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/checkups/{checkup_id}/pictures/{source_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Picture
+         * @description The picture of a source that was judged.
+         */
+        get: operations["picture_api_checkups__checkup_id__pictures__source_id__get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -328,7 +368,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/checkups/{checkup_id}/pictures/{source_id}": {
+    "/api/holds": {
         parameters: {
             query?: never;
             header?: never;
@@ -336,12 +376,80 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Picture
-         * @description The picture of a source that was judged.
+         * Holds
+         * @description Holds in the order in which they were made; those that were released only if asked for.
          */
-        get: operations["picture_api_checkups__checkup_id__pictures__source_id__get"];
+        get: operations["holds_api_holds_get"];
         put?: never;
-        post?: never;
+        /**
+         * Make
+         * @description Hold a range of a source.
+         */
+        post: operations["make_api_holds_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/holds/{hold_id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Release
+         * @description Let go of a hold; that it was, and who released it and why, stays.
+         */
+        post: operations["release_api_holds__hold_id__release_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/bookings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Bookings
+         * @description Bookings of the next year that are not over, the earliest first.
+         */
+        get: operations["bookings_api_bookings_get"];
+        put?: never;
+        /**
+         * Book
+         * @description Book a room.
+         */
+        post: operations["book_api_bookings_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/bookings/{booking_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel
+         * @description Cancel a booking; what was recorded of it stays.
+         */
+        post: operations["cancel_api_bookings__booking_id__cancel_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -549,6 +657,24 @@ export interface components {
          */
         Backfill: "none" | "whole" | "part" | "nothing";
         /**
+         * BookingPublic
+         * @description A room is to be recorded from then to then, longer if a session overruns.
+         */
+        BookingPublic: {
+            /** Id */
+            id: string;
+            /** Room Id */
+            room_id: string;
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number;
+            /** Title */
+            title: string;
+            /** Principal */
+            principal: string;
+        };
+        /**
          * BookingReport
          * @description 预约. One that was moved or released is reported again with that status, under the same id.
          */
@@ -579,11 +705,38 @@ export interface components {
             title: string;
         };
         /**
+         * BookingRequest
+         * @description Which room is booked, when, what for, and by whom.
+         */
+        BookingRequest: {
+            /** Room Id */
+            room_id: string;
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number;
+            /**
+             * Title
+             * @default
+             */
+            title: string;
+            /** Principal */
+            principal: string;
+        };
+        /**
          * BookingStatus
          * @description Whether a booking stands.
          * @enum {string}
          */
         BookingStatus: "confirmed" | "moved" | "released";
+        /**
+         * CancelRequest
+         * @description Who cancels a booking.
+         */
+        CancelRequest: {
+            /** Principal */
+            principal: string;
+        };
         /**
          * CheckResultPublic
          * @description One aspect of one source, or of the recorder's disk.
@@ -844,6 +997,14 @@ export interface components {
             events: components["schemas"]["EventOutcome"][];
         };
         /**
+         * Fault
+         * @description What exactly is the matter with a source: finer than a gap's cause, and for each a remedy of its own.
+         *
+         *     Pages have the words for it in their language; no program reads the sentences in ``detail``.
+         * @enum {string}
+         */
+        Fault: "network" | "not_listening" | "not_answering" | "not_calling" | "connection_lost" | "no_picture" | "no_key_frames" | "garbage" | "protocol" | "credentials" | "certificate" | "no_such_path" | "no_video" | "codec" | "settings" | "time_jump" | "disk_full" | "disk_lost" | "recorder_failed" | "receiver_silent" | "agent_never_heard" | "agent_silent" | "agent_not_recording";
+        /**
          * FragmentPublic
          * @description A byte range of a rendition that can be appended by itself; it starts with a key frame.
          */
@@ -875,6 +1036,7 @@ export interface components {
             /** End Us */
             end_us: number | null;
             cause: components["schemas"]["GapCause"];
+            fault: components["schemas"]["Fault"] | null;
             /** Detail */
             detail: string;
             backfill: components["schemas"]["Backfill"];
@@ -890,10 +1052,71 @@ export interface components {
             /** Duration Us */
             duration_us: number;
         };
+        /**
+         * GonePublic
+         * @description A part of a held range that was removed before it was held.
+         */
+        GonePublic: {
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number;
+        };
         /** HTTPValidationError */
         HTTPValidationError: {
             /** Detail */
             detail?: components["schemas"]["ValidationError"][];
+        };
+        /**
+         * HoldMade
+         * @description A new hold, and what of its range no hold can bring back.
+         */
+        HoldMade: {
+            hold: components["schemas"]["HoldPublic"];
+            /** Gone */
+            gone: components["schemas"]["GonePublic"][];
+        };
+        /**
+         * HoldPublic
+         * @description A range of a source that must not be removed, and who said so.
+         */
+        HoldPublic: {
+            /** Id */
+            id: string;
+            /** Source Id */
+            source_id: string;
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number;
+            /** Reason */
+            reason: string;
+            /** Principal */
+            principal: string;
+            /** Made Us */
+            made_us: number;
+            /** Released Us */
+            released_us: number | null;
+            /** Released By */
+            released_by: string;
+            /** Release Reason */
+            release_reason: string;
+        };
+        /**
+         * HoldRequest
+         * @description What is to be kept, who says so, and why.
+         */
+        HoldRequest: {
+            /** Source Id */
+            source_id: string;
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number;
+            /** Reason */
+            reason: string;
+            /** Principal */
+            principal: string;
         };
         /**
          * IndustryPublic
@@ -918,6 +1141,7 @@ export interface components {
             /** Source Id */
             source_id: string;
             shortfall: components["schemas"]["Shortfall"];
+            fault: components["schemas"]["Fault"] | null;
             /** Detail */
             detail: string;
             /** Why Wanted */
@@ -1292,6 +1516,8 @@ export interface components {
             recorder_alive: boolean;
             /** Wanted */
             wanted: number;
+            /** Cameras Problem */
+            cameras_problem: string;
             /** Missing */
             missing: components["schemas"]["MissingPublic"][];
         };
@@ -1334,6 +1560,16 @@ export interface components {
             level: string;
             /** Parent Code */
             parent_code: string | null;
+        };
+        /**
+         * ReleaseRequest
+         * @description Who lets go of a hold, and why.
+         */
+        ReleaseRequest: {
+            /** Principal */
+            principal: string;
+            /** Reason */
+            reason: string;
         };
         /**
          * RenditionIndex
@@ -1638,6 +1874,7 @@ export interface components {
             /** Label En */
             label_en: string;
             state: components["schemas"]["SourceState"] | null;
+            fault: components["schemas"]["Fault"] | null;
             /** Detail */
             detail: string;
             /** Last Frame Us */
@@ -1672,6 +1909,7 @@ export interface components {
             /** Label En */
             label_en: string;
             state: components["schemas"]["SourceState"] | null;
+            fault: components["schemas"]["Fault"] | null;
             /** Detail */
             detail: string;
             /** Last Frame Us */
@@ -2378,6 +2616,26 @@ export interface operations {
             };
         };
     };
+    newest_of_all_api_checkups_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckupPublic"][];
+                };
+            };
+        };
+    };
     one_api_checkups__checkup_id__get: {
         parameters: {
             query?: never;
@@ -2397,6 +2655,36 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["CheckupPublic"];
                 };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    picture_api_checkups__checkup_id__pictures__source_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                checkup_id: string;
+                source_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {
@@ -2451,20 +2739,194 @@ export interface operations {
             };
         };
     };
-    picture_api_checkups__checkup_id__pictures__source_id__get: {
+    holds_api_holds_get: {
         parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                checkup_id: string;
-                source_id: string;
+            query?: {
+                source_id?: string | null;
+                released?: boolean;
             };
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
             /** @description Successful Response */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldPublic"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    make_api_holds_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldMade"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    release_api_holds__hold_id__release_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                hold_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReleaseRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldPublic"];
+                };
+            };
+            /** @description Released already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    bookings_api_bookings_get: {
+        parameters: {
+            query?: {
+                room_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BookingPublic"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    book_api_bookings_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BookingRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BookingPublic"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    cancel_api_bookings__booking_id__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                booking_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CancelRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -5,6 +5,8 @@ export interface ChartLane {
   note?: string
   recorded: { startUs: number; endUs: number }[]
   gaps: { startUs: number; endUs: number; text: string }[]
+  /** Parts of what was recorded that were fetched afterwards. */
+  backfilled: { startUs: number; endUs: number; text: string }[]
 }
 
 export interface ChartEvent {

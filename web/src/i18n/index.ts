@@ -9,7 +9,7 @@ const STORED_AS = 'jianzheng.locale'
 
 export const i18n = createI18n<[Messages], Locale, false>({
   legacy: false,
-  locale: storedLocale(),
+  locale: firstLocale(),
   fallbackLocale: 'zh-CN',
   messages: { 'zh-CN': zhCN, en },
 })
@@ -22,17 +22,29 @@ export const locale = computed<Locale>({
     try {
       localStorage.setItem(STORED_AS, value)
     } catch {
-      // A browser without storage starts in Chinese next time.
+      // A browser without storage starts in its own language next time.
     }
   },
 })
 
-function storedLocale(): Locale {
+function firstLocale(): Locale {
+  return chosenLocale() ?? localeOf(globalThis.navigator?.languages ?? [])
+}
+
+/** What somebody chose in this browser before. */
+function chosenLocale(): Locale | null {
   try {
-    return localStorage.getItem(STORED_AS) === 'en' ? 'en' : 'zh-CN'
+    const stored = localStorage.getItem(STORED_AS)
+    return stored === 'en' || stored === 'zh-CN' ? stored : null
   } catch {
-    return 'zh-CN'
+    return null
   }
+}
+
+/** The first of a browser's languages that there is; Chinese where there is none. */
+export function localeOf(languages: readonly string[]): Locale {
+  const known = languages.map((one) => one.toLowerCase().split('-')[0]).find((one) => one === 'zh' || one === 'en')
+  return known === 'en' ? 'en' : 'zh-CN'
 }
 
 /** The name in the page's language; the other one where it is missing. */

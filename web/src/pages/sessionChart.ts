@@ -18,6 +18,7 @@ export function lanesOf(clips: readonly Clip[]): ChartLane[] {
     note: membersOf(own),
     recorded: own.flatMap(recordedOf),
     gaps: own.flatMap((clip) => clip.gaps.map((gap) => ({ startUs: gap.start_us, endUs: gap.end_us, text: causeText(gap) }))),
+    backfilled: own.flatMap((clip) => clip.backfilled.map((part) => ({ startUs: part.start_us, endUs: part.end_us, text: backfillText(part) }))),
   }))
 }
 
@@ -28,6 +29,16 @@ export function membersOf(clips: readonly Clip[]): string {
 
 function causeText(gap: Clip['gaps'][number]): string {
   return `${i18n.global.t('project.gap')} ${i18n.global.t(`cause.${gap.cause}`)}`
+}
+
+/** What was fetched afterwards, and why it had to be. */
+function backfillText(part: Clip['backfilled'][number]): string {
+  return i18n.global.t('project.backfilledOf', { cause: i18n.global.t(`cause.${part.cause}`) })
+}
+
+/** Whether what a clip shows at a moment was fetched afterwards. */
+export function isBackfilled(clip: Clip, us: number): boolean {
+  return clip.backfilled.some((part) => part.start_us <= us && us < part.end_us)
 }
 
 /** A clip without its gaps. */

@@ -125,7 +125,7 @@ def test_a_stream_of_key_frames_alone_is_judged_too() -> None:
     """MJPEG, and H.264 of some encoders."""
     pictures, _ = read(FOOTAGE / "small" / "cam-h264-aac.mp4", seconds=6)
     key = from_zero(pictures).packets[0]
-    still = [replace(key, pts=number * pictures.info.timescale // 10) for number in range(60)]
+    still = [key._replace(pts=number * pictures.info.timescale // 10) for number in range(60)]
     assert failed(ContentKind.ROOM, replace(pictures, packets=still)) == [Aspect.PICTURE_FROZEN]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -77,6 +78,16 @@ def test_each_fault_fails_its_aspect_alone_with_figure_limit_and_remedy(
     assert failed(measured) == [aspect]
     (told,) = (one for one in judge(measured) if one.verdict is Verdict.FAILED)
     assert all((told.measured, told.limit, told.remedy))
+
+
+def test_every_figure_says_of_what_it_is() -> None:
+    """A "99.5 %" beside the word "frozen" was read as its opposite."""
+    hum = replace(SOUND, hum_db=-50.0, hum_hz=50)
+    for one in judge(replace(GOOD, sound=hum, delivered="h264 640x360, aac")):
+        assert re.search("[a-zA-Z]{2}", one.measured), one
+    told = {one.aspect: one.measured for one in judge(GOOD)}
+    assert told[Aspect.PICTURE_FROZEN] == "50.0 % 的画面在变化 of picture moves"
+    assert told[Aspect.LOSS] == "丢失 0 包 packets lost"
 
 
 def test_a_source_that_does_not_deliver_is_that_and_nothing_else() -> None:

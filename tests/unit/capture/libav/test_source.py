@@ -12,11 +12,12 @@ import av
 import pytest
 
 from capture.libav import source as module
-from capture.libav.source import LibavSource, live_threads, open_libav
+from capture.libav.source import LibavSource, open_libav
 from capture.packets import TrackStarted
 from kernel.clock import SystemClock
 from kernel.errors import (
     CodecUnsupported,
+    NotCalling,
     SourceError,
     SourceHasNoVideo,
     SourceNotFound,
@@ -25,6 +26,7 @@ from kernel.errors import (
 )
 from kernel.model.footage import Packet
 from kernel.settings import CaptureSettings, SourceSpec
+from tests.support.libav_threads import live_threads
 
 SETTINGS = CaptureSettings(connect_seconds=2, silence_seconds=2)
 
@@ -138,3 +140,17 @@ async def test_sound_alone_is_no_source(tmp_path: Path) -> None:
         container.mux(stream.encode(None))
     with pytest.raises(SourceHasNoVideo):
         await opened(path)
+
+
+async def test_what_to_do_about_a_lost_push_is_about_pushes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no address here whose power and cable could be looked at."""
+
+    def cut(*_: object, **__: object) -> None:
+        raise av.error.ConnectionResetError(104, "rtmp://secret@h/x")
+
+    monkeypatch.setattr(LibavSource, "_listen", lambda _: cut())
+    spec = SourceSpec(id="cam", content_kind="room", uri="push+rtmp://127.0.0.1:9/live/x", label_zh="x")
+    with pytest.raises(NotCalling, match="source cam: it cut the connection") as caught:
+        await open_libav(spec, SETTINGS, SystemClock())
+    assert "set to push" in caught.value.remedy
+    assert "cable" not in caught.value.remedy

@@ -1,6 +1,6 @@
 /** How figures of sources are written, and what is to be alarmed about. Numbers always carry their unit. */
 
-import type { Disk, SourcesOverview, SourceStatus } from '@/api/client'
+import type { Disk, Fault, SourcesOverview, SourceStatus } from '@/api/client'
 import { formatDuration, SECOND_US } from '@/format/beijing'
 
 /** `640 kbit/s`, `4.12 Mbit/s` */
@@ -57,6 +57,15 @@ export function stateKey(source: SourceStatus): string {
   if (source.shortfall === null) return 'sources.recording'
   if (!source.configured) return 'sources.notConfigured'
   return source.should_record ? `sources.shortfall.${source.shortfall}` : 'sources.notWanted'
+}
+
+/** Shortfalls that the recorder explains: of others, what it said last explains nothing. */
+const EXPLAINED = ['lost', 'refused']
+
+/** What exactly is the matter with a source that is not being recorded; null where only its state is known. */
+export function faultOf(source: SourceStatus): Fault | null {
+  if (source.fault === 'receiver_silent') return source.fault
+  return source.shortfall !== null && EXPLAINED.includes(source.shortfall) ? source.fault : null
 }
 
 /** How long the disk lasts, as a key and its number. */

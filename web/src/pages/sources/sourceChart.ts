@@ -19,6 +19,7 @@ export function lanesOf(detail: SourceDetail): ChartLane[] {
     recorded: detail.stretches
       .filter((one) => one.origin === origin)
       .map((one) => ({ startUs: one.start_us, endUs: one.end_us })),
+    backfilled: origin === 'backfill' ? detail.stretches.filter((one) => one.origin === origin).map(laneBackfill) : [],
     gaps: origin === 'live' ? detail.gaps.map((gap) => laneGap(gap, detail.at_us)) : [],
   }))
 }
@@ -26,6 +27,10 @@ export function lanesOf(detail: SourceDetail): ChartLane[] {
 function laneGap(gap: Gap, atUs: number): ChartLane['gaps'][number] {
   const told = gap.backfill === 'none' ? '' : ` · ${i18n.global.t(`sources.backfills.${gap.backfill}`)}`
   return { startUs: gap.start_us, endUs: gap.end_us ?? atUs, text: `${i18n.global.t(`cause.${gap.cause}`)}${told}` }
+}
+
+function laneBackfill(one: SourceDetail['stretches'][number]): ChartLane['backfilled'][number] {
+  return { startUs: one.start_us, endUs: one.end_us, text: i18n.global.t('project.backfilled') }
 }
 
 /** The Beijing day of a moment. */
