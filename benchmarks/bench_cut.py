@@ -6,8 +6,8 @@ in memory (a first, uncounted take sees to it). Outputs go to the same disk, and
 FFmpeg nor ``cp`` calls fsync, so for the comparison we do not either; they hash nothing, so we do not. What
 writing costs with every segment proven by its hash, with and without fsync, is told beside it. Ours is
 measured as a call in a running process, planning and head included; theirs are processes, which start in
-some milliseconds. All take turns; ratios are of the fastest take of each, since other work on the machine only
-ever adds time, and those of the medians are told beside them.
+some milliseconds. All take turns; ratios are of the fastest take of each, since other work on the machine
+only ever adds time, and those of the medians are told beside them.
 
 The first byte is that of a range request by HTTP to a server that has not seen the clip before: it reads the
 rows, the headers of all fragments of the clip, makes the head and sends.

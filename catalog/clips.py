@@ -6,17 +6,27 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, delete, insert, update
+from sqlalchemy import ColumnElement, Engine, delete, insert, literal_column, update
 from sqlalchemy import select as sqlalchemy_select
 from sqlmodel import Session as Transaction
 from sqlmodel import col, func, select
 
 from catalog.database import reading, writing
 from catalog.file_sets import seal_file_set
-from catalog.tables import METADATA, ArchiveRow, ClipGapRow, ClipRow, ClipSliceRow, SessionRow
+from catalog.tables import (
+    LONG_SEGMENT_US,
+    METADATA,
+    ArchiveRow,
+    ClipGapRow,
+    ClipRow,
+    ClipSliceRow,
+    RunRow,
+    SegmentRow,
+    SessionRow,
+)
 from kernel.errors import TimelineError
 from kernel.model.cut import Clip, ClipGap, CutList, SegmentSlice
-from kernel.model.footage import GapCause
+from kernel.model.footage import GapCause, RunOrigin, SegmentState
 from kernel.model.timeline import SessionState
 from kernel.timerange import TimeRange
 
@@ -73,6 +83,41 @@ class Clips:
         """Clips of a session as they hold now, by source and part."""
         with reading(self._engine) as session:
             return _current(session, session_id)
+
+    def differ(self, cut: CutList) -> bool:
+        """Whether these are other clips than those that the session has."""
+        have = {(clip.source_id, clip.part): clip for clip in self.of_session(cut.session_id)}
+        want = {(clip.source_id, clip.part): clip for clip in cut.clips}
+        return have.keys() != want.keys() or any(not _same(have[key], want[key]) for key in want)
+
+    def with_filled_gaps(self, since_us: int) -> list[str]:
+        """Sessions that are cut, ended after that, and have a gap in which there is footage that came late.
+
+        Whether it changes their clips is for the cutter to say: a part of it may be of no use.
+        """
+        start, end = col(SegmentRow.wall_start_us), col(SegmentRow.wall_end_us)
+        gap_start, gap_end = col(ClipGapRow.wall_start_us), col(ClipGapRow.wall_end_us)
+        filled = (
+            select(SessionRow.id)
+            .join(ClipRow, col(ClipRow.session_id) == col(SessionRow.id))
+            .join(ClipGapRow, col(ClipGapRow.clip_id) == col(ClipRow.id))
+            .join(SegmentRow, col(SegmentRow.source_id) == col(ClipRow.source_id))
+            .join(RunRow, col(RunRow.id) == col(SegmentRow.run_id))
+            .where(col(SessionRow.state).in_((SessionState.CUT, SessionState.ARCHIVED)))
+            .where(col(SessionRow.end_us) > since_us, col(ClipRow.retired_us).is_(None))
+            .where(col(ClipGapRow.backfilled).is_(False))
+            .where(start < gap_end, end > gap_start, SegmentRow.state == SegmentState.SEALED)
+            .where(RunRow.origin != RunOrigin.LIVE)
+            .distinct()
+        )
+        with reading(self._engine) as session:
+            usual = session.exec(filled.where(start >= gap_start - LONG_SEGMENT_US)).all()
+            long = session.exec(
+                filled.where(
+                    start < gap_start - LONG_SEGMENT_US, end - start > literal_column(str(LONG_SEGMENT_US))
+                )
+            ).all()
+            return sorted({*usual, *long})
 
     def get(self, clip_id: str) -> Clip | None:
         """One clip, of whichever revision."""

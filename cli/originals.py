@@ -25,7 +25,8 @@ def write_originals(
     """Write all files of a clip, then the index, and tell what was written.
 
     Raises:
-        FootageError: no such clip, or a segment is missing or not what its row says.
+        FootageError: no such clip, or a segment is missing.
+        FixityError: a segment is not what its row says.
         ObjectExists: one of the files is there already.
         StorageError: the directory cannot be written.
     """

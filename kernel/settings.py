@@ -126,6 +126,9 @@ class CutSettings(Closed):
     give_up_seconds: float = Field(
         default=6 * 3600, ge=0, description="Longest wait for footage that a fallen recorder did not seal."
     )
+    handover_days: float = Field(
+        default=7, ge=0, description="Longest wait for the files of an external venue (five working days)."
+    )
     pauses: PauseRule = Field(
         default=PauseRule.KEEP, description="keep: pauses stay in clips, as marks; omit: they are cut out."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -38,7 +39,7 @@ class TimeRange:
 def merge(ranges: Iterable[TimeRange]) -> list[TimeRange]:
     """The same set of moments as few sorted, disjoint, non-touching ranges."""
     merged: list[TimeRange] = []
-    for part in sorted(r for r in ranges if not r.empty):
+    for part in sorted((r for r in ranges if not r.empty), key=attrgetter("start_us")):
         if merged and part.start_us <= merged[-1].end_us:
             last = merged[-1]
             merged[-1] = TimeRange(start_us=last.start_us, end_us=max(last.end_us, part.end_us))

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, HTTPException, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from kernel.errors import FootageError
+from kernel.errors import FixityError, FootageError, JianzhengError
 from kernel.model.footage import GapCause
 from player_api.ranges import ByteRange, ranged_response
 
@@ -112,7 +112,7 @@ def originals_router(originals: OriginalsOfClips | None) -> APIRouter:
         with_ring = _needed(originals)
         try:
             found = with_ring.index(clip_id)
-        except FootageError as error:
+        except (FootageError, FixityError) as error:
             raise _gone(error) from None
         if found is None:
             raise HTTPException(404, "没有这个片段。No such clip.")
@@ -131,7 +131,7 @@ def originals_router(originals: OriginalsOfClips | None) -> APIRouter:
         with_ring = _needed(originals)
         try:
             found = with_ring.file(clip_id, number)
-        except FootageError as error:
+        except (FootageError, FixityError) as error:
             raise _gone(error) from None
         if found is None:
             raise HTTPException(404, "没有这个文件。No such file.")
@@ -154,5 +154,5 @@ def _needed(originals: OriginalsOfClips | None) -> OriginalsOfClips:
     return originals
 
 
-def _gone(error: FootageError) -> HTTPException:
+def _gone(error: JianzhengError) -> HTTPException:
     return HTTPException(410, f"所需的原始录像不在或已损坏。{error}")

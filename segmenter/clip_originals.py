@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from catalog.catalogue import Catalogue
-from kernel.errors import FootageError
+from kernel.errors import FixityError, FootageError
 from kernel.events import event_kinds, in_force
 from kernel.model.cut import Clip
 from kernel.model.timeline import Tag, TimelineEvent
@@ -46,7 +46,7 @@ class Originals:
         """All files of a clip; None where no such clip is known.
 
         Raises:
-            FootageError: a segment that it uses is missing or not what its row says.
+            FootageError, FixityError: a segment that it uses is missing, or not what its row says.
         """
         clip = self._catalogue.clips.get(clip_id)
         if clip is None:
@@ -64,7 +64,7 @@ class Originals:
         """One file of a clip, by its number in the index; None where there is none.
 
         Raises:
-            FootageError: a segment that it uses is missing or not what its row says.
+            FootageError, FixityError: a segment that it uses is missing, or not what its row says.
         """
         clip = self._catalogue.clips.get(clip_id)
         if clip is None:
@@ -114,7 +114,7 @@ def _check(one: Original) -> None:
         except OSError as error:
             raise FootageError(f"segment {used.path.name} cannot be read: {error.strerror}.") from None
         if size != used.segment.size_bytes:
-            raise FootageError(f"segment {used.path.name} has {size} bytes, its row says otherwise.")
+            raise FixityError(f"segment {used.path.name} has {size} bytes, its row says otherwise.")
 
 
 def _event_mark(event: TimelineEvent) -> Mark:

@@ -90,7 +90,7 @@ def _slices(wall: TimeRange, segments: Sequence[Span], gaps: Sequence[Gap]) -> l
     fetched = _covered(
         wall, [one for one in segments if _fetched(one)], [*unmarked, *(used.wall for used in live)]
     )
-    return sorted([*live, *fetched], key=lambda used: used.wall)
+    return sorted([*live, *fetched], key=lambda used: used.wall.start_us)
 
 
 def _fetched(segment: Span) -> bool:
@@ -115,16 +115,20 @@ def _covered(wall: TimeRange, segments: Sequence[Span], elsewhere: Sequence[Time
     starts, ends = [one.start_us for one in taken], [one.end_us for one in taken]
     slices: list[SegmentSlice] = []
     covered_us = wall.start_us  # all up to here is used, or taken: earlier segments begin earlier
-    for segment in sorted(segments, key=lambda segment: (segment.wall, segment.sequence, segment.id)):
-        inside = segment.wall.intersect(wall)
-        if inside is None or inside.end_us <= covered_us:
+    for segment in sorted(segments, key=_order):
+        start_us, end_us = max(segment.wall.start_us, covered_us), min(segment.wall.end_us, wall.end_us)
+        if start_us >= end_us:
             continue
-        rest = TimeRange(start_us=max(inside.start_us, covered_us), end_us=inside.end_us)
-        covered_us = inside.end_us
+        rest = TimeRange(start_us=start_us, end_us=end_us)
+        covered_us = end_us
         near = taken[bisect_right(ends, rest.start_us) : bisect_left(starts, rest.end_us)]
         parts = subtract(rest, near) if near else [rest]
         slices += [SegmentSlice(segment_id=segment.id, wall=part) for part in parts]
     return slices
+
+
+def _order(segment: Span) -> tuple[int, int, int, str]:
+    return (segment.wall.start_us, segment.wall.end_us, segment.sequence, segment.id)
 
 
 def _backfilled(

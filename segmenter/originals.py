@@ -90,7 +90,8 @@ class Original:
         """The bytes from ``start`` to before ``end``, straight from the ring.
 
         Raises:
-            FootageError: a segment is gone or shorter than its row says.
+            FootageError: a segment is gone.
+            FixityError: it is shorter than its row says.
         """
         if start < len(self.head):
             yield self.head[start:end]
@@ -173,10 +174,11 @@ def original(clip: Clip, piece: Piece, ring: Path, marks: Sequence[Mark] = ()) -
     """The file of a piece; None where no picture was captured in its time.
 
     Raises:
-        FootageError: a segment is missing, or its size is not what its row says.
+        FootageError: a segment is missing, or no segment of its run.
+        FixityError: its size is not what its row says.
     """
     tables = read_sample_tables([ring / segment.path for segment in piece.segments])
-    _check_sizes(piece, tables)
+    _check(piece, tables)
     runs = [None, *(segment.run_id for segment in piece.segments)]
     begins = [number for number, (before, run) in enumerate(pairwise(runs)) if before != run]
     layout = lay_out(tables, begins, piece.wall)
@@ -207,10 +209,13 @@ def _file_name(clip: Clip) -> str:
     return _UNSAFE.sub("_", clip.id)
 
 
-def _check_sizes(piece: Piece, tables: SampleTables) -> None:
-    for segment, size in zip(piece.segments, tables.sizes, strict=True):
+def _check(piece: Piece, tables: SampleTables) -> None:
+    """Whether the files are what their rows and their runs promise."""
+    for segment, size, init in zip(piece.segments, tables.sizes, tables.inits, strict=True):
         if size != segment.size_bytes:
             raise FixityError(f"segment {segment.path} has {size} bytes, its row says {segment.size_bytes}.")
+        if init.tracks != tables.inits[0].tracks:
+            raise FootageError(f"segment {segment.path} has other tracks than its run.")
 
 
 def _chapters(marks: Sequence[Mark], wall: TimeRange) -> tuple[Chapter, ...]:

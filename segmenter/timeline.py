@@ -74,6 +74,7 @@ def session_timeline(
         pauses=pauses,
         nights=nights,
         sections=tuple(section_spans(session, told, wall)),
+        handed_over=room_kinds.get(session.room_id) in rules.no_rolls,
     )
 
 

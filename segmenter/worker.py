@@ -17,10 +17,12 @@ from kernel.settings import CutSettings
 from kernel.timerange import TimeRange
 from segmenter.cut import cut, removed_gaps
 from segmenter.hall import HallRecords
+from segmenter.late import LateFootage
 from segmenter.timeline import neighbour_uses, session_timeline
 
 _log = logger("segmenter")
 _HOLD_BACK_US = 10 * SECOND_US
+_DAY_US = 24 * 3600 * SECOND_US
 _CUT = (SessionState.CUT, SessionState.ARCHIVED)
 
 
@@ -42,8 +44,10 @@ class Segmenter:
         self._catalogue = catalogue
         self._rules = cut_rules(settings)
         self._halls = HallRecords(catalogue, self._rules, clock)
+        self._late = LateFootage(catalogue, clock, self._cut_now)
         self._settle_us = round(settings.settle_seconds * SECOND_US)
         self._give_up_us = round(settings.give_up_seconds * SECOND_US)
+        self._handover_us = round(settings.handover_days * _DAY_US)
         self._shown: dict[str, SessionTimeline] = {}  # what is shown of sessions that wait
         self._followed: dict[str, Session] = {}  # sessions that the records of halls know as they are
         self._warned: set[str] = set()  # sessions whose waiting was told
@@ -57,6 +61,7 @@ class Segmenter:
         """
         done: list[CutList] = []
         failed: JianzhengError | None = None
+        self._late.reopen()
         waiting = self._catalogue.sessions.in_state(SessionState.ENDED)
         for session in waiting:
             for step in (self._follow, partial(self._cut_if_due, done=done)):
@@ -126,9 +131,9 @@ class Segmenter:
         if late_us < 0:
             return False
         waiting, unsealed = self._waiting(timeline)
-        if not waiting or late_us >= self._give_up_us:
+        if not waiting or late_us >= (self._handover_us if timeline.handed_over else self._give_up_us):
             return True
-        if late_us < self._settle_us:
+        if timeline.handed_over or late_us < self._settle_us:
             return False
         # A run without an end has footage that is not sealed: of a recorder at work, or of one that fell and
         # settles it when it starts again. Cut now, that footage would be missing for ever.
@@ -187,6 +192,10 @@ class Segmenter:
                 until_us = max((one.wall.end_us for one in segments[source]), default=wall.start_us)
                 gaps[source].append(_pending(source, until_us))
         self._catalogue.clips.preview(cut(timeline, segments, gaps))
+
+    def _cut_now(self, session: Session) -> CutList:
+        timeline = self.timeline_of(session)
+        return cut(timeline, *self._footage(timeline))
 
     def _cut(self, timeline: SessionTimeline) -> CutList:
         cut_list = cut(timeline, *self._footage(timeline))

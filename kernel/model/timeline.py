@@ -51,9 +51,7 @@ SESSION_TRANSITIONS: dict[SessionState, frozenset[SessionState]] = {
     SessionState.PLANNED: frozenset({SessionState.RUNNING, SessionState.ENDED, SessionState.CANCELLED}),
     SessionState.RUNNING: frozenset({SessionState.ENDED, *_UNBEGUN}),
     SessionState.ENDED: frozenset({SessionState.CUT, SessionState.RUNNING, *_UNBEGUN}),
-    SessionState.CUT: frozenset(
-        {SessionState.ARCHIVED, SessionState.ENDED, SessionState.RUNNING, *_UNBEGUN}
-    ),
+    SessionState.CUT: frozenset({SessionState.ARCHIVED, SessionState.ENDED, SessionState.RUNNING, *_UNBEGUN}),
     SessionState.ARCHIVED: frozenset({SessionState.ENDED, SessionState.RUNNING, *_UNBEGUN}),
     SessionState.CANCELLED: frozenset({SessionState.PLANNED, SessionState.RUNNING, SessionState.ENDED}),
 }
@@ -244,6 +242,7 @@ class SessionTimeline:
     pauses: tuple[TimeRange, ...] = ()
     nights: tuple[TimeRange, ...] = ()  # sealed
     sections: tuple[SectionSpan, ...] = ()
+    handed_over: bool = False  # its footage comes as files, days later
 
     @property
     def source_ids(self) -> tuple[str, ...]:

@@ -293,7 +293,7 @@ def test_everything_that_happened_is_on_the_axis_in_words(page: Page) -> None:
         "2 号席 · E2\n2024-03-04 14:00:00 – 17:10:00",
         "2 号席 · E5\n2024-03-04 17:10:00 – 2024-03-05 10:30:00",
         "全景 · 缺口 · 摄像机断开\n2024-03-04 16:10:00 – 16:20:00 (10:00)",
-        "1席人像 · 已补录 · 网络中断",
+        "1席人像 · 事后补录 · 网络中断",
         "故障 ER1-P",
         "16:58:00 异常行为 · 严重\n2席专家身体不适",
         "第1评标室 · 已改期",
@@ -303,7 +303,7 @@ def test_everything_that_happened_is_on_the_axis_in_words(page: Page) -> None:
         assert words in said, words
     head = page.get_by_test_id("group-P-E")
     expect(head).to_contain_text("缺口 1 处，共 10:00")
-    expect(head).to_contain_text("已补录 1 处，共 10:00")
+    expect(head).to_contain_text("事后补录 1 处，共 10:00")
 
 
 def test_the_night_is_folded_and_can_be_unfolded(page: Page) -> None:
@@ -359,7 +359,7 @@ def test_what_is_chosen_on_the_axis_is_shown_in_the_list_and_the_other_way_round
     choose(page, "leader")
     expect(page.locator('[data-pick="event:leader"]')).to_have_class(re.compile("chosen"))
     page.locator('[data-pick^="gap:"]').first.click()
-    expect(page.locator('#timeline-list [data-chosen="true"]')).to_contain_text(re.compile("缺口|已补录"))
+    expect(page.locator('#timeline-list [data-chosen="true"]')).to_contain_text(re.compile("缺口|补录"))
     page.locator('[data-pick="tag:T"]').click()
     expect(page.locator('#timeline-list [data-chosen="true"]')).to_contain_text("2席专家身体不适")
 

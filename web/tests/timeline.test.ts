@@ -256,6 +256,13 @@ describe('the rows of a project', () => {
     expect(bars(timeline, 'backfilled')).toHaveLength(1)
   })
 
+  it('show what may still come neither as missing nor as filled', () => {
+    const gap = { start_us: at(10), end_us: at(10, 6), cause: 'pending' as const, detail: '', backfilled: false }
+    const timeline = project([session('S', { clips: [clip('c1', at(9), at(12), { gaps: [gap] })] })])
+    expect(bars(timeline, 'gap')).toEqual([])
+    expect(bars(timeline, 'pending')[0]!.tip[0]).toBe('c1 · 尚未入库')
+  })
+
   it('show pre-roll and post-roll beside the session, not as part of it', () => {
     const timeline = project([session('S', { clips: [clip('c1', at(8, 55), at(12, 5))] })])
     expect(bars(timeline, 'roll').map((bar) => [bar.startUs, bar.endUs])).toEqual([[at(8, 55), at(9)], [at(12), at(12, 5)]])

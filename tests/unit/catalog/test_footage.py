@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from catalog.catalogue import Catalogue
+from catalog.database import reading
 from kernel.chain import GENESIS_CHAIN
 from kernel.model.footage import (
     Backfill,
@@ -22,6 +25,7 @@ from kernel.model.footage import (
     SourceState,
 )
 from kernel.timerange import TimeRange
+from tests.support.catalogue import add_segments
 
 
 def wall(start: int, end: int) -> TimeRange:
@@ -276,3 +280,56 @@ def test_gaps_that_are_over_wait_for_back_fill_until_they_are_marked(catalogue: 
     assert [gap.id for gap in catalogue.footage.gaps_to_backfill(["cam"], 5)] == ["later"]
     marked = catalogue.footage.gaps_of("cam", TimeRange(start_us=10, end_us=11))
     assert [(gap.start_us, gap.end_us, gap.backfill) for gap in marked] == [(10, 20, Backfill.PART)]
+
+
+# --- many sources at once
+
+
+def test_each_source_is_looked_at_in_its_own_range(catalogue: Catalogue) -> None:
+    hour = 3_600_000_000
+    made = [
+        segment(0, 0, 3 * hour),  # a source without key frames makes long ones
+        segment(1, 3 * hour, 3 * hour + 60),
+        segment(0, 0, 60, source="screen", run_id="run-2"),
+        segment(1, 60, 120, source="screen", run_id="run-2"),
+    ]
+    add_segments(catalogue, made)
+    walls = {"cam": wall(3 * hour - 1, 3 * hour + 1), "screen": wall(60, 61), "nobody": wall(0, 9)}
+    found = catalogue.footage.spans_within(walls)
+    assert {source: [span.id for span in spans] for source, spans in found.items()} == {
+        "cam": [made[0].id, made[1].id],
+        "screen": [made[3].id],
+        "nobody": [],
+    }
+    (span,) = found["screen"]
+    assert (span.wall, span.sequence, span.clock_basis) == (made[3].wall, 1, made[3].clock_basis)
+
+
+@pytest.mark.parametrize("what", ["kept", "removed"])
+def test_a_range_of_a_source_is_found_by_the_index_of_that_source(catalogue: Catalogue, what: str) -> None:
+    """Without statistics SQLite would rather take the one by state: all sources' segments of that time."""
+    told: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        told.append((statement, parameters))
+
+    engine = catalogue.footage._engine
+    event.listen(engine, "before_cursor_execute", note)
+    ranges = {"cam": wall(0, 60)}
+    if what == "kept":
+        catalogue.footage.spans_within(ranges)
+    else:
+        catalogue.removal.tombstones_within(ranges)
+    event.remove(engine, "before_cursor_execute", note)
+    (plan,) = [
+        " ".join(str(row[3]) for row in explained)
+        for statement, parameters in told
+        if "BETWEEN" in statement and (explained := explain(catalogue, statement, parameters))
+    ]
+    assert "ix_segment_source_id_wall_start_us" in plan
+
+
+def explain(catalogue: Catalogue, statement: str, parameters: Any) -> list[Any]:
+    with reading(catalogue.footage._engine) as session:
+        asked = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        return list(asked.all())

@@ -150,7 +150,9 @@ def test_what_a_session_needs_outside_its_room_is_kept_until_it_is_archived(
 ) -> None:
     """A corridor at night, and files of an external venue."""
     source = "co-cam" if how == "extra room" else "ext-1"
-    more: dict[str, object] = {"extra_room_ids": ("CO",)} if how == "extra room" else {"source_ids": ("ext-1",)}
+    more: dict[str, object] = {"source_ids": ("ext-1",)}
+    if how == "extra room":
+        more = {"extra_room_ids": ("CO",)}
     made = [centre.record(source, start, start + 50) for start in (0, 50, 100, 150, 200)]
     centre.plan(planned_in("S", "HALL", **more))  # type: ignore[arg-type]
     centre.tell("S", "session.start", 110)

@@ -142,6 +142,19 @@ async def test_footage_that_is_gone_is_said_to_be_gone_before_a_byte_is_sent(
     assert "run-0-000000.mp4" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("seen_before", [False, True])
+async def test_footage_that_has_grown_is_not_served(
+    client: httpx.AsyncClient, site: Site, seen_before: bool
+) -> None:
+    url = f"/api/clips/{site.clip.id}/originals/1.mp4"
+    if seen_before:
+        await client.get(url, headers={"Range": "bytes=0-0"})
+    path = site.ring / site.segments[0].path
+    data = path.read_bytes()
+    path.write_bytes(data + data[data.index(b"prft") - 4 :])
+    assert (await client.get(url, headers={"Range": "bytes=0-0"})).status_code == 410
+
+
 async def test_a_server_without_a_ring_says_so(site: Site, tmp_path: Path) -> None:
     app = create_app(site.catalogue, MemoryStore(), FakeClock(), static=tmp_path / "none")
     transport = httpx.ASGITransport(app=app)

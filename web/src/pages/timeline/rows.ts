@@ -7,9 +7,12 @@ import { without, type Span } from './axis'
 import { chainsOf, inForce } from './chains'
 import { detailsText, entryName, sectionName, sectionTitle, severityName, tagName } from './words'
 
+/** What is missing, what was filled afterwards, and what may still come. */
+export type GapLook = 'gap' | 'backfilled' | 'pending'
+
 export type Look =
   | 'session' | 'roll' | 'pause' | 'night' | 'section' | 'member' | 'expected' | 'expected-roll'
-  | 'gap' | 'backfilled' | 'fault' | 'booking' | 'booking-void'
+  | GapLook | 'fault' | 'booking' | 'booking-void'
 
 export interface Bar extends Span {
   look: Look
@@ -280,14 +283,20 @@ function sourceRow(session: TimelineSession, id: string, clips: readonly Clip[])
   return row(`${session.id}:${id}`, 'source', name, [...bars, ...gaps])
 }
 
+export function gapLook(gap: ClipGap): GapLook {
+  if (gap.backfilled) return 'backfilled'
+  return gap.cause === 'pending' ? 'pending' : 'gap'
+}
+
 /** A gap in words: what was missing why, and that it was filled. */
 export function gapText(gap: ClipGap): string {
   const cause = t(`cause.${gap.cause}`)
-  return gap.backfilled ? `${t('timeline.backfilled')} · ${cause}` : `${t('timeline.gap')} · ${cause}`
+  const look = gapLook(gap)
+  return look === 'pending' ? cause : `${t(`timeline.${look}`)} · ${cause}`
 }
 
 function gapBar(name: string, clip: Clip, gap: ClipGap): Bar {
-  return bar(gap.backfilled ? 'backfilled' : 'gap', span(gap), `${name} · ${gapText(gap)}`, { pick: gapPick(clip, gap) })
+  return bar(gapLook(gap), span(gap), `${name} · ${gapText(gap)}`, { pick: gapPick(clip, gap) })
 }
 
 /** A row for each booked room. */

@@ -86,7 +86,7 @@ export function severityName(severity: string): string {
 const MINUTE_US = 60_000_000
 
 /** A length in one or two words: 38 分, 13 小时, 9 天. */
-export function foldLength(us: number): string {
+export function lengthText(us: number): string {
   const minutes = Math.round(us / MINUTE_US)
   if (minutes < 90) return i18n.global.t('timeline.minutes', { n: minutes })
   if (minutes < 48 * 60) return i18n.global.t('timeline.hours', { n: Math.round(minutes / 60) })
