@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, or_
+from sqlalchemy import Engine, exists, not_, or_
 from sqlmodel import col, select
 
 from catalog.database import reading, writing
@@ -91,6 +91,27 @@ class Bookings:
         with reading(self._engine) as session:
             rows = session.exec(query.order_by(col(BookingRow.wall_start_us), col(BookingRow.id))).all()
             return [_booking(row) for row in rows]
+
+    def not_started(self, now_us: int, grace_us: int) -> list[Booking]:
+        """Bookings of projects that stand, that go on, and for which nothing began: the earliest first.
+
+        A session of the project in that room counts from one grace before the booked start on.
+        """
+        begun = exists().where(
+            col(SessionRow.room_id) == col(BookingRow.room_id),
+            col(SessionRow.project_id) == col(BookingRow.project_id),
+            col(SessionRow.start_us) > col(BookingRow.wall_start_us) - grace_us,
+            col(SessionRow.start_us) < col(BookingRow.wall_end_us),
+        )
+        query = (
+            select(BookingRow)
+            .where(BookingRow.status == BookingStatus.CONFIRMED, col(BookingRow.project_id).is_not(None))
+            .where(BookingRow.wall_start_us <= now_us - grace_us, BookingRow.wall_end_us > now_us)
+            .where(not_(begun))
+            .order_by(col(BookingRow.wall_start_us), col(BookingRow.id))
+        )
+        with reading(self._engine) as session:
+            return [_booking(row) for row in session.exec(query).all()]
 
     def uses_since(self, since_us: int) -> list[RoomUse]:
         """Sessions that run, and those that ended after that moment, in all rooms that they need."""

@@ -34,6 +34,7 @@ from kernel.lock import one_at_a_time, sole_user
 from kernel.log import logger
 from kernel.settings import CamerasFile, Settings, SourceSpec
 from player_api.agents import PatientProtocol, create_agent_app
+from player_api.trading import trading_router
 
 _MOST_CONNECTIONS = 256
 _CERTIFICATE_DAYS = 3650
@@ -143,14 +144,14 @@ def _only_for_us() -> Iterator[None]:
 
 
 def receive(settings: Settings, places: CamerasFile, catalogue: Catalogue, clock: Clock) -> None:
-    """Take in what agents send, until told to stop by SIGTERM or SIGINT.
+    """Take in what agents and trading systems send, until told to stop by SIGTERM or SIGINT.
 
     Raises:
         SettingsError: no agent is configured, or the certificate cannot be used.
         StorageError: another receiver works in this ring.
         ServerError: the port is taken.
     """
-    agents = agents_of(places.specs())
+    agents = _agents_if_any(places.specs(), catalogue)
     shown = receiver_certificate(settings, clock)
     told = settings.receiver
     around = Around.of(settings.cut.pre_roll_seconds, settings.cut.post_roll_seconds)
@@ -169,7 +170,12 @@ def receive(settings: Settings, places: CamerasFile, catalogue: Catalogue, clock
             intake.prepare()
         tokens = {spec.id: spec.password.get_secret_value() for spec in agents}
         config = uvicorn.Config(
-            create_agent_app(intake, tokens, clock),
+            create_agent_app(
+                intake,
+                tokens,
+                clock,
+                trading=trading_router(catalogue.reports, catalogue.trading_systems, clock),
+            ),
             host=told.host,
             port=told.port,
             http=PatientProtocol,
@@ -187,6 +193,17 @@ def receive(settings: Settings, places: CamerasFile, catalogue: Catalogue, clock
             action="receiver.started",
         )
         _serve(uvicorn.Server(config), AgentWatch(intake, clock))
+
+
+def _agents_if_any(specs: Sequence[SourceSpec], catalogue: Catalogue) -> list[SourceSpec]:
+    """The sources that agents send; there may be none where a trading system reports.
+
+    Raises:
+        SettingsError: there is nobody to listen to, or a source has no password fit for a token.
+    """
+    if catalogue.trading_systems.all() and not any(spec.scheme == "agent" for spec in specs):
+        return []
+    return agents_of(specs)
 
 
 def _serve(server: uvicorn.Server, watch: AgentWatch) -> None:

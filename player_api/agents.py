@@ -1,7 +1,7 @@
-"""The HTTPS application that agents on experts' computers talk to: an address space of its own, no page.
+"""The HTTPS application that agents and trading systems talk to: an address space of its own, no page.
 
-Every request carries its source's token. Requests are bounded in size and in time: the headers by
-``PatientProtocol``, the bodies by ``_BoundedBodies``.
+Every request carries its source's token, or its system's key. Requests are bounded in size and in time: the
+headers by ``PatientProtocol``, the bodies by ``_BoundedBodies``.
 """
 
 from __future__ import annotations
@@ -85,12 +85,18 @@ GapId = Annotated[str, Path(pattern=ID.pattern)]
 
 
 def create_agent_app(
-    intake: SegmentIntake, tokens: Mapping[str, str], clock: Clock, *, piece_seconds: float = _PIECE_SECONDS
+    intake: SegmentIntake,
+    tokens: Mapping[str, str],
+    clock: Clock,
+    *,
+    trading: APIRouter | None = None,
+    piece_seconds: float = _PIECE_SECONDS,
 ) -> FastAPI:
     """The application.
 
     Args:
         tokens: of each agent's source, by the source's id.
+        trading: routes for trading systems, which come from other machines, too, and have keys of their own.
         piece_seconds: longest wait for the next bytes of a body.
     """
     app = FastAPI(title="Jianzheng receiver", openapi_url=None)
@@ -104,6 +110,8 @@ def create_agent_app(
 
     app.include_router(_words(intake, clock), dependencies=[Depends(known_agent)])
     app.include_router(_segments(intake), dependencies=[Depends(known_agent)])
+    if trading is not None:
+        app.include_router(trading)
     app.add_middleware(_BoundedBodies, piece_seconds=piece_seconds)
 
     @app.exception_handler(JianzhengError)
@@ -114,8 +122,9 @@ def create_agent_app(
         return JSONResponse({"detail": str(error)}, status_code=status, headers=later)
 
     @app.exception_handler(RequestValidationError)
-    async def refuse(_request: Request, _error: RequestValidationError) -> JSONResponse:
-        return JSONResponse({"detail": "the request makes no sense."}, status_code=422)
+    async def refuse(_request: Request, error: RequestValidationError) -> JSONResponse:
+        said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        return JSONResponse({"detail": f"the request makes no sense: {said}."}, status_code=422)
 
     return app
 

@@ -16,6 +16,7 @@ from kernel.model.timeline import Session, SessionState, SessionTimeline, Timeli
 from kernel.settings import CutSettings
 from kernel.timerange import TimeRange
 from segmenter.cut import cut, removed_gaps
+from segmenter.empty_rooms import EmptyRooms
 from segmenter.hall import HallRecords
 from segmenter.late import LateFootage
 from segmenter.timeline import neighbour_uses, session_timeline
@@ -45,6 +46,7 @@ class Segmenter:
         self._rules = cut_rules(settings)
         self._halls = HallRecords(catalogue, self._rules, clock)
         self._late = LateFootage(catalogue, clock, self._cut_now)
+        self._empty = EmptyRooms(catalogue, clock)
         self._settle_us = round(settings.settle_seconds * SECOND_US)
         self._give_up_us = round(settings.give_up_seconds * SECOND_US)
         self._handover_us = round(settings.handover_days * _DAY_US)
@@ -62,6 +64,7 @@ class Segmenter:
         done: list[CutList] = []
         failed: JianzhengError | None = None
         self._late.reopen()
+        self._empty.look()
         waiting = self._catalogue.sessions.in_state(SessionState.ENDED)
         for session in waiting:
             for step in (self._follow, partial(self._cut_if_due, done=done)):

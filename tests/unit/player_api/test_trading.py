@@ -13,7 +13,9 @@ from catalog.catalogue import Catalogue
 from catalog.objects import MemoryStore
 from kernel.clock import FakeClock
 from kernel.model.timeline import SessionState
+from player_api.agents import create_agent_app
 from player_api.app import create_app
+from player_api.trading import trading_router
 from tests.support.catalogue import open_catalogue
 
 NOW_US = 1_772_413_200_000_000
@@ -191,3 +193,26 @@ async def test_who_sits_where_is_said_anew_and_the_old_stays(
     assert answer.status_code == 204
     answer = await client.put("/api/trading/sessions/NONE/seats", json={"seats": [], "reason": "x"})
     assert answer.status_code == 409
+
+
+async def test_the_receiver_takes_reports_from_other_machines_and_says_what_makes_no_sense(
+    catalogue: Catalogue,
+) -> None:
+    key = catalogue.trading_systems.add("far", "", principal="test", at_us=NOW_US)
+    clock = FakeClock(NOW_US)
+    routes = trading_router(catalogue.reports, catalogue.trading_systems, clock)
+    app = create_agent_app(NoFootage(), {}, clock, trading=routes)
+    transport = httpx.ASGITransport(app=app)
+    headers = {"Authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(transport=transport, base_url="https://recorder", headers=headers) as far:
+        assert await put(far) == 204
+        wrong = await far.put("/api/trading/projects/P01", json={**PROJECT, "name_zh": ""})
+    assert wrong.status_code == 422
+    assert "name_zh" in wrong.json()["detail"]
+
+
+class NoFootage:
+    """A receiver without agents: nobody has a token, so nothing is asked of it."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"{name} was asked for")

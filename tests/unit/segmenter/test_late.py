@@ -11,7 +11,7 @@ import pytest
 from catalog.catalogue import Catalogue
 from kernel.clock import SECOND_US, FakeClock
 from kernel.model.cut import Clip
-from kernel.model.footage import Backfill, ClockBasis, Gap, GapCause, Run, RunOrigin
+from kernel.model.footage import Backfill, Booking, ClockBasis, Gap, GapCause, Run, RunOrigin
 from kernel.model.timeline import SessionState
 from kernel.settings import CutSettings
 from kernel.timerange import TimeRange
@@ -91,3 +91,16 @@ def test_a_session_that_nothing_came_late_for_is_not_opened_again(catalogue: Cat
     found = catalogue.sessions.get("P-O")
     assert found is not None
     assert found.state is SessionState.CUT
+
+
+def test_an_empty_room_is_told_of_once(catalogue: Catalogue, capsys: pytest.CaptureFixture[str]) -> None:
+    wall = TimeRange(start_us=END + 3600 * SECOND_US, end_us=END + 7200 * SECOND_US)
+    catalogue.bookings.book(
+        Booking(id="B", room_id="OH", wall=wall, title="", principal="test", project_id="P")
+    )
+    clock = FakeClock(wall.start_us + 900 * SECOND_US)
+    cutter = Segmenter(catalogue, SETTINGS, clock)
+    for _ in range(3):
+        cutter.run_once()
+        clock.advance(61)
+    assert capsys.readouterr().out.count("nothing has begun") == 1

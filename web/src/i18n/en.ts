@@ -432,7 +432,7 @@ export const en: Messages = {
     reset: 'All',
     fold: 'Fold idle time',
     hint: 'Scroll on the time scale to zoom (on the chart with Ctrl), drag to move; keys: + − zoom, ← → move, 0 all.',
-    chart: 'Chart of the timeline. Plus and minus zoom, left and right move, 0 shows all. Everything in it is listed beside it.',
+    chart: 'Chart of the timeline. Plus and minus zoom, left and right move, 0 shows all. Events, gaps and tags are listed beside it, too.',
     weekdays: 'Sun Mon Tue Wed Thu Fri Sat',
     folded: '{length} folded',
     hours: '{n} h',

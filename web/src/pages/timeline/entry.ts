@@ -1,8 +1,7 @@
 /** What somebody enters about an event, checked before it is sent. Pure. */
 
-import type { ApiError, EventByHand, ProjectTimeline, TimelineEntry, TimelineSession } from '@/api/client'
+import type { ApiError, EventByHand, EventKind, ProjectTimeline, TimelineEntry, TimelineSession } from '@/api/client'
 import { fromField, toField } from '@/format/beijing'
-import type { EventKind } from '@/api/client'
 
 export interface Draft {
   mode: 'add' | 'correct' | 'withdraw'
