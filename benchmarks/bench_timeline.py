@@ -3,8 +3,8 @@
 Ends an evaluation of four hours and 16 clips in room after room. Measured is what the segmenter takes from
 the end event, its report included, to the clips as they are shown at once, and to the fixed clips when the
 post-roll is in the ring: rows read, cut, written and committed, with fsync. Footage itself is neither read
-nor written. Beside the time on the clock stands that of the processor, which other work on the machine does not
-lengthen. Prints a table; the last line is one JSON object.
+nor written. Beside the time on the clock stands that of the processor, which other work on the machine does
+not lengthen. Prints a table; the last line is one JSON object.
 """
 
 from __future__ import annotations

@@ -540,7 +540,8 @@ def _refuse_without_secret(source: SourceSpec) -> None:
 
 
 def _refuse_wrong_seat(source: SourceSpec, room: RoomSpec) -> None:
-    if source.seat is None and source.content_kind in _AT_A_SEAT:
+    outside = room.kind is RoomKind.EXTERNAL_VENUE  # its seats are none of ours
+    if source.seat is None and source.content_kind in _AT_A_SEAT and not outside:
         raise ValueError(
             f"source {source.id} is of content_kind {source.content_kind} and needs a seat: "
             f"name one of room {room.id}"

@@ -50,7 +50,8 @@ class Segmenter:
         self._settle_us = round(settings.settle_seconds * SECOND_US)
         self._give_up_us = round(settings.give_up_seconds * SECOND_US)
         self._handover_us = round(settings.handover_days * _DAY_US)
-        self._shown: dict[str, SessionTimeline] = {}  # what is shown of sessions that wait
+        # What is shown of sessions that wait, and whose footage was still to come then.
+        self._shown: dict[str, tuple[SessionTimeline, set[str]]] = {}
         self._followed: dict[str, Session] = {}  # sessions that the records of halls know as they are
         self._warned: set[str] = set()  # sessions whose waiting was told
         self._clock = clock
@@ -121,19 +122,19 @@ class Segmenter:
 
     def _cut_if_due(self, session: Session, done: list[CutList]) -> None:
         timeline = self.timeline_of(session)
-        if self._due(timeline):
+        waiting, unsealed = self._waiting(timeline)
+        if self._due(timeline, waiting, unsealed):
             done.append(self._cut(timeline))
             self._look_at_neighbours(session)
-        elif self._shown.get(session.id) != timeline:
-            self._preview(timeline)
-            self._shown[session.id] = timeline
+        elif self._shown.get(session.id) != (timeline, waiting):
+            self._preview(timeline, waiting)
+            self._shown[session.id] = timeline, waiting
 
-    def _due(self, timeline: SessionTimeline) -> bool:
+    def _due(self, timeline: SessionTimeline, waiting: set[str], unsealed: set[str]) -> bool:
         """Whether all footage is in the ring, or waiting longer would not bring it."""
         late_us = self._clock.now_us() - timeline.needed.end_us
         if late_us < 0:
             return False
-        waiting, unsealed = self._waiting(timeline)
         if not waiting or late_us >= (self._handover_us if timeline.handed_over else self._give_up_us):
             return True
         if timeline.handed_over or late_us < self._settle_us:
@@ -186,10 +187,9 @@ class Segmenter:
             gaps[source] += removed_gaps(gone, segments[source], gaps[source])
         return segments, gaps
 
-    def _preview(self, timeline: SessionTimeline) -> None:
+    def _preview(self, timeline: SessionTimeline, waiting: set[str]) -> None:
         """Show the clips of a session that has just ended; what is still to come is said to be pending."""
         segments, gaps = self._footage(timeline)
-        waiting, _ = self._waiting(timeline)
         for source, wall in _walls(timeline).items():
             if source in waiting:
                 until_us = max((one.wall.end_us for one in segments[source]), default=wall.start_us)

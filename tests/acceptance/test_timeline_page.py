@@ -358,6 +358,7 @@ def test_what_is_chosen_on_the_axis_is_shown_in_the_list_and_the_other_way_round
     expect(page.locator('#timeline-list [data-chosen="true"]')).to_contain_text("评分完成")
     choose(page, "leader")
     expect(page.locator('[data-pick="event:leader"]')).to_have_class(re.compile("chosen"))
+    expect(page.locator('[data-pick="event:leader"] path')).to_be_in_viewport()
     page.locator('[data-pick^="gap:"]').first.click()
     expect(page.locator('#timeline-list [data-chosen="true"]')).to_contain_text(re.compile("缺口|补录"))
     page.locator('[data-pick="tag:T"]').click()

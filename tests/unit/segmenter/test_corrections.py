@@ -52,6 +52,19 @@ def test_shown_clips_follow_the_timeline_until_they_are_fixed(centre: Centre) ->
     assert [(clip.revision, clip.gaps) for clip in centre.clips("S")] == [(1, ())]
 
 
+def test_shown_clips_follow_the_footage_as_it_arrives(centre: Centre) -> None:
+    """Files of an external venue may be days apart."""
+    centre.plan(session("S", "ER", "er-1"))
+    centre.hold("S", 100, 200)
+    centre.cut(231)
+    assert [len(clip.gaps) for clip in centre.clips("S")] == [1, 1]
+    centre.record("er-face", 0, 300)
+    assert centre.cut(232) == []
+    room, face = centre.clips("S")
+    assert [gap.cause for gap in room.gaps] == [GapCause.PENDING]
+    assert face.gaps == ()
+
+
 def test_a_session_that_goes_on_after_all_shows_no_clips(centre: Centre) -> None:
     centre.plan(session("S"))
     end = centre.hold("S", 100, 200)

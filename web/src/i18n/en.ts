@@ -461,7 +461,6 @@ export const en: Messages = {
     pendingTotal: '{n} not in the ring yet, {length} in all',
     filledTotal: '{n} back-filled, {length} in all',
     booked: 'Booked',
-    project: 'Bookings and tags of the project',
     bookings: { confirmed: 'Booked', moved: 'Moved', released: 'Released' },
     bookingVoid: 'Booking moved or released',
     roles: { main: 'Main venue', secondary: 'Secondary venue', external: 'External venue' },

@@ -460,7 +460,6 @@ export const zhCN = {
     pendingTotal: '尚未入库 {n} 处，共 {length}',
     filledTotal: '事后补录 {n} 处，共 {length}',
     booked: '预约',
-    project: '预约与项目标签',
     bookings: { confirmed: '已预约', moved: '已改期', released: '已取消' },
     bookingVoid: '已改期、已取消的预约',
     roles: { main: '主场', secondary: '副场', external: '外部副场' },

@@ -51,7 +51,9 @@ export interface Row {
 
 export interface Group {
   id: string
+  /** What belongs to no session has a title instead. */
   session: TimelineSession | null
+  title: string
   rows: Row[]
   /** Pauses and nights, behind all rows. */
   bands: Bar[]
@@ -131,13 +133,15 @@ export function busyOf(timeline: ProjectTimeline, nowUs: number): Span[] {
 export function groupsOf(timeline: ProjectTimeline, nowUs: number, unfolded: ReadonlySet<string>): Group[] {
   const loose = timeline.tags.filter((tag) => !timeline.sessions.some((one) => one.id === tag.session_id))
   const common = [...bookingRows(timeline), ...tagRows('project', loose)]
+  const title = [timeline.bookings.length ? t('timeline.booked') : '', loose.length ? t('timeline.tags') : ''].filter(Boolean).join(' · ')
   const groups: Group[] = timeline.sessions.map((session) => ({
     id: session.id,
     session,
+    title: '',
     rows: sessionRows(timeline, session, nowUs, unfolded.has(session.id)),
     bands: stops(session),
   }))
-  return common.length ? [{ id: 'project', session: null, rows: common, bands: [] }, ...groups] : groups
+  return common.length ? [{ id: 'project', session: null, title, rows: common, bands: [] }, ...groups] : groups
 }
 
 function span(one: { start_us: number; end_us: number }): Span {
