@@ -63,11 +63,11 @@ class Bookings:
         """Give a booking back: nothing is recorded for it, and it stays on record.
 
         Raises:
-            TimelineError: there is no such booking.
+            TimelineError: there is no such booking that stands.
         """
         with writing(self._engine) as session:
             row = session.get(BookingRow, booking_id)
-            if row is None:
+            if row is None or row.status != BookingStatus.CONFIRMED:
                 raise TimelineError(
                     f"there is no booking {booking_id}.", hint="Run 'jianzheng booking list'."
                 )
