@@ -9,6 +9,7 @@ not lengthen. Prints a table; the last line is one JSON object.
 
 from __future__ import annotations
 
+import gc
 import json
 import tempfile
 import time
@@ -216,6 +217,8 @@ def main() -> None:
             cost = timed(lambda: fill(url, sources, SEGMENTS // len(sources) + 1))
             print(f"{SEGMENTS} segments of {len(sources)} sources written in {cost.clock / 1000:.0f} s.")
             engine = open_engine(url)
+            gc.collect()
+            gc.freeze()  # as ``archive --follow`` does
             takes = [take(catalogue, engine, number) for number in range(TAKES)]
             engine.dispose()
     result = {}

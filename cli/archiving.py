@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -104,6 +105,7 @@ class ArchivingLoop:
             self._cutting.run(follow=False)
 
     def _follow(self) -> None:
+        gc.freeze()  # what is loaded by now stays: looking through it for garbage costs as much as a cut
         cutting = threading.Thread(target=self._cutting.run, args=(True,), name="segmenter")
         cutting.start()
         try:

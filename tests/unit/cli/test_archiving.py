@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -66,6 +67,7 @@ def following(loop: ArchivingLoop, stop: threading.Event) -> Iterator[None]:
     try:
         yield
     finally:
+        gc.unfreeze()
         stop.set()
         thread.join(PATIENCE_S)
         assert not thread.is_alive()

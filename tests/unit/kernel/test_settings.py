@@ -405,6 +405,12 @@ def test_what_shows_a_seat_says_which(tmp_path: Path, kind: str) -> None:
     load(tmp_path, cameras(content_kind=kind, seat="seat-01"))
 
 
+def test_files_of_an_external_venue_name_no_seat_of_ours(tmp_path: Path) -> None:
+    content = cameras(content_kind="seat_face")
+    content["sites"][0]["rooms"][0]["kind"] = "external_venue"
+    load(tmp_path, content)
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
