@@ -135,9 +135,9 @@ class Segmenter:
         late_us = self._clock.now_us() - timeline.needed.end_us
         if late_us < 0:
             return False
-        if not waiting or late_us >= (self._handover_us if timeline.handed_over else self._give_up_us):
+        if not waiting or late_us >= (self._handover_us if timeline.awaits_files else self._give_up_us):
             return True
-        if timeline.handed_over or late_us < self._settle_us:
+        if timeline.awaits_files or late_us < self._settle_us:
             return False
         # A run without an end has footage that is not sealed: of a recorder at work, or of one that fell and
         # settles it when it starts again. Cut now, that footage would be missing for ever.

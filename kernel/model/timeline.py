@@ -79,6 +79,8 @@ class Effect(StrEnum):
     """The section named in its details is dealt with from here on."""
     FAULT_START = "fault_start"
     FAULT_END = "fault_end"
+    FILES_RECEIVED = "files_received"
+    """An external venue has handed over its recordings."""
     MARK = "mark"
     """Something worth knowing that moves nothing."""
 
@@ -242,7 +244,7 @@ class SessionTimeline:
     pauses: tuple[TimeRange, ...] = ()
     nights: tuple[TimeRange, ...] = ()  # sealed
     sections: tuple[SectionSpan, ...] = ()
-    handed_over: bool = False  # its footage comes as files, days later
+    awaits_files: bool = False  # its footage comes by hand, days later, and has not come yet
 
     @property
     def source_ids(self) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ class Month:
     def live(self) -> None:
         """From one moment at which something is due to the next."""
         for moment_us in self._moments():
-            self.clock.step_wall((moment_us - self.clock.now_us()) / SECOND_US)
+            self.clock.advance((moment_us - self.clock.now_us()) / SECOND_US)
             day = local_day(moment_us)
             near = [p for p in self.sample.projects if _happens(p, day)]
             known = replace(self.sample, projects=tuple(near), tags=(), locks=())

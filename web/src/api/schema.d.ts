@@ -865,7 +865,7 @@ export interface components {
          * @description What a kind of event does to a timeline; which kind does what is data (``kernel.events``).
          * @enum {string}
          */
-        Effect: "session_start" | "session_end" | "session_cancelled" | "pause" | "resume" | "night_start" | "night_end" | "seats_entered" | "seats_cleared" | "section" | "fault_start" | "fault_end" | "mark";
+        Effect: "session_start" | "session_end" | "session_cancelled" | "pause" | "resume" | "night_start" | "night_end" | "seats_entered" | "seats_cleared" | "section" | "fault_start" | "fault_end" | "files_received" | "mark";
         /**
          * EndReason
          * @description Why a segment or a run ended.
