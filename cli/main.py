@@ -6,22 +6,32 @@ half the memory.
 
 from __future__ import annotations
 
-import getpass
-import os
 import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from cli.options import (
+    CamerasOption,
+    DataDir,
+    MachineLog,
+    PrincipalOption,
+    read_settings,
+    stop_on_signal,
+    this_user,
+)
+from cli.ring_commands import hold, holds, release, ring_app
+from cli.room_commands import booking_app, checkup, override
+from cli.timeline_commands import original_command, sample_app, system_app, timeline_app
 from kernel.clock import SystemClock
 from kernel.errors import JianzhengError, SettingsError
 from kernel.log import configure_logging, logger
-from kernel.settings import Settings, load_cameras, load_settings
+from kernel.settings import load_cameras
 
 app = typer.Typer(
     name="jianzheng",
@@ -37,52 +47,9 @@ Sites, rooms, seats and sources are in `cameras.yaml`. Everything else is in `ji
 environment variables such as `JIANZHENG_RING__SEGMENT_SECONDS=60`; a key that names no setting is refused.
 """,
 )
-ring_app = typer.Typer(no_args_is_help=True, help="The ring's disk, and the proofs of what is on it.")
-app.add_typer(ring_app, name="ring")
-booking_app = typer.Typer(no_args_is_help=True, help="When rooms are booked: `record: booked` sources.")
-app.add_typer(booking_app, name="booking")
-sample_app = typer.Typer(no_args_is_help=True, help="A month of twenty made-up projects.")
-app.add_typer(sample_app, name="sample")
-timeline_app = typer.Typer(no_args_is_help=True, help="What happened in sessions: by file and by hand.")
-app.add_typer(timeline_app, name="timeline")
-system_app = typer.Typer(no_args_is_help=True, help="Trading systems that report by HTTP, and their keys.")
-app.add_typer(system_app, name="trading-system")
 PORT_TAKEN = "Choose another port with --port, or end the program that uses it."
 _errors = Console(stderr=True)
 _log = logger("cli")
-
-DataDir = Annotated[
-    Path | None,
-    typer.Option(help="Directory of ring, catalogue and store, instead of the setting `data_dir`."),
-]
-CamerasOption = Annotated[
-    Path | None,
-    typer.Option(help="File of sites, rooms, seats and sources, instead of the setting `cameras`."),
-]
-PrincipalOption = Annotated[
-    str | None,
-    typer.Option("--as", metavar="NAME", help="Who acts; recorded with what is done. [default: this user]"),
-]
-MachineLog = Annotated[bool, typer.Option("--json-log", help="Log one JSON object a line, for machines.")]
-
-
-def _user() -> str:
-    """Who is at the command line, as the system knows them."""
-    try:
-        return f"cli:{getpass.getuser()}"
-    except (KeyError, OSError):  # a container may run as a number without a name
-        return f"cli:uid-{os.getuid()}"
-
-
-def _settings(data_dir: Path | None, cameras: Path | None = None) -> Settings:
-    given: dict[str, Any] = {"data_dir": data_dir, "cameras": cameras}
-    return load_settings(**{name: value for name, value in given.items() if value is not None})
-
-
-def _stop_on_signal(stop: Any) -> None:
-    """Set an event on SIGTERM and SIGINT: the work in hand is finished first."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
 
 
 @app.command()
@@ -186,7 +153,7 @@ def capture(
 
     configure_logging(machine=json_log)
     asked = Recording(
-        settings=_settings(data_dir, cameras), principal=principal or _user(), json_log=json_log
+        settings=read_settings(data_dir, cameras), principal=principal or this_user(), json_log=json_log
     )
     run_capture(asked, group, SystemClock())
 
@@ -208,14 +175,14 @@ def archive(
     from cli.wiring import open_catalogue, refuse_missing_catalogue
 
     configure_logging(machine=json_log)
-    settings = _settings(data_dir)
+    settings = read_settings(data_dir)
     if not follow:
         refuse_missing_catalogue(settings)
     stop = threading.Event()
-    _stop_on_signal(stop)
+    stop_on_signal(stop)
     with (
         open_catalogue(settings) as catalogue,
-        archiving_tools(settings, catalogue, SystemClock(), principal or _user(), stop) as tools,
+        archiving_tools(settings, catalogue, SystemClock(), principal or this_user(), stop) as tools,
     ):
         loop = ArchivingLoop(tools, settings, stop)
         loop.run(follow)
@@ -249,7 +216,7 @@ def serve(
     from segmenter.worker import Segmenter
 
     configure_logging(machine=json_log)
-    settings = _settings(data_dir, cameras)
+    settings = read_settings(data_dir, cameras)
     address, number = host or settings.server.host, port if port is not None else settings.server.port
     check_loopback(address)
     with open_catalogue(settings) as catalogue:
@@ -290,7 +257,7 @@ def status(
     from cli.wiring import open_catalogue, refuse_missing_catalogue
 
     configure_logging()
-    settings, clock = _settings(data_dir, cameras), SystemClock()
+    settings, clock = read_settings(data_dir, cameras), SystemClock()
     refuse_missing_catalogue(settings)
     with open_catalogue(settings) as catalogue:
         watch = open_watch(settings, catalogue, clock)
@@ -324,14 +291,14 @@ def intake(
     from cli.wiring import open_catalogue
 
     configure_logging()
-    settings = _settings(data_dir, cameras)
+    settings = read_settings(data_dir, cameras)
     options = IntakeOptions(
         file=file,
         source_id=source,
         start=start,
         offset_seconds=offset,
         sha256=sha256,
-        principal=principal or _user(),
+        principal=principal or this_user(),
     )
     with open_catalogue(settings, load_cameras(settings.cameras)) as catalogue:
         run_intake(options, settings, catalogue, SystemClock())
@@ -356,7 +323,7 @@ def receive(
     from cli.wiring import open_catalogue
 
     configure_logging(machine=json_log)
-    settings = _settings(data_dir, cameras)
+    settings = read_settings(data_dir, cameras)
     given = {"host": host, "port": port}
     changed = {name: value for name, value in given.items() if value is not None}
     settings = settings.model_copy(update={"receiver": settings.receiver.model_copy(update=changed)})
@@ -380,60 +347,12 @@ def enrol(
     from cli.agents import enrol as enrol_agent
 
     configure_logging()
-    settings = _settings(data_dir, cameras)
+    settings = read_settings(data_dir, cameras)
     found = [spec for spec in load_cameras(settings.cameras).specs() if spec.id == source]
     if not found:
         raise SettingsError(f"{settings.cameras} names no source {source}.")
     enrol_agent(settings, found[0], recorder, output, SystemClock())
     typer.echo(f"已写好 {output} is written. Bring it to the computer by a way that nobody else can read.")
-
-
-@app.command()
-def checkup(
-    room: Annotated[str, typer.Argument(help="Room of cameras.yaml.")],
-    cameras: CamerasOption = None,
-    data_dir: DataDir = None,
-    principal: PrincipalOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
-) -> None:
-    """Look at all sources of a room for some seconds: picture, sound, clock, key frames, loss, disk.
-
-    Each is judged by what it shows: a still desktop is well, a still room is not. The result is kept, with
-    the pictures in `data_dir/checkups`. Exit status 0 if all is well; 1 with remedies if something failed.
-
-    Example: `jianzheng checkup DEMO-ER1`
-    """
-    from cli.checkup import checker_of, run_checkup
-    from cli.wiring import open_catalogue
-
-    configure_logging()
-    settings = _settings(data_dir, cameras)
-    places = load_cameras(settings.cameras)
-    with open_catalogue(settings, places) as catalogue:
-        checker = checker_of(settings, places, catalogue, SystemClock())
-        kinds = {spec.id: spec.content_kind for spec in places.specs()}
-        raise typer.Exit(run_checkup(checker, room, principal or _user(), as_json=as_json, kinds=kinds))
-
-
-@app.command()
-def override(
-    checkup_id: Annotated[str, typer.Argument(metavar="CHECKUP", help="Id of the failed check-up.")],
-    reason: Annotated[str, typer.Option(help="Why the session begins all the same.")],
-    principal: Annotated[str, typer.Option("--as", metavar="NAME", help="Who decides so.")],
-    data_dir: DataDir = None,
-) -> None:
-    """Let a session begin although the check-up of its room failed. Kept; once only.
-
-    Example: `jianzheng override CHECKUP --as 王工 --reason "lamp is on order"`
-    """
-    from cli.wiring import open_catalogue, refuse_missing_catalogue
-
-    configure_logging()
-    settings = _settings(data_dir)
-    refuse_missing_catalogue(settings)
-    with open_catalogue(settings) as catalogue:
-        done = catalogue.checkups.override(checkup_id, principal, reason, SystemClock().now_us())
-    typer.echo(f"{done.id}: {done.overridden_by}, {done.override_reason}")
 
 
 @app.command()
@@ -450,7 +369,7 @@ def check(data_dir: DataDir = None) -> None:
     from cli.wiring import open_catalogue, refuse_missing_catalogue
 
     configure_logging()
-    settings = _settings(data_dir)
+    settings = read_settings(data_dir)
     refuse_missing_catalogue(settings)
     with open_catalogue(settings) as catalogue:
         store = open_store(settings.store_url, settings.store_dir)
@@ -469,180 +388,7 @@ def doctor(cameras: CamerasOption = None, data_dir: DataDir = None) -> None:
     from cli.doctor import diagnose, print_diagnosis
 
     configure_logging()
-    raise typer.Exit(print_diagnosis(diagnose(_settings(data_dir, cameras))))
-
-
-@booking_app.command("add")
-def booking_add(
-    room: Annotated[str, typer.Argument(help="Id of the room in cameras.yaml.")],
-    start: Annotated[str, typer.Argument(help="Such as 2026-03-02T09:00+08:00.")],
-    end: Annotated[str, typer.Argument(help="Such as 2026-03-02T12:00+08:00.")],
-    title: Annotated[str, typer.Option(help="What for.")] = "",
-    cameras: CamerasOption = None,
-    data_dir: DataDir = None,
-    principal: PrincipalOption = None,
-) -> None:
-    """Book a room: its `record: booked` sources are recorded then, with pre-roll and post-roll.
-
-    Says so if it began already, overlaps another, or no source of the room waits for it. One that is over is
-    refused.
-
-    Example: `jianzheng booking add DEMO-ER1 2026-03-02T09:00+08:00 2026-03-02T12:00+08:00`
-    """
-    from cli.bookings import add_booking, new_booking
-    from cli.wiring import open_catalogue
-
-    settings = _settings(data_dir, cameras)
-    booking = new_booking(room, start, end, title, principal or _user())
-    places = load_cameras(settings.cameras)
-    with open_catalogue(settings, places) as catalogue:
-        add_booking(catalogue, places, booking, SystemClock())
-
-
-@booking_app.command("list")
-def booking_list(data_dir: DataDir = None) -> None:
-    """List the bookings that are not over.
-
-    Example: `jianzheng booking list`
-    """
-    from cli.bookings import print_bookings
-    from cli.wiring import open_catalogue
-
-    with open_catalogue(_settings(data_dir)) as catalogue:
-        print_bookings(catalogue, SystemClock())
-
-
-@booking_app.command("cancel")
-def booking_cancel(booking: Annotated[str, typer.Argument(help="Its id.")], data_dir: DataDir = None) -> None:
-    """Take a booking back; a session that runs is recorded all the same.
-
-    Example: `jianzheng booking cancel BOOKING`
-    """
-    from cli.wiring import open_catalogue
-
-    with open_catalogue(_settings(data_dir)) as catalogue:
-        catalogue.bookings.cancel(booking)
-    typer.echo(f"已取消 {booking} is cancelled.")
-
-
-@timeline_app.command("import")
-def timeline_import(
-    file: Annotated[Path, typer.Argument(help="YAML, CSV or Excel; see docs/guide/timeline.md.")],
-    zone: Annotated[
-        str | None, typer.Option(help="Zone of times that say none, such as +08:00; else they are refused.")
-    ] = None,
-    cameras: CamerasOption = None,
-    data_dir: DataDir = None,
-    principal: PrincipalOption = None,
-) -> None:
-    """Take in projects and events from a file; it may be read again. Example: timeline import day.csv
-
-    Exit status 0 if all of it was taken in; 1 if an event was refused, which is named.
-    """
-    from rich.console import Console
-
-    from cli.timelines import import_file
-    from cli.wiring import open_catalogue
-
-    settings = _settings(data_dir, cameras)
-    with open_catalogue(settings, load_cameras(settings.cameras)) as catalogue:
-        whole = import_file(catalogue, file, zone, principal or _user(), SystemClock(), Console())
-    raise typer.Exit(0 if whole else 1)
-
-
-@timeline_app.command("event")
-def timeline_event(
-    session: Annotated[str, typer.Argument(help="Id of the session.")],
-    at: Annotated[str, typer.Argument(help="Such as 2026-03-02T12:20:00+08:00.")],
-    kind: Annotated[str, typer.Argument(metavar="TYPE", help="Such as eval.pause.")],
-    reason: Annotated[str, typer.Option(help="Why it is entered by hand; needed.")],
-    replaces: Annotated[str | None, typer.Option(help="Id of the event that this one puts right.")] = None,
-    withdraw: Annotated[bool, typer.Option(help="Only take back the event that is replaced.")] = False,
-    data_dir: DataDir = None,
-    principal: PrincipalOption = None,
-) -> None:
-    """Enter an event by hand, or put one right; what was there before stays on record.
-
-    Example: timeline event P01-E 2026-03-02T12:20:00+08:00 eval.pause --reason "reported by telephone"
-    """
-    from cli.timelines import enter_event
-    from cli.wiring import open_catalogue
-
-    with open_catalogue(_settings(data_dir)) as catalogue:
-        made = enter_event(
-            catalogue,
-            session,
-            at,
-            kind,
-            reason=reason,
-            replaces=replaces,
-            withdraw=withdraw,
-            principal=principal or _user(),
-            clock=SystemClock(),
-        )
-    typer.echo(made)
-
-
-@system_app.command("add")
-def system_add(
-    system: Annotated[str, typer.Argument(metavar="ID", help="Short name; its reports bear it.")],
-    name: Annotated[str, typer.Option(help="Its name, for people.")] = "",
-    data_dir: DataDir = None,
-    principal: PrincipalOption = None,
-) -> None:
-    """Let a trading system report, and print its key: once, nobody can read it again."""
-    from cli.wiring import open_catalogue
-
-    with open_catalogue(_settings(data_dir)) as catalogue:
-        now_us = SystemClock().now_us()
-        key = catalogue.trading_systems.add(
-            system, name or system, principal=principal or _user(), at_us=now_us
-        )
-    typer.echo(key)
-
-
-@system_app.command("list")
-def system_list(data_dir: DataDir = None) -> None:
-    """List the trading systems that may report, and those that might once."""
-    from rich.console import Console
-
-    from cli.timelines import show_systems
-    from cli.wiring import open_catalogue
-
-    with open_catalogue(_settings(data_dir)) as catalogue:
-        show_systems(catalogue, Console())
-
-
-@system_app.command("revoke")
-def system_revoke(
-    system: Annotated[str, typer.Argument(metavar="ID", help="Its id.")], data_dir: DataDir = None
-) -> None:
-    """Let a trading system's key hold no longer; what it reported stays."""
-    from cli.wiring import open_catalogue
-
-    with open_catalogue(_settings(data_dir)) as catalogue:
-        catalogue.trading_systems.revoke(system, SystemClock().now_us())
-
-
-@sample_app.command("load")
-def sample_load(
-    until: Annotated[
-        str, typer.Option(help="Only what was known by then, such as 2026-03-09T12:00+08:00.")
-    ] = "",
-    data_dir: Annotated[Path, typer.Option(help="Where the catalogue of the sample is.")] = Path(
-        "var/sample"
-    ),
-) -> None:
-    """Fill a catalogue with the sample: places, projects, timelines, tags, holds. No footage.
-
-    Loading again changes nothing but what has become known since. Look at it with `serve --data-dir`.
-    """
-    from cli.moments import moment_us
-    from cli.sample.load import EVER_US, run_load
-    from cli.wiring import open_catalogue
-
-    with open_catalogue(_settings(data_dir)) as catalogue:
-        run_load(catalogue, moment_us(until) if until else EVER_US)
+    raise typer.Exit(print_diagnosis(diagnose(read_settings(data_dir, cameras))))
 
 
 @app.command()
@@ -685,7 +431,7 @@ def discover(
     from cli import discover as discovering
 
     configure_logging()
-    settings = _settings(None, write or cameras)
+    settings = read_settings(None, write or cameras)
     if username and not password:
         password = typer.prompt("密码 Password", hide_input=True, default="", show_default=False, err=True)
     devices = discovering.find(interface, seconds, username, password, settings.capture, SystemClock())
@@ -699,140 +445,6 @@ def discover(
         discovering.write(made, write)
         discovering.show_written(made, write)
     raise typer.Exit(1 if discovering.refused(devices) else 0)
-
-
-@app.command()
-def hold(
-    source: Annotated[str, typer.Argument(help="Id of the source in cameras.yaml.")],
-    start: Annotated[str, typer.Argument(metavar="FROM", help="Such as 2026-03-02T09:00+08:00.")],
-    end: Annotated[str, typer.Argument(metavar="TO", help="Such as 2026-03-02T12:00+08:00.")],
-    reason: Annotated[str, typer.Option(help="Why; stays on record.")],
-    data_dir: DataDir = None,
-    principal: PrincipalOption = None,
-) -> None:
-    """Hold footage: nothing of it is removed until it is released.
-
-    Says how much footage it keeps, which seconds of it are gaps, and what is gone already or still to come.
-
-    Example: `jianzheng hold hall-camera 2026-03-02T09:00+08:00 2026-03-02T12:00+08:00 --reason complaint`
-    """
-    from cli.ring import make_hold
-    from cli.wiring import open_catalogue, refuse_missing_catalogue
-
-    settings = _settings(data_dir)
-    refuse_missing_catalogue(settings)
-    with open_catalogue(settings) as catalogue:
-        make_hold(catalogue, source, (start, end), reason, principal or _user(), SystemClock())
-
-
-@app.command()
-def holds(
-    released: Annotated[bool, typer.Option("--all", help="Those that were released, too.")] = False,
-    data_dir: DataDir = None,
-) -> None:
-    """List what is held, by whom and why.
-
-    Example: `jianzheng holds --all`
-    """
-    from cli.ring import print_holds
-    from cli.wiring import open_catalogue, refuse_missing_catalogue
-
-    settings = _settings(data_dir)
-    refuse_missing_catalogue(settings)
-    with open_catalogue(settings) as catalogue:
-        print_holds(catalogue, released=released)
-
-
-@app.command()
-def release(
-    hold_id: Annotated[str, typer.Argument(metavar="HOLD", help="Its id.")],
-    reason: Annotated[str, typer.Option(help="Why; stays on record.")],
-    data_dir: DataDir = None,
-    principal: PrincipalOption = None,
-) -> None:
-    """Let go of a hold. That it was, and who released it and why, stays on record.
-
-    Example: `jianzheng release HOLD --reason "complaint 17 is settled"`
-    """
-    from cli.wiring import open_catalogue, refuse_missing_catalogue
-
-    settings = _settings(data_dir)
-    refuse_missing_catalogue(settings)
-    with open_catalogue(settings) as catalogue:
-        now_us = SystemClock().now_us()
-        catalogue.holds.release(hold_id, at_us=now_us, principal=principal or _user(), reason=reason)
-    typer.echo(f"已解除 {hold_id} is released.")
-
-
-@ring_app.command("adopt")
-def ring_adopt(data_dir: DataDir = None, principal: PrincipalOption = None) -> None:
-    """Make the disk that is mounted at the ring's place the ring, on purpose: a new one, or a copy.
-
-    Example: `jianzheng ring adopt --as 王工`
-    """
-    from cli.ring import adopt_disk
-    from cli.wiring import open_catalogue, refuse_missing_catalogue
-
-    settings = _settings(data_dir)
-    refuse_missing_catalogue(settings)
-    with open_catalogue(settings) as catalogue:
-        adopt_disk(catalogue, settings.ring_dir, principal or _user(), SystemClock())
-
-
-@ring_app.command("key")
-def ring_key(data_dir: DataDir = None) -> None:
-    """Print the public key with which the recorder signs, as PEM: for whoever verifies.
-
-    Example: `jianzheng ring key > recorder.pem`
-    """
-    from cli.ring import print_key
-    from cli.wiring import open_catalogue, refuse_missing_catalogue
-
-    settings = _settings(data_dir)
-    refuse_missing_catalogue(settings)
-    with open_catalogue(settings) as catalogue:
-        print_key(catalogue)
-
-
-@ring_app.command("checkpoint")
-def ring_checkpoint(
-    directory: Annotated[Path, typer.Argument(help="Where to write them.")], data_dir: DataDir = None
-) -> None:
-    """Write the newest signed statement, its signature and the public key as files, to be kept elsewhere.
-
-    Example: `jianzheng ring checkpoint /media/usb`
-    """
-    from cli.ring import export_checkpoint
-    from cli.wiring import open_catalogue, refuse_missing_catalogue
-
-    settings = _settings(data_dir)
-    refuse_missing_catalogue(settings)
-    with open_catalogue(settings) as catalogue:
-        export_checkpoint(catalogue, directory)
-
-
-@app.command("original")
-def original_command(
-    clip: Annotated[str, typer.Argument(help="Id of a clip.")],
-    to: Annotated[Path, typer.Option(help="Directory to write into; made if it is not there.")],
-    prove: Annotated[
-        bool, typer.Option("--prove/--no-prove", help="Compare every segment with its hash on the way.")
-    ] = True,
-    data_dir: DataDir = None,
-) -> None:
-    """Write a clip without encoding anything anew: one MP4 file per unbroken stretch, and an index.
-
-    Each file plays from exactly the start of its stretch to exactly its end. The index (JSON) names the files
-    with their hashes, the segments that their bytes come from, and the gaps between them. Nothing is
-    overwritten.
-    """
-    from cli.originals import write_originals
-    from cli.wiring import open_catalogue, refuse_missing_catalogue
-
-    settings = _settings(data_dir)
-    refuse_missing_catalogue(settings)
-    with open_catalogue(settings) as catalogue:
-        write_originals(catalogue, settings.ring_dir.absolute(), clip, to, prove=prove)
 
 
 @app.command()
@@ -866,7 +478,7 @@ def probe(
     from cli import probe as probing
 
     configure_logging()
-    settings = _settings(None, cameras)
+    settings = read_settings(None, cameras)
     if username and not password:
         password = typer.prompt("密码 Password", hide_input=True, default="", show_default=False, err=True)
     spec = probing.source_of(source, settings.cameras, username, password)
@@ -877,6 +489,16 @@ def probe(
     else:
         probing.show(spec, probed, found)
     raise typer.Exit(1 if probing.fails(found) else 0)
+
+
+for _command in (checkup, override, hold, holds, release):
+    app.command()(_command)
+app.command("original")(original_command)
+app.add_typer(booking_app, name="booking")
+app.add_typer(ring_app, name="ring")
+app.add_typer(timeline_app, name="timeline")
+app.add_typer(system_app, name="trading-system")
+app.add_typer(sample_app, name="sample")
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from catalog.catalogue import Catalogue
 from catalog.reports import Outcome
-from cli.moments import moment_us
-from kernel.clock import Clock, iso_utc
+from cli.moments import moment_us, shown
+from kernel.clock import Clock
 from kernel.errors import SettingsError, TimelineError
 from kernel.ids import new_id
 from kernel.model.timeline import TimelineEvent
@@ -95,6 +95,6 @@ def show_systems(catalogue: Catalogue, console: Console) -> None:
     """A table of the systems that may report."""
     table = Table("id", "name", "since", "revoked")
     for one in catalogue.trading_systems.all():
-        revoked = "" if one.revoked_us is None else iso_utc(one.revoked_us)
-        table.add_row(one.id, one.name_zh, iso_utc(one.made_us), revoked)
+        revoked = "" if one.revoked_us is None else shown(one.revoked_us)
+        table.add_row(one.id, one.name_zh, shown(one.made_us), revoked)
     console.print(table)
