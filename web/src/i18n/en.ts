@@ -108,7 +108,7 @@ export const en: Messages = {
     no_key_frames: { name: 'No key frames: recording cannot begin', remedy: "Set the device's key-frame interval to 1 to 2 s, and switch off its smart codec (H.264+, Zipstream, U-code)." },
     garbage: { name: 'What it sends cannot be decoded', remedy: 'Restart the device; update its firmware if this goes on. It is tried again by itself.' },
     protocol: { name: 'The device breaks the protocol', remedy: "Update the device's firmware; it is tried again by itself." },
-    credentials: { name: 'Wrong username or password (401)', remedy: 'Correct username and password of this source in cameras.yaml, then start jianzheng capture again. Some devices lock the account after several wrong tries.' },
+    credentials: { name: 'Wrong username or password (401)', remedy: 'Correct username and password of this source in cameras.yaml; it takes effect when saved. Some devices lock the account after several wrong tries.' },
     certificate: { name: "The device's certificate is not trusted", remedy: 'Compare its fingerprint at the device, then write it as certificate_sha256 into cameras.yaml.' },
     no_such_path: { name: 'No such stream (404)', remedy: "Correct the path of this source's uri in cameras.yaml; jianzheng probe lists the device's streams." },
     no_video: { name: 'The stream carries no video', remedy: "Choose the device's video stream in the uri." },

@@ -107,7 +107,7 @@ export const zhCN = {
     no_key_frames: { name: '没有关键帧，无法开始录制', remedy: '请把设备的关键帧间隔设为 1 至 2 秒，并关闭智能编码（H.264+、Zipstream、U-code 等）。' },
     garbage: { name: '设备发来的数据无法解码', remedy: '请重启设备；反复出现时更新固件。系统会自动重试。' },
     protocol: { name: '设备的应答不合协议', remedy: '请更新设备固件；系统会自动重试。' },
-    credentials: { name: '用户名或密码错误（401）', remedy: '请在 cameras.yaml 中更正该来源的 username 和 password，再重启 jianzheng capture。多次错误可能使设备锁定账号。' },
+    credentials: { name: '用户名或密码错误（401）', remedy: '请在 cameras.yaml 中更正该来源的 username 和 password，保存后自动生效。多次错误可能使设备锁定账号。' },
     certificate: { name: '设备证书不可信', remedy: '请在设备上核对证书指纹，再写入 cameras.yaml 的 certificate_sha256。' },
     no_such_path: { name: '没有这个码流路径（404）', remedy: '请在 cameras.yaml 中更正该来源 uri 的路径；用 jianzheng probe 可列出设备的码流。' },
     no_video: { name: '码流中没有视频', remedy: '请在 uri 中改用设备的视频码流。' },
