@@ -371,6 +371,7 @@ def _sessions(session: Transaction, rows: Sequence[SessionRow]) -> list[Session]
             extra_room_ids=tuple(rooms.get(row.id, ())),
             source_ids=tuple(sources.get(row.id, ())),
             cut_number=row.cut_number,
+            change_number=row.change_number,
         )
         for row in rows
     ]

@@ -332,6 +332,9 @@ class SessionRow(Table, table=True):
     end_us: int | None = _micros("Time of its end event", default=None, index=True)
     venue_role: str = _column("VenueRole of its site", default="main", default_sql="main")
     cut_number: int = _column("How often its clips were made or changed", default=0, default_sql="0")
+    change_number: int = _column(
+        "How often what it is cut by was changed: events, seats, rooms, sources", default=0, default_sql="0"
+    )
 
 
 class SessionSectionRow(Table, table=True):

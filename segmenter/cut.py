@@ -33,7 +33,7 @@ def cut(
         _clip(timeline.session_id, part, segments.get(part.source_id, ()), gaps.get(part.source_id, ()))
         for part in timeline.expected
     )
-    return CutList(session_id=timeline.session_id, clips=tuple(clips))
+    return CutList(session_id=timeline.session_id, clips=tuple(clips), change_number=timeline.change_number)
 
 
 def removed_gaps(tombstones: Sequence[Tombstone], segments: Sequence[Span], gaps: Sequence[Gap]) -> list[Gap]:

@@ -74,6 +74,7 @@ def session_timeline(
         pauses=pauses,
         nights=nights,
         sections=tuple(section_spans(session, told, wall)),
+        change_number=session.change_number,
         awaits_files=room_kinds.get(session.room_id) in rules.no_rolls
         and not any(effect_of(event.type) is Effect.FILES_RECEIVED for event in told),
     )

@@ -72,3 +72,4 @@ class CutList:
 
     session_id: str
     clips: tuple[Clip, ...]
+    change_number: int = 0  # of the session's timeline that they were cut by; another one makes them obsolete

@@ -199,6 +199,7 @@ class Session:
     extra_room_ids: tuple[str, ...] = ()  # recorded with it: a corridor, a dining room
     source_ids: tuple[str, ...] = ()  # only these: files that an external venue handed over
     cut_number: int = 0  # how often its clips were made or changed
+    change_number: int = 0  # how often what it is cut by was changed: its events, seats, rooms or sources
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -245,6 +246,7 @@ class SessionTimeline:
     nights: tuple[TimeRange, ...] = ()  # sealed
     sections: tuple[SectionSpan, ...] = ()
     awaits_files: bool = False  # its footage comes by hand, days later, and has not come yet
+    change_number: int = 0  # of the session as it was read
 
     @property
     def source_ids(self) -> tuple[str, ...]:

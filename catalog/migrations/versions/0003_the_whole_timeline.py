@@ -420,6 +420,15 @@ def upgrade() -> None:
                 comment="How often its clips were made or changed",
             )
         )
+        batch_op.add_column(
+            sa.Column(
+                "change_number",
+                sa.Integer(),
+                server_default="0",
+                nullable=False,
+                comment="How often what it is cut by was changed: events, seats, rooms, sources",
+            )
+        )
         batch_op.create_index(batch_op.f("ix_session_end_us"), ["end_us"], unique=False)
     op.execute("UPDATE session SET cut_number = 1 WHERE state IN ('cut', 'archived')")
     op.execute("UPDATE archive SET cut_number = 1")
@@ -464,6 +473,7 @@ def downgrade() -> None:
 
     with op.batch_alter_table("session", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_session_end_us"))
+        batch_op.drop_column("change_number")
         batch_op.drop_column("cut_number")
         batch_op.drop_column("venue_role")
 
