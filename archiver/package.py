@@ -32,8 +32,16 @@ class PackageFile:
 def write_json(path: Path, content: Any) -> None:
     """Write a document of the package: UTF-8, sorted keys, readable by people."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True)
-    path.write_text(text + "\n", encoding="utf-8")
+    path.write_bytes(_written(content))
+
+
+def document_bytes(content: Any) -> int:
+    """What a document of the package weighs."""
+    return len(_written(content))
+
+
+def _written(content: Any) -> bytes:
+    return (json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
 
 
 def make_package(step: PackageStep) -> list[PackageFile]:

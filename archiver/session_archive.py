@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from archiver.package import PackageFile, PackageStep, make_package, write_json
+from archiver.package import PackageFile, PackageStep, document_bytes, make_package, write_json
 from archiver.plan import budget_bytes
 from archiver.profile import PROFILES, Profile
 from archiver.progress import ProgressTeller
-from archiver.receipt import clip_json, receipt, wall_json
+from archiver.receipt import receipt
 from archiver.ring_reader import picture_format
+from archiver.session_document import session_document
 from archiver.steps import StepRunner
 from archiver.store import VersionTaken, key_prefix, store_package, verify_objects
 from archiver.stretches import stretches
@@ -23,16 +24,15 @@ from archiver.within_budget import ClipEncoder, ClipWork, EncodedClip
 from catalog.catalogue import Catalogue
 from catalog.objects import ObjectStore, sha256_of
 from kernel.clock import Clock, iso_utc
-from kernel.errors import DiskFull, FixityError, StorageError
+from kernel.errors import DiskFull, FixityError, StorageError, TimelineChanged
 from kernel.ids import new_id
 from kernel.isobmff.reader import read_init
 from kernel.isobmff.sample_entry import codec_string
 from kernel.model.archive import Archive, ArchiveObject, Rendition
 from kernel.model.cut import Clip
 from kernel.model.footage import Segment
-from kernel.model.timeline import Project, Session
+from kernel.model.timeline import Project, Session, SessionState
 from kernel.settings import ArchiveSettings
-from kernel.values import fields_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +71,7 @@ class SessionArchiver:
         Raises:
             FixityError: a segment is not what its row says, or the store gives back something else.
             EncodeError, StorageError: it cannot be done now; what is finished stays and is not done again.
+            TimelineChanged: the session changed meanwhile; so too here.
         """
         with os_errors_translated():
             return self._run()
@@ -81,7 +82,9 @@ class SessionArchiver:
         seconds = sum(work.seconds for work in works)
         budget = budget_bytes(self._tools.settings.budget_kbps, seconds)
         encoder = ClipEncoder(self._tools.runner, self._profile, self._progress)
-        encoded, overrun = encoder.encode_within(works, budget)
+        # What clips take beside their pictures the encoder knows; the rest grows with what happened.
+        beside = document_bytes({**self._document(self._session, budget), "clips": [], "segments": []})
+        encoded, overrun = encoder.encode_within(works, budget - beside)
         archive = self._store(encoded, budget, overrun)
         shutil.rmtree(self._directory, ignore_errors=True)
         return archive
@@ -115,8 +118,11 @@ class SessionArchiver:
         """Package, store, read back, record; the row comes last (invariant 10)."""
         self._progress.tell("package", 0.86, always=True)
         receipts = [self._receipt(one) for one in encoded]
-        files = self._package(encoded, receipts, budget)
         tools = self._tools
+        # Before anything is read for the document: what comes in between must be noticed.
+        known = tools.catalogue.archives.known_number(self._session.id)
+        told = self._as_told()
+        files = self._package(encoded, receipts, self._document(told, budget))
         version, prefix, objects = self._put(files)
         verify_objects(tools.store, objects, self._progress.counter("verify", 0.94, 1.0, len(files)))
         size = sum(item.size_bytes for item in objects)
@@ -134,9 +140,10 @@ class SessionArchiver:
             if size > budget
             else "",
             objects=tuple(objects),
-            cut_number=self._session.cut_number,
+            cut_number=told.cut_number,
+            known_number=known,
         )
-        renditions = [self._rendition(one, told, prefix) for one, told in zip(encoded, receipts, strict=True)]
+        renditions = [self._rendition(*made, prefix) for made in zip(encoded, receipts, strict=True)]
         tools.catalogue.archives.record(archive, renditions)
         self._progress.tell("done", 1.0, always=True)
         return archive
@@ -168,7 +175,10 @@ class SessionArchiver:
         )
 
     def _package(
-        self, encoded: Sequence[EncodedClip], receipts: Sequence[dict[str, Any]], budget: int
+        self,
+        encoded: Sequence[EncodedClip],
+        receipts: Sequence[dict[str, Any]],
+        document: dict[str, Any],
     ) -> list[PackageFile]:
         """Lay out the payload and make the bag; a half-made one of an earlier attempt is made anew."""
         directory = self._directory / "package"
@@ -177,7 +187,7 @@ class SessionArchiver:
         for one, told in zip(encoded, receipts, strict=True):
             shutil.copyfile(one.path, directory / "clips" / one.work.file_name)
             write_json(directory / "receipts" / f"{one.work.file_name}.json", told)
-        write_json(directory / "catalogue.json", self._catalogue_json(budget))
+        write_json(directory / "catalogue.json", document)
         info = {
             "Source-Organization": self._session.room_id,
             "External-Identifier": f"{self._project.project_code}/{self._session.id}",
@@ -189,31 +199,24 @@ class SessionArchiver:
         step = PackageStep(directory=directory.absolute(), info=info)
         return self._tools.runner.run(make_package, [step])[0]
 
-    def _catalogue_json(self, budget: int) -> dict[str, Any]:
-        """All that the catalogue knows of this session: it can be rebuilt from the store (invariant 12)."""
-        session, project = self._session, self._project
-        sources = self._tools.catalogue.places.sources()
+    def _document(self, told: Session, budget: int) -> dict[str, Any]:
         return {
-            "format": "jianzheng-session/1",
-            "project": fields_of(project),
-            "session": {
-                "id": session.id,
-                "phase": session.phase,
-                "room": session.room_id,
-                "start_us": session.start_us,
-                "end_us": session.end_us,
-                "seats": [{"seat": seat.seat_id, "member": seat.member} for seat in session.seats],
-            },
-            "events": [fields_of(event) for event in self._tools.catalogue.sessions.events_of(session.id)],
-            "sources": [fields_of(sources[clip.source_id]) for clip in self._clips],
-            "clips": [clip_json(clip, dict(self._segments)) for clip in self._clips],
-            "segments": [
-                {"id": one.id, "run": one.run_id, "wall": wall_json(one.wall), "size_bytes": one.size_bytes}
-                for one in self._segments.values()
-            ],
+            **session_document(self._tools.catalogue, told, self._clips, self._segments),
             "budget_bytes": budget,
             "principal": self._tools.principal,
         }
+
+    def _as_told(self) -> Session:
+        """The session as the document is going to tell it; read before all that belongs to it.
+
+        Raises:
+            TimelineChanged: it was opened again or cut anew since archiving began.
+        """
+        now = self._tools.catalogue.sessions.get(self._session.id)
+        assert now is not None  # sessions are never removed
+        if (now.state, now.cut_number) != (SessionState.CUT, self._session.cut_number):
+            raise TimelineChanged(f"session {now.id} changed while it was being archived.")
+        return now
 
     def _rendition(self, one: EncodedClip, told: dict[str, Any], prefix: str) -> Rendition:
         with one.path.open("rb") as file:

@@ -251,7 +251,7 @@ def catalogue_of(directory: Path, segments: Sequence[Segment], cut: TimeRange) -
     clip = Clip(
         id="S.cam.1", session_id="S", source_id="cam", part=1, wall=cut, slices=tuple(slices), gaps=()
     )
-    catalogue.clips.record(CutList(session_id="S", clips=(clip,)))
+    catalogue.clips.record(CutList(session_id="S", clips=(clip,), change_number=2))
     return catalogue, clip
 
 

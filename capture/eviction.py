@@ -115,7 +115,8 @@ class _Search:
         if self._clock.monotonic_us() - self._began_us >= _HOUR_US:
             self._begin()  # what was passed over may have been let go of
         for _ in range(_WINDOWS):
-            seen = self._rows.look(self._from_us, _WINDOW, _BATCH, self._rules)
+            now_us = self._clock.now_us()
+            seen = self._rows.look(self._from_us, _WINDOW, _BATCH, self._rules, now_us=now_us)
             if seen.removable:
                 self._found, self.exhausted = True, False
                 return seen.removable

@@ -8,6 +8,7 @@ from sqlmodel import col, func, select
 
 from catalog.database import reading, writing
 from catalog.file_sets import seal_file_set
+from catalog.locks import locked_session
 from catalog.tables import (
     ArchiveObjectRow,
     ArchiveRow,
@@ -16,9 +17,12 @@ from catalog.tables import (
     FileSetRow,
     ProgressRow,
     RenditionRow,
+    SeatingRow,
     SessionRow,
+    SessionSectionRow,
+    TimelineEventRow,
 )
-from kernel.errors import TimelineError
+from kernel.errors import TimelineChanged, TimelineError
 from kernel.model.archive import Archive, ArchiveObject, FileSet, Progress, Rendition
 from kernel.model.timeline import SessionState
 from kernel.timerange import TimeRange
@@ -39,21 +43,25 @@ class Archives:
             ).one()
             return int(newest or 0) + 1
 
+    def known_number(self, session_id: str) -> int:
+        """How much is known of a session; it grows with every event, seating and section, corrections too.
+
+        Two that are the same mean that nothing became known between them. Not every correction changes what
+        a session is cut by, so its change number says less. Tags are not counted: they may come for ever.
+        """
+        with reading(self._engine) as session:
+            return _known_number(session, session.get_one(SessionRow, session_id))
+
     def record(self, archive: Archive, renditions: list[Rendition]) -> None:
         """Record an archive whose every object was read back (invariant 10), and mark its session archived.
 
         Raises:
-            TimelineError: the session is not waiting to be archived, or its clips changed meanwhile.
+            TimelineError: the session is not waiting to be archived.
+            TimelineChanged: its clips changed meanwhile, or only what the package's document tells of it.
         """
         with writing(self._engine) as session:
-            row = session.get_one(SessionRow, archive.session_id)
-            if row.state != SessionState.CUT:
-                raise TimelineError(f"session {row.id} is {row.state}; only one that is cut can be archived.")
-            if archive.cut_number != row.cut_number:
-                raise TimelineError(
-                    f"session {row.id} was cut anew while it was being archived.",
-                    hint="It is archived again by itself.",
-                )
+            row = locked_session(session, archive.session_id)
+            _check_same(session, row, archive)
             fields = {
                 name: getattr(archive, name) for name in archive.__dataclass_fields__ if name != "objects"
             }
@@ -117,6 +125,27 @@ class Archives:
         with reading(self._engine) as session:
             row = session.get(ProgressRow, session_id)
             return Progress(**row.model_dump()) if row else None
+
+
+def _check_same(session: Transaction, row: SessionRow, archive: Archive) -> None:
+    """Whether an archive holds a session as it is now."""
+    if row.state != SessionState.CUT:
+        raise TimelineError(f"session {row.id} is {row.state}; only one that is cut can be archived.")
+    if archive.cut_number != row.cut_number:
+        raise TimelineChanged(f"session {row.id} was cut anew while it was being archived.")
+    if archive.known_number not in (None, _known_number(session, row)):
+        raise TimelineChanged(f"session {row.id} was corrected while it was being archived.")
+
+
+def _known_number(session: Transaction, row: SessionRow) -> int:
+    """Each of these only ever grows, and so does their sum: where it is the same, nothing was added."""
+    events = select(func.count()).where(TimelineEventRow.session_id == row.id)
+    seatings = select(func.count(), func.count(col(SeatingRow.replaced_us))).where(
+        SeatingRow.session_id == row.id
+    )
+    sections = select(func.count()).where(SessionSectionRow.session_id == row.id)
+    said, replaced = session.exec(seatings).one()
+    return row.change_number + session.exec(events).one() + said + replaced + session.exec(sections).one()
 
 
 def _file_set(session: Transaction, row: FileSetRow) -> FileSet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import Engine, exists, not_, or_
+from sqlmodel import Session as Transaction
 from sqlmodel import col, select
 
 from catalog.database import reading, writing
@@ -36,28 +37,11 @@ class Bookings:
         """Take in a booking; one of the same id is replaced, as when it is moved.
 
         Raises:
-            TimelineError: the room is unknown, or the booking has no length.
+            TimelineError: the room is unknown, the booking has no length, or its id belongs to a booking of
+                another project or by hand.
         """
-        if booking.wall.empty:
-            raise TimelineError(f"booking {booking.id} ends when it starts.", hint="Give a later end.")
         with writing(self._engine) as session:
-            if session.get(RoomRow, booking.room_id) is None:
-                rooms = ", ".join(session.exec(select(RoomRow.id).order_by(col(RoomRow.id))).all())
-                raise TimelineError(
-                    f"there is no room {booking.room_id}.", hint=f"Name one of cameras.yaml: {rooms}."
-                )
-            session.merge(
-                BookingRow(
-                    id=booking.id,
-                    room_id=booking.room_id,
-                    wall_start_us=booking.wall.start_us,
-                    wall_end_us=booking.wall.end_us,
-                    title=booking.title,
-                    principal=booking.principal,
-                    status=booking.status,
-                    project_id=booking.project_id,
-                )
-            )
+            put_booking(session, booking)
 
     def cancel(self, booking_id: str) -> None:
         """Give a booking back: nothing is recorded for it, and it stays on record.
@@ -95,13 +79,18 @@ class Bookings:
     def not_started(self, now_us: int, grace_us: int) -> list[Booking]:
         """Bookings of projects that stand, that go on, and for which nothing began: the earliest first.
 
-        A session of the project in that room counts from one grace before the booked start on.
+        A session of the project in that room counts if it began less than one grace before the booked start
+        or later, or if it ran on into the booked time.
         """
         begun = exists().where(
             col(SessionRow.room_id) == col(BookingRow.room_id),
             col(SessionRow.project_id) == col(BookingRow.project_id),
-            col(SessionRow.start_us) > col(BookingRow.wall_start_us) - grace_us,
             col(SessionRow.start_us) < col(BookingRow.wall_end_us),
+            or_(
+                col(SessionRow.start_us) > col(BookingRow.wall_start_us) - grace_us,
+                col(SessionRow.end_us).is_(None),
+                col(SessionRow.end_us) > col(BookingRow.wall_start_us),
+            ),
         )
         query = (
             select(BookingRow)
@@ -130,6 +119,40 @@ class Bookings:
                 RoomUse(room_id=room_id, session_id=row.id, start_us=row.start_us or 0, end_us=row.end_us)
                 for row, room_id in ((used[session_id], room_id) for session_id, room_id in rooms)
             ]
+
+
+def put_booking(session: Transaction, booking: Booking) -> None:
+    """Take in a booking within a transaction; one of the same id is replaced.
+
+    Raises:
+        TimelineError: the room is unknown, the booking has no length, or its id belongs to a booking of
+            another project or by hand.
+    """
+    if booking.wall.empty:
+        raise TimelineError(f"booking {booking.id} ends when it starts.", hint="Give a later end.")
+    if session.get(RoomRow, booking.room_id) is None:
+        rooms = ", ".join(session.exec(select(RoomRow.id).order_by(col(RoomRow.id))).all())
+        raise TimelineError(
+            f"there is no room {booking.room_id}.", hint=f"Name one of cameras.yaml: {rooms}."
+        )
+    known = session.get(BookingRow, booking.id)
+    if known is not None and known.project_id != booking.project_id:
+        raise TimelineError(
+            f"booking id {booking.id} belongs to another booking, not of this project.",
+            hint="Give the booking an id of its own.",
+        )
+    session.merge(
+        BookingRow(
+            id=booking.id,
+            room_id=booking.room_id,
+            wall_start_us=booking.wall.start_us,
+            wall_end_us=booking.wall.end_us,
+            title=booking.title,
+            principal=booking.principal,
+            status=booking.status,
+            project_id=booking.project_id,
+        )
+    )
 
 
 def _booking(row: BookingRow) -> Booking:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, delete, exists, insert, literal_column, update
+from sqlalchemy import ColumnElement, Engine, delete, insert, literal_column, not_, or_, update
 from sqlalchemy import select as sqlalchemy_select
 from sqlmodel import Session as Transaction
 from sqlmodel import col, func, select
 
 from catalog.database import reading, writing
 from catalog.file_sets import seal_file_set
+from catalog.locks import locked_session
 from catalog.tables import (
     LONG_SEGMENT_US,
     METADATA,
@@ -20,13 +22,13 @@ from catalog.tables import (
     ClipGapRow,
     ClipRow,
     ClipSliceRow,
-    RunRow,
+    GapRow,
     SegmentRow,
     SessionRow,
 )
-from kernel.errors import TimelineError
+from kernel.errors import TimelineChanged, TimelineError
 from kernel.model.cut import Clip, ClipGap, CutList, SegmentSlice
-from kernel.model.footage import GapCause, RunOrigin, SegmentState
+from kernel.model.footage import Backfill, ClockBasis, GapCause, SegmentState
 from kernel.model.timeline import SessionState
 from kernel.timerange import TimeRange
 
@@ -45,9 +47,10 @@ class Clips:
 
         Raises:
             TimelineError: the session is not waiting to be cut.
+            TimelineChanged: what it is cut by has changed since it was read.
         """
         with writing(self._engine) as session:
-            row = _waiting(session, cut.session_id)
+            row = _waiting(session, cut)
             if row.cut_number == 0:
                 _forget(session, row.id)
                 _add(session, _numbered(session, row.id, cut.clips))
@@ -61,9 +64,10 @@ class Clips:
 
         Raises:
             TimelineError: the session is not waiting to be cut.
+            TimelineChanged: what it is cut by has changed since it was read.
         """
         with writing(self._engine) as session:
-            row = _waiting(session, cut.session_id)
+            row = _waiting(session, cut)
             if row.cut_number == 0:
                 _forget(session, row.id)
             before = {(one.source_id, one.part): one for one in _current(session, row.id)}
@@ -90,26 +94,31 @@ class Clips:
         want = {(clip.source_id, clip.part): clip for clip in cut.clips}
         return have.keys() != want.keys() or any(not _same(have[key], want[key]) for key in want)
 
-    def with_filled_gaps(self, since_us: int) -> list[str]:
-        """Sessions that are cut, ended after that, and have a gap in which there is footage that came late.
+    def with_filled_gaps(self, since_us: int) -> dict[str, int]:
+        """Sessions that are cut, ended after that, and have a gap in which there is footage by now.
 
-        Whether it changes their clips is for the cutter to say: a part of it may be of no use.
+        By id, how many such pieces there are: more or fewer mean that something has happened. Whether they
+        change their clips is for the cutter to say: a part of them may be of no use.
         """
         start, end = col(SegmentRow.wall_start_us), col(SegmentRow.wall_end_us)
         gap_start, gap_end = col(ClipGapRow.wall_start_us), col(ClipGapRow.wall_end_us)
-        late = exists().where(col(RunRow.id) == col(SegmentRow.run_id), col(RunRow.origin) != RunOrigin.LIVE)
+        # A gap that is still declared beats the segment that spans it, unless that was fetched to fill it.
+        marked = col(GapRow.backfill).in_((Backfill.WHOLE, Backfill.PART))
+        fetched = col(SegmentRow.clock_basis).in_((ClockBasis.REPLAY, ClockBasis.DECLARED))
+        useful = or_(fetched, _declared_until() < gap_end)
         # Behind a function, so that SQLite begins with the gaps, which are few, and not with all segments.
         kept = func.coalesce(SegmentRow.state, "") == SegmentState.SEALED
         filled = (
-            select(SessionRow.id)
+            select(SessionRow.id, func.count())
             .join(ClipRow, col(ClipRow.session_id) == col(SessionRow.id))
             .join(ClipGapRow, col(ClipGapRow.clip_id) == col(ClipRow.id))
             .join(SegmentRow, col(SegmentRow.source_id) == col(ClipRow.source_id))
             .where(col(SessionRow.state).in_((SessionState.CUT, SessionState.ARCHIVED)))
             .where(col(SessionRow.end_us) > since_us, col(ClipRow.retired_us).is_(None))
             .where(col(ClipGapRow.backfilled).is_(False))
-            .where(start < gap_end, end > gap_start, kept, late)
-            .distinct()
+            .where(_declared_until(not_(marked)) < gap_end)
+            .where(start < gap_end, end > gap_start, kept, useful)
+            .group_by(col(SessionRow.id))
         )
         with reading(self._engine) as session:
             usual = session.exec(filled.where(start >= gap_start - LONG_SEGMENT_US)).all()
@@ -118,12 +127,28 @@ class Clips:
                     start < gap_start - LONG_SEGMENT_US, end - start > literal_column(str(LONG_SEGMENT_US))
                 )
             ).all()
-            return sorted({*usual, *long})
+            found: Counter[str] = Counter()
+            for pieces in (usual, long):
+                found.update(dict(pieces))
+            return dict(found)
 
     def get(self, clip_id: str) -> Clip | None:
         """One clip, of whichever revision."""
         with reading(self._engine) as session:
             return next(iter(_clips(session, col(ClipRow.id) == clip_id)), None)
+
+
+def _declared_until(*narrowed: ColumnElement[bool]) -> ColumnElement[int]:
+    """End of the last declared gap that begins no later than a clip's gap; 0: there is none, or it lasts."""
+    newest = (
+        sqlalchemy_select(col(GapRow.wall_end_us))
+        .where(col(GapRow.source_id) == col(ClipRow.source_id), *narrowed)
+        .where(col(GapRow.wall_start_us) <= col(ClipGapRow.wall_start_us))
+        .order_by(col(GapRow.wall_start_us).desc())
+        .limit(1)
+        .correlate(ClipRow, ClipGapRow)
+    )
+    return func.coalesce(newest.scalar_subquery(), 0)
 
 
 def take_back(session: Transaction, row: SessionRow, at_us: int) -> None:
@@ -135,8 +160,11 @@ def take_back(session: Transaction, row: SessionRow, at_us: int) -> None:
         row.cut_number += 1
 
 
-def _waiting(session: Transaction, session_id: str) -> SessionRow:
-    row = session.get_one(SessionRow, session_id)
+def _waiting(session: Transaction, cut: CutList) -> SessionRow:
+    row = locked_session(session, cut.session_id)
+    if row.change_number != cut.change_number:
+        # A correction came while it was being cut: recorded now, it would be lost.
+        raise TimelineChanged(f"session {row.id} changed while it was being cut.")
     if row.state != SessionState.ENDED:
         raise TimelineError(f"session {row.id} is {row.state}; only one that has ended can be cut.")
     return row

@@ -2,6 +2,7 @@
 
 SQLite in WAL mode by default, PostgreSQL by URL. Several processes of a site share one catalogue file:
 every write transaction starts with ``BEGIN IMMEDIATE``, so two writers wait for each other, never deadlock.
+What is said here of PostgreSQL follows its manual; no server has proven it yet.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
@@ -26,6 +27,7 @@ from kernel.errors import CatalogError, DiskFull
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_MS = 30_000
+_START_LOCK = 0x6A7A_0001  # any number that nobody else takes in this database
 
 
 def open_engine(url: str) -> Engine:
@@ -81,6 +83,26 @@ def migrate(engine: Engine) -> None:
     command.upgrade(alembic_config(engine), "head")
 
 
+def take_turns(connection: Connection) -> None:
+    """Wait within a transaction until no other program that starts up is at work on schema and code tables.
+
+    SQLite's write transactions take turns by themselves. PostgreSQL holds this lock to the transaction's end.
+    https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADVISORY-LOCKS
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _START_LOCK})
+
+
+def _reading_options(dialect: str) -> dict[str, Any]:
+    """How a connection only reads; in WAL mode SQLite shows one picture from the first read on by itself.
+
+    PostgreSQL shows each statement another picture unless told otherwise.
+    https://www.postgresql.org/docs/current/transaction-iso.html
+    """
+    isolation = {"isolation_level": "REPEATABLE READ"} if dialect == "postgresql" else {}
+    return {"read_only": True, **isolation}
+
+
 @contextmanager
 def reading(engine: Engine) -> Iterator[Session]:
     """A transaction that only reads: one consistent picture, and no writer waits for it.
@@ -89,7 +111,8 @@ def reading(engine: Engine) -> Iterator[Session]:
         CatalogError: the database fails.
         DiskFull: its disk has no room.
     """
-    with _translated("read"), Session(engine.execution_options(read_only=True)) as session:
+    reader = engine.execution_options(**_reading_options(engine.dialect.name))
+    with _translated("read"), Session(reader) as session:
         yield session
 
 

@@ -15,7 +15,8 @@ def seal_file_set(session: Transaction, project_id: str, at_us: int) -> None:
     """A version of the project's file, when none of its sessions is still to come or on its way.
 
     A session that is added or corrected later ends in another version; the older ones stay (invariant 9).
-    What is the same as the newest version is none of its own.
+    What is the same as the newest version is none of its own. The caller holds the project's lock
+    (``catalog.locks``): of two sessions that are archived at once the second sees the first.
     """
     session.flush()
     of_project = select(SessionRow.id).where(SessionRow.project_id == project_id)

@@ -11,7 +11,7 @@ import yaml
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from catalog.database import reading, writing
+from catalog.database import reading, take_turns, writing
 from catalog.tables import IndustryRow, RegionAliasRow, RegionRow, RoomRow, SeatRow, SiteRow, SourceRow
 from kernel.errors import CatalogError
 from kernel.model.source import ContentKind, Room, RoomKind, Seat, Site, Source
@@ -51,6 +51,7 @@ class Places:
         What the product itself refers to is added even where a deployment has made the table its own.
         """
         with writing(self._engine) as session:
+            take_turns(session.connection())
             for table, key, file in _CODE_TABLES:
                 empty = session.exec(select(table).limit(1)).first() is None
                 for row in yaml.safe_load((_DATA / file).read_text(encoding="utf-8")):
@@ -58,11 +59,16 @@ class Places:
                         session.add(table(**row))
                         session.flush()  # parents come first in the file, and children refer to them
 
-    def former_codes(self, code: str) -> list[str]:
-        """Codes that a division had before: archives of that time keep them."""
-        query = select(RegionAliasRow.old_code).where(RegionAliasRow.code == code)
+    def former_codes(self, *codes: str) -> list[str]:
+        """Codes that divisions had before: archives of that time keep them."""
+        query = select(RegionAliasRow.old_code).where(col(RegionAliasRow.code).in_(codes))
         with reading(self._engine) as session:
             return sorted(session.exec(query).all())
+
+    def regions_within(self, code: str) -> frozenset[str]:
+        """The code of a region, those of everything below it, and those that any of them had before."""
+        now = with_descendants(self.regions(), code)
+        return frozenset(now.union(self.former_codes(*now)))
 
     def register(self, cameras: CamerasFile) -> None:
         """Take in the sites, rooms, seats and sources of ``cameras.yaml``.

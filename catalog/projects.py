@@ -55,20 +55,15 @@ class Projects:
     ) -> None:
         """Take in a project with its sections, venues and planned sessions.
 
-        One that is known already is brought up to date, its sections and venues with it; its sessions stay as
-        they are, and new ones are added: events move sessions, not plans.
+        One that is known already is brought up to date, its sections and venues with it, and the plans of its
+        sessions (``add_session``): what has begun is moved by events, not by plans.
 
         Raises:
-            TimelineError: it names what the catalogue lacks, or its code belongs to another project.
+            TimelineError: it names what the catalogue lacks, its code belongs to another project, or a
+                session has begun elsewhere.
         """
         with writing(self._engine) as session:
-            _check_project(session, project)
-            session.merge(ProjectRow(**fields_of(project)))
-            session.flush()
-            for section in sections:
-                _check_section(session, section)
-                session.merge(SectionRow(**fields_of(section)))
-            _set_venues(session, project.id, venues)
+            put_project(session, project, sections=sections, venues=venues)
             for planned in sessions:
                 add_session(session, planned, principal=principal, at_us=at_us)
 
@@ -132,8 +127,59 @@ class Projects:
             return sorted(session.exec(query).all())
 
 
+def put_project(
+    session: Transaction,
+    project: Project,
+    *,
+    sections: Sequence[Section] = (),
+    venues: Sequence[Venue] = (),
+    system: str = "",
+) -> None:
+    """Take in a project within a transaction, or bring it up to date; whose it is stays once it is said.
+
+    Args:
+        system: principal of the trading system that it belongs to, if it belongs to none yet.
+
+    Raises:
+        TimelineError: it names what the catalogue lacks, or its code belongs to another project.
+    """
+    _check_project(session, project)
+    known = session.get(ProjectRow, project.id)
+    owner = known.reported_by if known is not None else ""
+    session.merge(ProjectRow(**fields_of(project), reported_by=owner or system))
+    session.flush()
+    for section in sections:
+        _check_section(session, section)
+        session.merge(SectionRow(**fields_of(section)))
+    _set_venues(session, project.id, venues)
+
+
+def check_reporter(session: Transaction, project_id: str, system: str) -> None:
+    """Whether reports from outside may be about a project; one that is not known may be anybody's.
+
+    Args:
+        system: principal of the trading system that reports; empty: a person, with a file.
+
+    Raises:
+        TimelineError: it is the record of a hall, or belongs to another trading system.
+    """
+    row = session.get(ProjectRow, project_id)
+    if row is None:
+        return
+    if row.kind == ProjectKind.HALL:
+        raise TimelineError(
+            f"{project_id} is the record of a hall, which nobody reports.",
+            hint="It follows the sessions that are held there.",
+        )
+    if system and row.reported_by not in ("", system):
+        raise TimelineError(
+            f"project {project_id} belongs to another trading system.",
+            hint="Only that one reports on it; if it was replaced: 'jianzheng trading-system add --help'.",
+        )
+
+
 def _project(row: ProjectRow) -> Project:
-    return Project(**{**row.model_dump(), "kind": ProjectKind(row.kind)})
+    return Project(**{**row.model_dump(exclude={"reported_by"}), "kind": ProjectKind(row.kind)})
 
 
 def _check_project(session: Transaction, project: Project) -> None:

@@ -1,7 +1,8 @@
 """Removing footage by rule: what nothing needs, the one statement that decides, and what remains of it.
 
 A segment is needed while a hold covers it, while a session of its source's room that is not archived may use
-it, and while a clip uses it whose session has no archive (invariants 3 and 4). States of its row are drawn in
+it, while a clip uses it whose session has no archive, and for 30 days after a session that was cut turned out
+never to have begun: that may be put right, too (invariants 3 and 4). States of its row are drawn in
 ``docs/design/segments.md``.
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Engine, and_, exists, not_, or_, text, update
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from catalog.database import reading, writing
 from catalog.footage import segment_of, touching
@@ -26,12 +27,16 @@ from catalog.tables import (
     SessionSourceRow,
     SourceRow,
 )
+from kernel.clock import SECOND_US
 from kernel.model.cut import CutRules
 from kernel.model.footage import SegmentState, Tombstone
 from kernel.model.timeline import SessionState
 from kernel.timerange import TimeRange
 
 _LATEST_US = 1 << 62  # no wall time of ours is later
+_WITHDRAWN_US = 30 * 24 * 3600 * SECOND_US
+"""How long footage waits for the start of a session to be put right that was cut and then taken back."""
+_UNBEGUN_SESSIONS = (SessionState.PLANNED, SessionState.CANCELLED)
 _OPEN_SESSIONS = (SessionState.RUNNING, SessionState.ENDED, SessionState.CUT)
 
 
@@ -66,7 +71,7 @@ class Removal:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def look(self, from_us: int, count: int, limit: int, rules: CutRules) -> Look:
+    def look(self, from_us: int, count: int, limit: int, rules: CutRules, *, now_us: int) -> Look:
         """Which of the ``count`` oldest segments from a moment on nothing needs, up to ``limit``.
 
         Bounded, because most of a ring may be held: some four microseconds for each segment looked at.
@@ -77,7 +82,7 @@ class Removal:
             next_us = session.exec(behind).first()
             if next_us is not None:
                 next_us = max(next_us, from_us + 1)
-            unneeded_here = and_(start >= from_us, start < (next_us or _LATEST_US), unneeded(rules))
+            unneeded_here = and_(start >= from_us, start < (next_us or _LATEST_US), unneeded(rules, now_us))
             query = select(SegmentRow).where(unneeded_here).order_by(start, col(SegmentRow.id)).limit(limit)
             return Look(removable=[_removable(row) for row in session.exec(query).all()], next_us=next_us)
 
@@ -91,7 +96,7 @@ class Removal:
         named = col(SegmentRow.id).in_(ids)
         deciding = (
             update(SegmentRow)
-            .where(named, unneeded(rules))
+            .where(named, unneeded(rules, at_us))
             .values(
                 state=SegmentState.REMOVING, removed_us=at_us, removal_reason=reason, removed_by=principal
             )
@@ -161,9 +166,10 @@ def gone(session: Session, walls: Mapping[str, TimeRange]) -> dict[str, list[Tom
     }
 
 
-def unneeded(rules: CutRules) -> ColumnElement[bool]:
+def unneeded(rules: CutRules, now_us: int) -> ColumnElement[bool]:
     """Of a segment's row: its file is there, and nothing needs it."""
-    return and_(col(SegmentRow.state) == SegmentState.SEALED, not_(_held()), not_(_claimed(rules)))
+    sealed = col(SegmentRow.state) == SegmentState.SEALED
+    return and_(sealed, not_(_held()), not_(_claimed(rules)), not_(_shown_by_what_was_withdrawn(now_us)))
 
 
 def _held() -> ColumnElement[bool]:
@@ -213,11 +219,29 @@ def _claimed(rules: CutRules) -> ColumnElement[bool]:
     return or_(by_session, by_clip)
 
 
+def _shown_by_what_was_withdrawn(now_us: int) -> ColumnElement[bool]:
+    """A session that was cut and never began after all had clips of that time until a short while ago."""
+    withdrawn = select(SessionRow.id).where(
+        col(SessionRow.state).in_(_UNBEGUN_SESSIONS), col(SessionRow.cut_number) > 0
+    )
+    return exists().where(
+        col(ClipRow.session_id).in_(withdrawn),
+        col(ClipRow.retired_us) > now_us - _WITHDRAWN_US,
+        # Behind a function, so that SQLite begins with those sessions, which are few, and not with all clips
+        # of the source.
+        func.coalesce(col(ClipRow.source_id), "") == col(SegmentRow.source_id),
+        col(ClipRow.wall_start_us) < col(SegmentRow.wall_end_us),
+        col(ClipRow.wall_end_us) > col(SegmentRow.wall_start_us),
+    )
+
+
 def _let_nothing_come_between(session: Session) -> None:
     """What is not committed yet is waited for, and what comes now waits until the decision is committed.
 
     SQLite has one writer at a time anyhow. PostgreSQL would let the statement and a new hold pass each other
     unseen: the lock waits for whoever is writing holds and sessions, and the statement sees what they wrote.
+    Tables are named in the order in which writers come to them: the session before its rooms and sources.
     """
     if session.get_bind().dialect.name == "postgresql":
-        session.connection().execute(text('LOCK TABLE "hold", "session" IN SHARE MODE'))
+        tables = '"hold", "session", "session_room", "session_source"'
+        session.connection().execute(text(f"LOCK TABLE {tables} IN SHARE MODE"))

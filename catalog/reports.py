@@ -8,18 +8,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
+from sqlmodel import Session as Transaction
 from sqlmodel import col, select
 
-from catalog.bookings import Bookings
+from catalog.bookings import put_booking
 from catalog.database import reading, writing
-from catalog.projects import Projects
-from catalog.sessions import Sessions
-from catalog.tables import TradingSystemRow
+from catalog.projects import check_reporter, put_project
+from catalog.sessions import Sessions, add_session
+from catalog.tables import ProjectRow, SessionRow, TradingSystemRow
 from kernel.errors import TimelineError
 from kernel.model.report import EventReport, ProjectReport, SeatReport
 
 _KEY_BYTES = 32
+_SYSTEM = "system:"
+
+
+def principal_of(system_id: str) -> str:
+    """Who a trading system is in what it reports."""
+    return _SYSTEM + system_id
 
 
 class Outcome(StrEnum):
@@ -52,43 +59,63 @@ class TradingSystem:
 
 
 class Reports:
-    """The way in for reports, whoever brings them."""
+    """The way in for reports, whoever brings them.
+
+    A project belongs to the trading system that reported it first: no other one reports on it. People, who
+    bring files, report on any project. Nobody reports on records of halls.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._projects, self._sessions = Projects(engine), Sessions(engine)
-        self._bookings = Bookings(engine)
+        self._sessions = Sessions(engine)
 
     def take_project(self, report: ProjectReport, *, principal: str, at_us: int) -> None:
-        """Take in a project, or bring it up to date.
+        """Take in a project with its sessions and bookings, or bring it up to date: as a whole or not at all.
 
         Raises:
-            TimelineError: it names what the catalogue lacks, a code or id belongs to something else, or a
-                booking ends before it starts.
+            TimelineError: it belongs to another trading system, it names what the catalogue lacks, a code or
+                id belongs to something else, or a booking ends before it starts.
         """
         try:
             bookings = report.booking_values(principal)
         except ValueError as error:
             raise TimelineError(f"a booking of project {report.id} makes no sense: {error}.") from None
-        self._projects.add_project(
-            report.project(),
-            report.session_values(),
-            sections=report.section_values(),
-            venues=report.venue_values(),
-            principal=principal,
-            at_us=at_us,
-        )
-        for booking in bookings:
-            self._bookings.book(booking)
+        system = _system(principal)
+        with writing(self._engine) as session:
+            check_reporter(session, report.id, system)
+            put_project(
+                session,
+                report.project(),
+                sections=report.section_values(),
+                venues=report.venue_values(),
+                system=system,
+            )
+            for planned in report.session_values():
+                add_session(session, planned, principal=principal, at_us=at_us)
+            for booking in bookings:
+                put_booking(session, booking)
 
     def take_events(
         self, reports: Sequence[EventReport], *, principal: str, at_us: int
     ) -> list[EventOutcome]:
-        """Take in events, each on its own: one that is refused keeps none of the others out."""
-        return [self._take(report, principal, at_us) for report in reports]
+        """Take in events, each on its own: one that is refused keeps none of the others out.
+
+        The order in which they are sent does not matter: what is refused is tried again once others are in.
+        """
+        outcomes: dict[int, EventOutcome] = {}
+        left = list(range(len(reports)))
+        while left:
+            for number in left:
+                outcomes[number] = self._take(reports[number], principal, at_us)
+            refused = [number for number in left if outcomes[number].outcome is Outcome.REFUSED]
+            if len(refused) == len(left):
+                break
+            left = refused[::-1]  # a chain of corrections that was sent backwards is taken at once
+        return [outcomes[number] for number in range(len(reports))]
 
     def _take(self, report: EventReport, principal: str, at_us: int) -> EventOutcome:
         try:
+            self._check_session(report.session, principal)
             new = self._sessions.record_event(report.event(principal, at_us))
         except TimelineError as error:
             return EventOutcome(
@@ -102,10 +129,23 @@ class Reports:
         """Say anew who sits where in a session.
 
         Raises:
-            TimelineError: the session or a seat is unknown.
+            TimelineError: the session or a seat is unknown, or the project belongs to another trading system.
         """
+        self._check_session(session_id, principal)
         occupations = [seat.occupation() for seat in seats]
         self._sessions.set_seats(session_id, occupations, principal=principal, reason=reason, at_us=at_us)
+
+    def _check_session(self, session_id: str, principal: str) -> None:
+        """Raises: TimelineError: whoever reports may not report on the session's project."""
+        with reading(self._engine) as session:
+            row = session.get(SessionRow, session_id)
+            if row is not None:
+                check_reporter(session, row.project_id, _system(principal))
+
+
+def _system(principal: str) -> str:
+    """The principal if it is a trading system; empty if it is a person."""
+    return principal if principal.startswith(_SYSTEM) else ""
 
 
 class TradingSystems:
@@ -114,24 +154,36 @@ class TradingSystems:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def add(self, system_id: str, name_zh: str, *, principal: str, at_us: int) -> str:
+    def add(
+        self, system_id: str, name_zh: str, *, principal: str, at_us: int, instead_of: str | None = None
+    ) -> str:
         """A new system; returns its key, which nobody can read again.
 
+        Args:
+            instead_of: system whose projects become the new one's, and whose key holds no longer.
+
         Raises:
-            TimelineError: there is one of that id.
+            TimelineError: there is one of that id, or none of the other id.
         """
         key = secrets.token_urlsafe(_KEY_BYTES)
         with writing(self._engine) as session:
             if session.get(TradingSystemRow, system_id) is not None:
                 raise TimelineError(
                     f"there is a trading system {system_id} already.",
-                    hint="Revoke it and add another: what it reported bears its id.",
+                    hint="Add another with --instead-of: what it reported bears its id.",
                 )
             session.add(
                 TradingSystemRow(
                     id=system_id, name_zh=name_zh, key_sha256=_hash(key), made_us=at_us, principal=principal
                 )
             )
+            if instead_of is not None:
+                _revoke(session, instead_of, at_us)
+                session.connection().execute(
+                    update(ProjectRow)
+                    .where(col(ProjectRow.reported_by) == principal_of(instead_of))
+                    .values(reported_by=principal_of(system_id))
+                )
         return key
 
     def revoke(self, system_id: str, at_us: int) -> None:
@@ -141,10 +193,7 @@ class TradingSystems:
             TimelineError: there is no such system.
         """
         with writing(self._engine) as session:
-            row = session.get(TradingSystemRow, system_id)
-            if row is None:
-                raise TimelineError(f"there is no trading system {system_id}.")
-            row.revoked_us = row.revoked_us or at_us
+            _revoke(session, system_id, at_us)
 
     def all(self) -> list[TradingSystem]:
         """Every system, by id."""
@@ -160,6 +209,13 @@ class TradingSystems:
         )
         with reading(self._engine) as session:
             return session.exec(query).first()
+
+
+def _revoke(session: Transaction, system_id: str, at_us: int) -> None:
+    row = session.get(TradingSystemRow, system_id)
+    if row is None:
+        raise TimelineError(f"there is no trading system {system_id}.")
+    row.revoked_us = row.revoked_us or at_us
 
 
 def _hash(key: str) -> str:

@@ -39,7 +39,7 @@ class RingUses:
 
     def now(self, now_us: int, rules: CutRules) -> RingUse:
         """How the ring is used. Looks at every segment that is kept: for now and then, not for every page."""
-        free = select(func.coalesce(func.sum(SegmentRow.size_bytes), 0)).where(unneeded(rules))
+        free = select(func.coalesce(func.sum(SegmentRow.size_bytes), 0)).where(unneeded(rules, now_us))
         with reading(self._engine) as session:
             return RingUse(
                 bytes_per_second=_bytes_per_second(session, now_us),

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Engine, or_
+from sqlalchemy import ColumnElement, Engine, delete, or_, true
 from sqlmodel import Session as Transaction
 from sqlmodel import col, select
 
 from catalog.clips import take_back
 from catalog.database import reading, writing
 from catalog.file_sets import seal_file_set
+from catalog.locks import find_locked_session, locked_session
 from catalog.tables import (
     RoomRow,
     SeatingRow,
@@ -25,13 +27,15 @@ from catalog.tables import (
     SourceRow,
     TimelineEventRow,
 )
-from kernel.errors import EndsBeforeStart, EventReplaced, TimelineError
+from kernel.clock import SECOND_US, iso_utc
+from kernel.errors import EndsBeforeStart, EventReplaced, InFuture, TimelineChanged, TimelineError
 from kernel.events import bounds, effect_of
 from kernel.ids import new_id
 from kernel.model.timeline import (
     CUTTING_EFFECTS,
     SESSION_TRANSITIONS,
     Phase,
+    Seating,
     SeatOccupation,
     Session,
     SessionState,
@@ -41,7 +45,17 @@ from kernel.model.timeline import (
 from kernel.timerange import TimeRange
 from kernel.values import fields_of
 
+AHEAD_US = 60 * SECOND_US
+"""How far the clock of whoever reports an event may be ahead of ours."""
 _CUT = (SessionState.CUT, SessionState.ARCHIVED)
+_FIELDS = {SessionSectionRow: "number", SessionRoomRow: "room_id", SessionSourceRow: "source_id"}
+"""What the lists that belong to a session are of."""
+_SAT_THERE = or_(
+    col(SeatingRow.from_us).is_(None),
+    col(SeatingRow.to_us).is_(None),
+    col(SeatingRow.to_us) > col(SeatingRow.from_us),
+)
+"""Of a seating: somebody sat there. One that ends no later than it starts says that nobody did."""
 
 
 class Sessions:
@@ -51,10 +65,11 @@ class Sessions:
         self._engine = engine
 
     def add(self, sessions: Sequence[Session], *, principal: str = "", at_us: int = 0) -> None:
-        """Take in planned sessions; one that is known already stays as it is.
+        """Take in planned sessions; of one that is known already, its newest plan (``add_session``).
 
         Raises:
-            TimelineError: a session names what the catalogue lacks, or its id belongs to another project.
+            TimelineError: a session names what the catalogue lacks, its id belongs to another project, or it
+                has begun elsewhere.
         """
         with writing(self._engine) as session:
             for planned in sessions:
@@ -69,13 +84,16 @@ class Sessions:
         Raises:
             TimelineError: the session is unknown, the id belongs to another event, what it replaces does not
                 exist or is replaced already, or the session would end before it starts.
+            InFuture: it is dated later than it is recorded. To take such an event back is welcome.
         """
         with writing(self._engine) as session:
+            row = find_locked_session(session, event.session_id)
             known = session.get(TimelineEventRow, event.id)
             if known is not None:
                 _check_same(known, event)
                 return False
-            row = session.get(SessionRow, event.session_id)
+            if event.at_us > event.recorded_us + AHEAD_US and not event.withdrawn:
+                raise InFuture(f"event {event.id} is dated {iso_utc(event.at_us)}, which has not come yet.")
             if row is None:
                 raise TimelineError(
                     f"event {event.type} names session {event.session_id}, which does not exist.",
@@ -91,25 +109,21 @@ class Sessions:
     def set_seats(
         self, session_id: str, seats: Sequence[SeatOccupation], *, principal: str, reason: str, at_us: int
     ) -> None:
-        """Say anew who sits where; what was said before stays on record.
+        """Say anew who sat where in the whole session; what was said before stays on record.
+
+        The list is of the whole session, not of this moment: who left stays in it, with the time of leaving.
+        Once the session has begun, nobody is dropped who was named before. That somebody never sat there is
+        said by an end that is no later than the start: the seat is not the session's then.
 
         Raises:
-            TimelineError: the session or a seat is unknown.
+            TimelineError: the session or a seat is unknown, a seat stands in no room of the session, or
+                the list drops somebody although the session has begun.
         """
         with writing(self._engine) as session:
-            row = session.get(SessionRow, session_id)
-            if row is None:
-                raise TimelineError(f"there is no session {session_id}.")
-            current = _seat_rows(session, [session_id])
-            wanted = list(seats)
-            for old in current:
-                if (said := _occupation(old)) in wanted:
-                    wanted.remove(said)
-                else:
-                    old.replaced_us = at_us
-            for occupation in wanted:
-                _add_seat(session, row.id, occupation, principal=principal, reason=reason, at_us=at_us)
-            if wanted or any(old.replaced_us == at_us for old in current):
+            row = locked_session(session, session_id)
+            if _begun(row):
+                _check_nobody_dropped(session, row, seats)
+            if _say_seats(session, row, seats, principal=principal, reason=reason, at_us=at_us):
                 _settle(session, row, at_us, reopen=True)
 
     def add_sources(self, session_id: str, source_ids: Sequence[str]) -> None:
@@ -119,24 +133,26 @@ class Sessions:
             TimelineError: the session or a source is unknown.
         """
         with writing(self._engine) as session:
-            row = session.get(SessionRow, session_id)
-            if row is None:
-                raise TimelineError(f"there is no session {session_id}.")
+            row = locked_session(session, session_id)
+            _settle(session, row, 0, reopen=True)
+            session.flush()  # the session comes before its sources: see catalog.removal
             for source_id in source_ids:
                 if session.get(SourceRow, source_id) is None:
                     raise TimelineError(f"session {session_id} names source {source_id}, which is unknown.")
                 session.merge(SessionSourceRow(session_id=session_id, source_id=source_id))
-            session.flush()
-            _settle(session, row, 0, reopen=True)
 
-    def advance(self, session_id: str, state: SessionState) -> None:
-        """Move a session to its next state.
+    def advance(self, session_id: str, state: SessionState, *, was: SessionState) -> None:
+        """Move a session from the state that it was seen in to its next one.
 
         Raises:
-            TimelineError: ``SESSION_TRANSITIONS`` does not allow it.
+            TimelineChanged: it is in another state by now.
+            TimelineError: there is no such session, or ``SESSION_TRANSITIONS`` does not allow it.
         """
         with writing(self._engine) as session:
-            _move(session.get_one(SessionRow, session_id), state)
+            row = locked_session(session, session_id)
+            if row.state != was:
+                raise TimelineChanged(f"session {row.id} is {row.state}, no longer {was}.")
+            _move(row, state)
 
     def get(self, session_id: str) -> Session | None:
         """One session."""
@@ -158,7 +174,7 @@ class Sessions:
     def of_expert(self, expert_key: str) -> list[Session]:
         """Sessions that an expert sits in as is known now, those that started first at the front."""
         seated = select(SeatingRow.session_id).where(
-            SeatingRow.expert_key == expert_key, col(SeatingRow.replaced_us).is_(None)
+            SeatingRow.expert_key == expert_key, col(SeatingRow.replaced_us).is_(None), _SAT_THERE
         )
         query = select(SessionRow).where(col(SessionRow.id).in_(seated))
         with reading(self._engine) as session:
@@ -183,6 +199,35 @@ class Sessions:
         with reading(self._engine) as session:
             return _sessions(session, session.exec(query).all())
 
+    def on_seats(self, seat_ids: Collection[str], wall: TimeRange, *, not_of: str = "") -> list[Session]:
+        """Sessions that touch a time and name one of those seats, in any room; none of one project."""
+        seated = select(SeatingRow.session_id).where(
+            col(SeatingRow.seat_id).in_(seat_ids), col(SeatingRow.replaced_us).is_(None)
+        )
+        query = (
+            select(SessionRow)
+            .where(col(SessionRow.id).in_(seated), SessionRow.project_id != not_of)
+            .where(col(SessionRow.start_us) < wall.end_us)
+            .where(or_(col(SessionRow.end_us).is_(None), col(SessionRow.end_us) > wall.start_us))
+            .order_by(col(SessionRow.start_us), col(SessionRow.id))
+        )
+        with reading(self._engine) as session:
+            return _sessions(session, session.exec(query).all())
+
+    def change_numbers(self, since_us: int) -> dict[str, int]:
+        """How often each session was changed that runs, or that ended after that moment; by id."""
+        query = select(SessionRow.id, SessionRow.change_number)
+        ended = query.where(col(SessionRow.end_us) > since_us)
+        running = query.where(col(SessionRow.end_us).is_(None), col(SessionRow.start_us).is_not(None))
+        with reading(self._engine) as session:
+            return dict([*session.exec(ended).all(), *session.exec(running).all()])
+
+    def by_id(self, ids: Collection[str]) -> dict[str, Session]:
+        """Those of these sessions that exist."""
+        with reading(self._engine) as session:
+            rows = session.exec(select(SessionRow).where(col(SessionRow.id).in_(ids))).all()
+            return {one.id: one for one in _sessions(session, rows)}
+
     def events_of(self, *session_ids: str) -> list[TimelineEvent]:
         """Events of sessions in the order they happened, those that were replaced included."""
         query = (
@@ -193,68 +238,197 @@ class Sessions:
         with reading(self._engine) as session:
             return [_event(row) for row in session.exec(query).all()]
 
+    def seatings_of(self, session_id: str) -> list[Seating]:
+        """All that was ever said of a session's seats, in the order it was; what was put right included."""
+        query = (
+            select(SeatingRow)
+            .where(SeatingRow.session_id == session_id)
+            .order_by(col(SeatingRow.recorded_us), SeatingRow.seat_id, col(SeatingRow.from_us), SeatingRow.id)
+        )
+        with reading(self._engine) as session:
+            return [_seating(row) for row in session.exec(query).all()]
+
 
 def add_session(session: Transaction, planned: Session, *, principal: str, at_us: int) -> None:
-    """Take in a planned session within a transaction; one that is known already stays as it is.
+    """Take in a planned session within a transaction, or the newest plan of one that is known.
+
+    The same plan again changes nothing, whatever was put right since. Until the session begins, the newest
+    plan holds, and who was to sit where stays on record. Afterwards a plan only adds: seats, rooms, sections.
 
     Raises:
-        TimelineError: it names what the catalogue lacks, or its id belongs to another project.
+        TimelineError: it names what the catalogue lacks, its id belongs to another project, or it has begun
+            in another room or phase.
     """
-    known = session.get(SessionRow, planned.id)
-    if known is not None:
-        if known.project_id != planned.project_id:
-            raise TimelineError(f"session id {planned.id} belongs to another project already.")
+    known = find_locked_session(session, planned.id)
+    if known is not None and known.project_id != planned.project_id:
+        raise TimelineError(f"session id {planned.id} belongs to another project already.")
+    plan, before = _plan(planned), {} if known is None else known.plan
+    if plan == before:
         return
+    _check_rooms(session, planned)
+    row = known or _new_row(session, planned)
+    begun = known is not None and _begun(row)
+    if begun:
+        _check_place(row, planned)
+    changed = [(row.room_id, row.phase) != (planned.room_id, planned.phase)]
+    row.room_id, row.phase = planned.room_id, planned.phase
+    row.venue_role, row.plan = planned.venue_role, plan
+    session.flush()  # the session comes before its rooms and sources: see catalog.removal
+    _set_list(session, row, SessionSectionRow, planned.section_numbers, only_add=begun)
+    changed += [
+        _set_list(session, row, SessionRoomRow, planned.extra_room_ids, only_add=begun),
+        _set_list(session, row, SessionSourceRow, planned.source_ids, only_add=True),
+    ]
+    session.flush()
+    again = plan["seats"] == before.get("seats")
+    seats = planned.seats
+    if begun or again:  # what was put right since stays
+        seats = _with_those_seated(session, row, () if again else planned.seats)
+    changed.append(_say_seats(session, row, seats, principal=principal, reason="", at_us=at_us))
+    if known is not None and any(changed):
+        _settle(session, row, at_us, reopen=True)
+    session.flush()
+
+
+def _new_row(session: Transaction, planned: Session) -> SessionRow:
+    """Without what its plan says."""
+    row = SessionRow(
+        id=planned.id,
+        project_id=planned.project_id,
+        phase=planned.phase,
+        room_id=planned.room_id,
+        state=planned.state,
+        start_us=planned.start_us,
+        end_us=planned.end_us,
+    )
+    session.add(row)
+    return row
+
+
+def _plan(planned: Session) -> dict[str, Any]:
+    """A plan as it is stored; the order in which its parts are named does not matter."""
+    seats = [fields_of(seat) for seat in planned.seats]
+    return {
+        "phase": str(planned.phase),
+        "room": planned.room_id,
+        "venue_role": str(planned.venue_role),
+        "sections": sorted(planned.section_numbers),
+        "extra_rooms": sorted(planned.extra_room_ids),
+        "sources": sorted(planned.source_ids),
+        "seats": sorted(seats, key=lambda seat: json.dumps(seat, sort_keys=True)),
+    }
+
+
+def _begun(row: SessionRow) -> bool:
+    """Whether it takes or took place, or was cut as if it had: footage was kept by what was said of it."""
+    return row.start_us is not None or row.cut_number > 0
+
+
+def _check_place(row: SessionRow, planned: Session) -> None:
+    if (row.room_id, row.phase) != (planned.room_id, planned.phase):
+        raise TimelineError(
+            f"session {row.id} has begun, as {row.phase} in room {row.room_id}; it cannot become "
+            f"{planned.phase} in room {planned.room_id}.",
+            hint="Report it as it began. What is held elsewhere is a session of its own, with another id; "
+            "if this one never took place, take back its start.",
+        )
+
+
+def _check_rooms(session: Transaction, planned: Session) -> None:
     for room_id in (planned.room_id, *planned.extra_room_ids):
         if session.get(RoomRow, room_id) is None:
             raise TimelineError(f"session {planned.id} names room {room_id}, which cameras.yaml lacks.")
-    session.add(
-        SessionRow(
-            id=planned.id,
-            project_id=planned.project_id,
-            phase=planned.phase,
-            room_id=planned.room_id,
-            state=planned.state,
-            start_us=planned.start_us,
-            end_us=planned.end_us,
-            venue_role=planned.venue_role,
+
+
+def _with_those_seated(
+    session: Transaction, row: SessionRow, planned: Sequence[SeatOccupation]
+) -> tuple[SeatOccupation, ...]:
+    """Who sits where now, and those of a plan of whom nothing was said yet, be it put right since."""
+    rows = session.exec(select(SeatingRow).where(SeatingRow.session_id == row.id)).all()
+    told = [_occupation(one) for one in rows]
+    seated = [_occupation(one) for one in rows if one.replaced_us is None]
+    return (*seated, *(one for one in planned if one not in told))
+
+
+def _check_nobody_dropped(session: Transaction, row: SessionRow, seats: Sequence[SeatOccupation]) -> None:
+    said = Counter((one.seat_id, one.member) for one in _seat_rows(session, [row.id], narrowed=_SAT_THERE))
+    dropped = said - Counter((one.seat_id, one.member) for one in seats)
+    if dropped:
+        named = ", ".join(f"{member} on seat {seat_id}" for seat_id, member in sorted(dropped))
+        raise TimelineError(
+            f"session {row.id} has begun, and the list of its seats drops {named}.",
+            hint="List who sat where in the whole session: who left with the time of leaving as the end, "
+            "who never sat there with an end that is the start.",
         )
-    )
-    session.flush()
-    for occupation in planned.seats:
-        _add_seat(session, planned.id, occupation, principal=principal, reason="", at_us=at_us)
-    for number in planned.section_numbers:
-        session.add(SessionSectionRow(session_id=planned.id, number=number))
-    for room_id in planned.extra_room_ids:
-        session.add(SessionRoomRow(session_id=planned.id, room_id=room_id))
-    for source_id in planned.source_ids:
-        session.add(SessionSourceRow(session_id=planned.id, source_id=source_id))
-    session.flush()
 
 
-def _add_seat(
+def _say_seats(
     session: Transaction,
-    session_id: str,
-    occupation: SeatOccupation,
+    row: SessionRow,
+    seats: Sequence[SeatOccupation],
     *,
     principal: str,
     reason: str,
     at_us: int,
+) -> bool:
+    """Who sits where, as a whole; what was said before stays on record. Whether it is another list."""
+    current, wanted = _seat_rows(session, [row.id]), list(seats)
+    changed = False
+    for old in current:
+        if (said := _occupation(old)) in wanted:
+            wanted.remove(said)
+        else:
+            old.replaced_us, changed = at_us, True
+    rooms = [row.room_id, *_lists(session, [row.id], SessionRoomRow).get(row.id, ())]
+    for occupation in seats:
+        _check_seat(session, row, occupation, rooms)
+    for occupation in wanted:
+        session.add(
+            SeatingRow(
+                id=new_id("seating"),
+                session_id=row.id,
+                **fields_of(occupation),
+                principal=principal,
+                reason=reason,
+                recorded_us=at_us,
+            )
+        )
+    return changed or bool(wanted)
+
+
+def _check_seat(
+    session: Transaction, row: SessionRow, occupation: SeatOccupation, rooms: Sequence[str]
 ) -> None:
-    if session.get(SeatRow, occupation.seat_id) is None:
+    seat = session.get(SeatRow, occupation.seat_id)
+    if seat is None:
+        raise TimelineError(f"session {row.id} names seat {occupation.seat_id}, which cameras.yaml lacks.")
+    if seat.room_id not in rooms:
         raise TimelineError(
-            f"session {session_id} names seat {occupation.seat_id}, which cameras.yaml lacks."
+            f"session {row.id} names seat {seat.id}, which stands in room {seat.room_id}; "
+            f"it is held in {', '.join(rooms)}.",
+            hint="Name a seat of these rooms, or report the session with that room among its extra rooms.",
         )
-    session.add(
-        SeatingRow(
-            id=new_id("seating"),
-            session_id=session_id,
-            **fields_of(occupation),
-            principal=principal,
-            reason=reason,
-            recorded_us=at_us,
-        )
-    )
+
+
+def _set_list(
+    session: Transaction,
+    row: SessionRow,
+    table: type[SessionSectionRow] | type[SessionRoomRow] | type[SessionSourceRow],
+    wanted: Collection[Any],
+    *,
+    only_add: bool,
+) -> bool:
+    """The sections, extra rooms or sources of a session; whether they are others than before."""
+    field = _FIELDS[table]
+    known = set(_lists(session, [row.id], table).get(row.id, ()))
+    new = set(wanted) - known
+    gone = set() if only_add else known - set(wanted)
+    for value in sorted(new):
+        session.add(table(session_id=row.id, **{field: value}))
+    if gone:
+        of_session = delete(table).where(col(table.session_id) == row.id)
+        session.connection().execute(of_session.where(getattr(table, field).in_(gone)))
+    return bool(new or gone)
 
 
 def _check_same(known: TimelineEventRow, event: TimelineEvent) -> None:
@@ -299,6 +473,7 @@ def _settle(session: Transaction, row: SessionRow, at_us: int, *, reopen: bool) 
     if told.start_us is not None and told.end_us is not None and told.end_us <= told.start_us:
         raise EndsBeforeStart(f"session {row.id} cannot end before it starts.")
     moved = (row.start_us, row.end_us) != (told.start_us, told.end_us)
+    row.change_number += moved or reopen
     row.start_us, row.end_us = told.start_us, told.end_us
     if told.start_us is None:
         state = SessionState.CANCELLED if told.cancelled else SessionState.PLANNED
@@ -337,10 +512,25 @@ def _occupation(row: SeatingRow) -> SeatOccupation:
     )
 
 
-def _seat_rows(session: Transaction, ids: Sequence[str]) -> Sequence[SeatingRow]:
+def _seating(row: SeatingRow) -> Seating:
+    return Seating(
+        id=row.id,
+        occupation=_occupation(row),
+        principal=row.principal,
+        reason=row.reason,
+        recorded_us=row.recorded_us,
+        replaced_us=row.replaced_us,
+    )
+
+
+def _seat_rows(
+    session: Transaction, ids: Sequence[str], *, narrowed: ColumnElement[bool] | None = None
+) -> Sequence[SeatingRow]:
+    """What is said now of the seats of sessions."""
     return session.exec(
         select(SeatingRow)
         .where(col(SeatingRow.session_id).in_(ids), col(SeatingRow.replaced_us).is_(None))
+        .where(true() if narrowed is None else narrowed)
         .order_by(SeatingRow.seat_id, col(SeatingRow.from_us), SeatingRow.member)
     ).all()
 
@@ -351,11 +541,11 @@ def _sessions(session: Transaction, rows: Sequence[SessionRow]) -> list[Session]
         return []
     ids = [row.id for row in rows]
     seats: dict[str, list[SeatOccupation]] = {}
-    for seat in _seat_rows(session, ids):
+    for seat in _seat_rows(session, ids, narrowed=_SAT_THERE):
         seats.setdefault(seat.session_id, []).append(_occupation(seat))
-    sections = _lists(session, ids, SessionSectionRow, "number")
-    rooms = _lists(session, ids, SessionRoomRow, "room_id")
-    sources = _lists(session, ids, SessionSourceRow, "source_id")
+    sections = _lists(session, ids, SessionSectionRow)
+    rooms = _lists(session, ids, SessionRoomRow)
+    sources = _lists(session, ids, SessionSourceRow)
     return [
         Session(
             id=row.id,
@@ -381,10 +571,9 @@ def _lists(
     session: Transaction,
     ids: Sequence[str],
     table: type[SessionSectionRow] | type[SessionRoomRow] | type[SessionSourceRow],
-    field: str,
 ) -> Mapping[str, list[Any]]:
     found: dict[str, list[Any]] = {}
-    column = getattr(table, field)
+    column = getattr(table, _FIELDS[table])
     query = select(table.session_id, column).where(col(table.session_id).in_(ids)).order_by(column)
     for session_id, value in session.exec(query).all():
         found.setdefault(session_id, []).append(value)

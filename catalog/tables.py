@@ -258,7 +258,10 @@ class CheckupRow(Table, table=True):
 
 class GapRow(Table, table=True):
     __tablename__ = "gap"
-    __table_args__ = {"comment": "Expected time that nobody recorded (invariant 5)"}
+    __table_args__ = (
+        Index(None, "source_id", "wall_start_us"),  # the last one before a moment is found without a scan
+        {"comment": "Expected time that nobody recorded (invariant 5)"},
+    )
     id: str = _column("Unique over all sites", primary_key=True)
     source_id: str = _column("Source", foreign_key="source.id", index=True)
     wall_start_us: int = _micros("When it began", index=True)
@@ -291,6 +294,9 @@ class ProjectRow(Table, table=True):
     outcome: str = _column("How it came out; empty while it is open", default="", default_sql="")
     result_published_us: int | None = _micros("When its result was made public", default=None)
     retention_class: str = _column("Code of its retention class", default="", default_sql="")
+    reported_by: str = _column(
+        "Principal of the trading system that it belongs to; empty: of none yet", default="", default_sql=""
+    )
 
 
 class HallProjectRow(Table, table=True):
@@ -334,6 +340,12 @@ class SessionRow(Table, table=True):
     cut_number: int = _column("How often its clips were made or changed", default=0, default_sql="0")
     change_number: int = _column(
         "How often what it is cut by was changed: events, seats, rooms, sources", default=0, default_sql="0"
+    )
+    plan: dict[str, Any] = _column(
+        "Its plan as it was last reported: the same again changes nothing",
+        default_factory=dict,
+        default_sql="{}",
+        sa_type=JSON,
     )
 
 
@@ -516,6 +528,9 @@ class ArchiveRow(Table, table=True):
     principal: str = _column("Who or what archived it")
     overrun_reason: str = _column("Why it is over its budget; empty while it is within")
     cut_number: int = _column("Which cut of the session it holds", default=0, default_sql="0")
+    known_number: int | None = _column(
+        "How much was known of the session that its document tells; empty where not noted", default=None
+    )
 
 
 class ArchiveObjectRow(Table, table=True):

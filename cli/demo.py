@@ -178,7 +178,9 @@ class Stage:
         """
         start_us = self._clock.now_us() + (PRE_ROLL_SECONDS + 1) * SECOND_US
         day = schedule(load_rehearsal(DAY), start_us, PRINCIPAL)
-        self._catalogue.projects.add_project(day.project, list(day.sessions))
+        self._catalogue.projects.add_project(
+            day.project, list(day.sessions), principal=PRINCIPAL, at_us=self._clock.now_us()
+        )
         moments = deque(day.moments())
         deadline_us = (moments[-1][0] if moments else start_us) + ARCHIVE_SECONDS * SECOND_US
         with Live(console=_out, refresh_per_second=4, transient=False) as live:

@@ -6,15 +6,13 @@ shown can be given back to a command as it is.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from itertools import pairwise
 
-from kernel.clock import SECOND_US, from_datetime, to_datetime
+from kernel.clock import BEIJING, SECOND_US, from_datetime, to_datetime
 from kernel.errors import TimelineError
 from kernel.timerange import TimeRange
 
-BEIJING = timezone(timedelta(hours=8))
-"""One zone and no summer time in the whole country: an offset, which needs no table of zones."""
 _HOW = "Write it with its zone, such as 2026-03-02T09:00+08:00."
 _MINUTE_US = 60 * SECOND_US
 _UNITS = ((1440 * _MINUTE_US, "d"), (60 * _MINUTE_US, "h"), (_MINUTE_US, "min"), (SECOND_US, "s"))

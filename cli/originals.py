@@ -14,7 +14,7 @@ from kernel.errors import FootageError, ObjectExists
 from kernel.timerange import TimeRange
 from segmenter.clip_originals import Originals
 from segmenter.original_files import write
-from segmenter.originals import index, index_name
+from segmenter.originals import index_name
 
 _out = Console(soft_wrap=True, highlight=False)
 
@@ -45,8 +45,10 @@ def write_originals(
         if sha256 is not None:
             hashes[one.name] = sha256
         _tell("文件 file", one.piece.wall, f"{one.name}, {one.size_bytes} bytes{_proof(sha256)}")
-    told = json.dumps(index(found.clip, found.files, hashes), ensure_ascii=False, indent=2)
+    told = json.dumps(found.index(hashes), ensure_ascii=False, indent=2)
     write_whole(listing, told.encode())
+    for piece in found.without_pictures:
+        _tell("无画面 without pictures", piece.wall, "no picture was captured in this time")
     for gap in found.clip.gaps:
         _tell("缺口 gap", gap.wall, f"{gap.cause} {gap.detail}".rstrip())
     _out.print(f"索引 index  {listing}", markup=False)

@@ -80,10 +80,15 @@ def timeline_event(
 def system_add(
     system: Annotated[str, typer.Argument(metavar="ID", help="Short name; its reports bear it.")],
     name: Annotated[str, typer.Option(help="Its name, for people.")] = "",
+    instead_of: Annotated[
+        str | None, typer.Option(help="System that it replaces: its projects go over, its key is revoked.")
+    ] = None,
     data_dir: DataDir = None,
     principal: PrincipalOption = None,
 ) -> None:
     """Let a trading system report, and print its key: once, nobody can read it again.
+
+    A project belongs to the system that reported it first; no other one may report on it.
 
     Example: `jianzheng trading-system add etrade --name 电子交易系统`
     """
@@ -92,7 +97,11 @@ def system_add(
     with open_catalogue(read_settings(data_dir)) as catalogue:
         now_us = SystemClock().now_us()
         key = catalogue.trading_systems.add(
-            system, name or system, principal=principal or this_user(), at_us=now_us
+            system,
+            name or system,
+            principal=principal or this_user(),
+            at_us=now_us,
+            instead_of=instead_of,
         )
     typer.echo(key)
 

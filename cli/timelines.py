@@ -6,16 +6,18 @@ from collections import Counter
 from datetime import datetime, tzinfo
 from pathlib import Path
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from catalog.catalogue import Catalogue
 from catalog.reports import Outcome
 from cli.moments import moment_us, shown
-from kernel.clock import Clock
+from kernel.clock import Clock, to_datetime
 from kernel.errors import SettingsError, TimelineError
 from kernel.ids import new_id
-from kernel.model.timeline import TimelineEvent
+from kernel.model.report import EventReport
+from kernel.settings import explain
 from segmenter.timeline_file import read_timeline_file
 
 
@@ -39,7 +41,8 @@ def import_file(
     """Take in a file's projects and events, and say what became of them; whether all were taken.
 
     Raises:
-        TimelineError: the file makes no sense; nothing of it is taken in.
+        TimelineError: the file makes no sense, and nothing of it is taken in; or the catalogue refuses a
+            project: of those before it all is taken in, of it and what follows nothing.
     """
     told = read_timeline_file(path, zone_of(zone))
     now_us = clock.now_us()
@@ -76,19 +79,23 @@ def enter_event(
     """
     if not reason.strip():
         raise TimelineError("an event entered by hand needs a reason.", hint="Give one with --reason.")
-    event = TimelineEvent(
-        id=new_id("event"),
-        session_id=session_id,
-        at_us=moment_us(at),
-        type=kind,
-        reason=reason,
-        principal=principal,
-        recorded_us=clock.now_us(),
-        replaces=replaces,
-        withdrawn=withdraw,
-    )
-    catalogue.sessions.record_event(event)
-    return event.id
+    at_us = moment_us(at)
+    try:
+        told = EventReport(
+            id=new_id("event"),
+            session=session_id,
+            at=to_datetime(at_us),
+            type=kind,
+            reason=reason,
+            replaces=replaces,
+            withdrawn=withdraw,
+        )
+    except ValidationError as error:
+        raise TimelineError(
+            f"the event makes no sense: {explain(error)}.", hint="Nothing was entered."
+        ) from None
+    catalogue.sessions.record_event(told.event(principal, clock.now_us()))
+    return told.id
 
 
 def show_systems(catalogue: Catalogue, console: Console) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Protocol
 
 SECOND_US = 1_000_000
+BEIJING = timezone(timedelta(hours=8))
+"""One zone and no summer time in the whole country: an offset, which needs no table of zones."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -25,7 +25,9 @@
     │   └── IntakeRefused        a file handed in cannot be taken into the ring
     ├── TimelineError            a project's timeline cannot be used as written
     │   ├── EventReplaced        an event to be put right was put right already
-    │   └── EndsBeforeStart      a session would end before it starts
+    │   ├── TimelineChanged      a session changed while it was being looked at        (retry helps)
+    │   ├── EndsBeforeStart      a session would end before it starts
+    │   └── InFuture             an event is told of before it happens
     ├── EncodeError              a clip could not be encoded                           (retry helps)
     ├── StorageError             a disk or object store does not do its duty
     │   ├── DiskFull             no room left                                      (retry helps)
@@ -210,10 +212,23 @@ class EventReplaced(TimelineError):
     """Another event has put this one right already."""
 
 
+class TimelineChanged(TimelineError):
+    """The session changed while it was being looked at."""
+
+    hint = "Nothing was recorded; it is looked at again by itself."
+    retryable = True
+
+
 class EndsBeforeStart(TimelineError):
     """A session cannot end before it starts."""
 
     hint = "Correct its start event, or report the true time of its end."
+
+
+class InFuture(TimelineError):
+    """An event cannot be recorded before it happens."""
+
+    hint = "Check its date and zone, and the clock of whoever reports it."
 
 
 class EncodeError(JianzhengError):

@@ -59,15 +59,23 @@ class Bounds:
 
 
 def bounds(events: Iterable[TimelineEvent]) -> Bounds:
-    """From the first start to the last end; order of arrival does not matter."""
+    """From the first start to the last end; order of arrival does not matter.
+
+    A start after an end means that the session runs again; the time between is inside it. A cancellation
+    while it runs is its end.
+    """
     start_us: int | None = None
     end_us: int | None = None
     cancelled = False
     for event in in_force(events):
         effect = effect_of(event.type)
-        if effect is Effect.SESSION_START and start_us is None:
-            start_us = event.at_us
-        elif effect is Effect.SESSION_END:
+        runs = start_us is not None and start_us < event.at_us and end_us is None
+        if effect is Effect.SESSION_START:
+            if start_us is None:
+                start_us = event.at_us
+            elif end_us is not None and start_us < end_us < event.at_us:
+                end_us = None
+        elif effect is Effect.SESSION_END or (effect is Effect.SESSION_CANCELLED and runs):
             end_us = event.at_us
         elif effect is Effect.SESSION_CANCELLED:
             cancelled = True

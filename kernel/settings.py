@@ -140,6 +140,10 @@ class CutSettings(Closed):
         default=(RoomKind.SCATTERED_HALL,),
         description="Kinds of rooms that projects share; sources at no seat belong to the hall's own record.",
     )
+    handed_over_rooms: tuple[RoomKind, ...] = Field(
+        default=(RoomKind.EXTERNAL_VENUE,),
+        description="Kinds of rooms whose footage comes as files: it is awaited, and cut without rolls.",
+    )
 
 
 class ServerSettings(Closed):

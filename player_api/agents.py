@@ -23,6 +23,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from kernel.clock import Clock
 from kernel.errors import (
+    CatalogError,
     DiskFull,
     FixityError,
     FootageConflict,
@@ -30,6 +31,7 @@ from kernel.errors import (
     FootageTooEarly,
     JianzhengError,
 )
+from kernel.log import logger
 from kernel.model.agent import (
     API,
     END_REASON_HEADER,
@@ -44,6 +46,7 @@ from kernel.model.agent import (
 )
 from kernel.model.footage import EndReason
 
+_log = logger("receiver")
 _BLOCK_BYTES = 1 << 20
 _SMALL_BODY_BYTES = 1 << 20
 _PIECE_SECONDS = 30.0
@@ -121,10 +124,17 @@ def create_agent_app(
         later = {"retry-after": str(_LATER_SECONDS)} if isinstance(error, FootageTooEarly) else {}
         return JSONResponse({"detail": str(error)}, status_code=status, headers=later)
 
+    @app.exception_handler(CatalogError)
+    async def trouble(_request: Request, error: CatalogError) -> JSONResponse:
+        """Told without its cause: keys are looked up in the catalogue, so anybody may hear this."""
+        _log.error(f"A request was not answered: {error}", action="receiver.catalog_error")
+        return JSONResponse({"detail": "the catalogue cannot be used now; try again."}, status_code=503)
+
     @app.exception_handler(RequestValidationError)
     async def refuse(_request: Request, error: RequestValidationError) -> JSONResponse:
         said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        return JSONResponse({"detail": f"the request makes no sense: {said}."}, status_code=422)
+        whole = said.encode(errors="replace").decode()  # a key may be no text at all
+        return JSONResponse({"detail": f"the request makes no sense: {whole}."}, status_code=422)
 
     return app
 

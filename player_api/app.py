@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from datetime import date, datetime, time, timedelta, timezone
+import json
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Header, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
@@ -17,7 +19,7 @@ from catalog.objects import ObjectStore
 from catalog.places import Division, with_descendants
 from catalog.projects import ProjectFilter
 from catalog.readiness import Watch, watch_everything
-from kernel.clock import SECOND_US, Clock, from_datetime
+from kernel.clock import BEIJING, SECOND_US, Clock, from_datetime
 from kernel.errors import JianzhengError, ObjectMissing, ServerError
 from kernel.isobmff.reader import read_index, read_init
 from kernel.model.archive import Rendition
@@ -51,10 +53,6 @@ from player_api.timelines import TimelineOf, timelines_router
 from player_api.trading import trading_router
 
 STATIC = Path(__file__).parent / "static"
-BEIJING = timezone(timedelta(hours=8))
-"""Dates of lists are Beijing dates."""
-
-
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 """How a browser on this machine may call the server."""
 _NO_PAGES = frozenset({"api", "media", "assets", "healthz", "readyz", "metrics"})
@@ -125,6 +123,12 @@ def create_app(
     async def say(_request: Request, error: JianzhengError) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, status_code=503)
 
+    @app.exception_handler(RequestValidationError)
+    async def refuse(_request: Request, error: RequestValidationError) -> Response:
+        """As FastAPI says it, but without what was sent: that may be no text, or a number without an end."""
+        said = [{name: fault[name] for name in ("type", "loc", "msg")} for fault in error.errors()]
+        return Response(json.dumps({"detail": said}), 422, media_type="application/json")
+
     if static.is_dir():
         _serve_page(app, static)
     return app
@@ -177,9 +181,12 @@ def _projects(catalogue: Catalogue) -> APIRouter:
         offset: Annotated[int, Query(ge=0)] = 0,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> ProjectPage:
-        """Projects by region and industry (each with all below it) and by Beijing date of some session."""
+        """Projects by region and industry (each with all below it) and by Beijing date of some session.
+
+        A region includes what was filed under the codes that it had before.
+        """
         narrowed = ProjectFilter(
-            region_codes=_below(catalogue.places.regions(), region),
+            region_codes=None if region is None else catalogue.places.regions_within(region),
             industry_codes=_below(catalogue.places.industries(), industry),
             sessions_within=_days(date_from, date_to),
         )

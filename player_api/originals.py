@@ -97,6 +97,8 @@ class OriginalsPublic(OriginalTimes):
     source: str
     part: int
     files: list[OriginalFilePublic]
+    without_pictures: list[OriginalTimes]
+    """Footage that is no file: no picture was captured in so short a time."""
     gaps: list[OriginalGapPublic]
     backfilled: list[OriginalGapPublic]
     """Was missing, and was filled afterwards; the files hold it."""

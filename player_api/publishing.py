@@ -5,6 +5,7 @@ from __future__ import annotations
 from catalog.catalogue import Catalogue
 from catalog.places import Division
 from catalog.summaries import ProjectSummary
+from kernel.events import in_force
 from kernel.model.archive import Archive, Progress, Rendition
 from kernel.model.cut import Clip, ClipGap
 from kernel.model.footage import SourceHealth
@@ -16,6 +17,7 @@ from player_api.schemas import (
     ClipGapPublic,
     ClipPublic,
     EventPublic,
+    FileSetPublic,
     IndustryPublic,
     ProgressPublic,
     ProjectDetail,
@@ -51,12 +53,16 @@ def project_public(project: Project, summary: ProjectSummary) -> ProjectPublic:
 
 
 def project_detail(catalogue: Catalogue, project: Project) -> ProjectDetail:
-    """A project with its sessions and the sources of their rooms."""
+    """A project with its sessions, the sources of their rooms and the versions of its file."""
     plain = project_public(project, catalogue.summaries.of([project.id])[project.id])
     sessions = [session_public(catalogue, session) for session in catalogue.sessions.of_project(project.id)]
     rooms = {session.room_id for session in sessions}
     sources = [source for source in sources_public(catalogue).values() if source.room_id in rooms]
-    return ProjectDetail(**plain.model_dump(), sessions=sessions, sources=sources)
+    file_sets = [
+        FileSetPublic(version=one.version, sealed_us=one.sealed_us, archive_count=len(one.archive_ids))
+        for one in catalogue.archives.file_sets_of(project.id)
+    ]
+    return ProjectDetail(**plain.model_dump(), sessions=sessions, sources=sources, file_sets=file_sets)
 
 
 def session_public(catalogue: Catalogue, session: Session) -> SessionPublic:
@@ -76,7 +82,7 @@ def session_public(catalogue: Catalogue, session: Session) -> SessionPublic:
         end_us=session.end_us,
         events=[
             EventPublic(at_us=event.at_us, type=event.type, reason=event.reason)
-            for event in catalogue.sessions.events_of(session.id)
+            for event in in_force(catalogue.sessions.events_of(session.id))
         ],
         clips=_clips(catalogue, session, archive),
         archive=_archive_public(archive) if archive else None,

@@ -67,7 +67,7 @@ class ClipGapPublic(BaseModel):
 
 
 class EventPublic(BaseModel):
-    """A timeline event."""
+    """A timeline event that is in force; corrections are told by the project's timeline."""
 
     at_us: int
     type: str
@@ -153,11 +153,21 @@ class SessionPublic(BaseModel):
     progress: ProgressPublic | None
 
 
+class FileSetPublic(BaseModel):
+    """A version of a project's file: an archive of each of its sessions."""
+
+    version: int
+    sealed_us: int
+    archive_count: int
+
+
 class ProjectDetail(ProjectPublic):
     """A project with its sessions."""
 
     sessions: list[SessionPublic]
     sources: list[SourcePublic]
+    file_sets: list[FileSetPublic]
+    """The oldest first; another is made when no session is still to come or on its way to the store."""
 
 
 class FragmentPublic(BaseModel):

@@ -14,11 +14,11 @@ from fastapi import APIRouter, Body, Depends, HTTPException, Path, Request, Resp
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 
-from catalog.reports import EventOutcome, Outcome
+from catalog.reports import EventOutcome, Outcome, principal_of
 from kernel.clock import Clock
 from kernel.errors import TimelineError
 from kernel.log import logger
-from kernel.model.report import MOST_EVENTS, EventReport, ProjectReport, SeatReport
+from kernel.model.report import MOST_EVENTS, EventReport, ProjectReport, SeatReport, Text
 
 _log = logger("trading")
 _key = HTTPBearer(description="Key of a trading system, made by: jianzheng trading-system add ID")
@@ -43,10 +43,14 @@ class Keys(Protocol):
 
 
 class Seating(BaseModel):
-    """Who sits where in a session from now on, as a whole; what was said before stays on record."""
+    """Who sat where in the whole session; what was said before stays on record.
+
+    Who left stays in the list, with the time of leaving as ``until``: once the session has begun, a list that
+    drops somebody is refused. Who never sat there has an ``until`` that is the ``since``.
+    """
 
     seats: list[SeatReport]
-    reason: str = Field(min_length=1, max_length=500, description="Why it is said anew")
+    reason: Text = Field(min_length=1, description="Why it is said anew")
 
 
 class EventsTaken(BaseModel):
@@ -68,13 +72,17 @@ def trading_router(intake: Intake, keys: Keys, clock: Clock) -> APIRouter:
         if system is None:
             _log.warning("A report with a key that holds for nobody was refused.", action="trading.refused")
             raise HTTPException(401, "this key holds for no trading system.")
-        request.state.principal = f"system:{system}"
+        request.state.principal = principal_of(system)
 
     router = APIRouter(prefix="/api/trading", tags=["trading systems"], dependencies=[Depends(reporter)])
 
     @router.put("/projects/{project_id}", status_code=204)
     def project(project_id: str, report: ProjectReport, request: Request) -> None:
-        """Take in a project with its sections, venues, bookings and planned sessions; or update it."""
+        """Take in a project with its sections, venues, bookings and planned sessions; or update it.
+
+        409 if anything of it is refused: nothing of the report is taken in. A project belongs to the system
+        that reported it first.
+        """
         if report.id != project_id:
             raise HTTPException(422, f"the report is of project {report.id}, not of {project_id}.")
         with _refusals_said():
@@ -82,7 +90,7 @@ def trading_router(intake: Intake, keys: Keys, clock: Clock) -> APIRouter:
 
     @router.post("/events", responses={409: {"model": EventsTaken, "description": "Some were refused"}})
     def events(reports: Events, response: Response, request: Request) -> EventsTaken:
-        """Take in events, in any order and as late as they come; each on its own.
+        """Take in events, in any order and as late as they come, but none of the future; each on its own.
 
         409 if any was refused: the others are recorded all the same, and the answer says which is which.
         """

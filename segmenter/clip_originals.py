@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,11 @@ class ClipOriginals:
 
     clip: Clip
     files: tuple[Original, ...]
+    without_pictures: tuple[Piece, ...]  # recorded, but no picture was captured in their time: no file
 
-    @property
-    def index(self) -> dict[str, Any]:
-        return index(self.clip, self.files)
+    def index(self, sha256: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Args: sha256: of files that were written and proven, by name."""
+        return index(self.clip, self.files, self.without_pictures, sha256)
 
 
 class Originals:
@@ -52,13 +54,17 @@ class Originals:
         if clip is None:
             return None
         marks = self._marks(clip)
-        made = (self._made(clip, piece, marks) for piece in self._pieces(clip))
-        return ClipOriginals(clip=clip, files=tuple(one for one in made if one is not None))
+        made = [(piece, self._made(clip, piece, marks)) for piece in self._pieces(clip)]
+        return ClipOriginals(
+            clip=clip,
+            files=tuple(one for _, one in made if one is not None),
+            without_pictures=tuple(piece for piece, one in made if one is None),
+        )
 
     def index(self, clip_id: str) -> dict[str, Any] | None:
         """What ``of_clip`` finds, told."""
         found = self.of_clip(clip_id)
-        return None if found is None else found.index
+        return None if found is None else found.index()
 
     def file(self, clip_id: str, number: int) -> Original | None:
         """One file of a clip, by its number in the index; None where there is none.
@@ -94,6 +100,8 @@ class Originals:
         with self._lock:
             known = key in self._kept
             found = self._kept.get(key)
+            if known:
+                self._kept.move_to_end(key)  # the first to go is the one asked for longest ago
         if known:
             if found is not None:
                 _check(found)

@@ -2,20 +2,23 @@
 
 The record is a project of its own (``ProjectKind.HALL``) with one session, from the first start to the last
 end of that day's sessions in the hall; it names the projects that it shows and opens when all of them may be
-seen (invariant 15).
+seen (invariant 15). It is made once nothing runs there and nothing more is to come on that day: each time it
+grew, it would be archived anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from catalog.catalogue import Catalogue
 from catalog.places import HALL_INDUSTRY
-from kernel.clock import SECOND_US, Clock
+from kernel.clock import BEIJING, SECOND_US, Clock
 from kernel.events import bounds, in_force
 from kernel.ids import new_id
 from kernel.model.cut import CutRules
+from kernel.model.footage import Booking, BookingStatus
+from kernel.model.report import HALL_IDS
 from kernel.model.timeline import (
     Phase,
     Project,
@@ -26,9 +29,11 @@ from kernel.model.timeline import (
 )
 from kernel.timerange import TimeRange
 
-_BEIJING = timezone(timedelta(hours=8))  # all of China keeps it
 _PRINCIPAL = "segmenter"
 _DAY_US = 24 * 3600 * SECOND_US
+_EVERY_US = 30 * SECOND_US
+_LOOK_BACK_US = 7 * _DAY_US
+"""How long ago a day may lie whose record is still owed when the segmenter starts."""
 
 
 def hall_day(sessions: Sequence[Session], day: TimeRange) -> TimeRange | None:
@@ -46,9 +51,37 @@ def hall_day(sessions: Sequence[Session], day: TimeRange) -> TimeRange | None:
 
 def local_day(moment_us: int) -> TimeRange:
     """The day in Beijing time that a moment lies in."""
-    local = datetime.fromtimestamp(moment_us // SECOND_US, tz=_BEIJING)
+    local = datetime.fromtimestamp(moment_us // SECOND_US, tz=BEIJING)
     start_us = int(local.replace(hour=0, minute=0, second=0).timestamp()) * SECOND_US
     return TimeRange(start_us=start_us, end_us=start_us + _DAY_US)
+
+
+def more_to_come(
+    day: TimeRange,
+    now_us: int,
+    *,
+    held: Iterable[Session],
+    planned: Iterable[Session],
+    bookings: Sequence[Booking],
+) -> bool:
+    """Whether another session may still begin in a hall on a day.
+
+    Args:
+        day: the day.
+        now_us: the time now.
+        held: sessions that began there on that day.
+        planned: sessions planned there; a plan has no time but that of its project's bookings.
+        bookings: those of the hall that stand, of whatever day.
+    """
+    if now_us >= day.end_us:
+        return False
+    for session in planned:
+        booked = [one.wall for one in bookings if one.project_id == session.project_id]
+        if not booked or any(day.intersect(wall) for wall in booked):
+            return True
+    begun = {session.project_id for session in held}
+    rest = TimeRange(start_us=max(now_us, day.start_us), end_us=day.end_us)
+    return any(rest.intersect(one.wall) for one in bookings if one.project_id not in begun)
 
 
 class HallRecords:
@@ -58,6 +91,30 @@ class HallRecords:
         self._catalogue = catalogue
         self._rules = rules
         self._clock = clock
+        self._open: set[tuple[str, TimeRange]] | None = None  # halls and days that wait; None: not looked yet
+        self._next_us = 0  # monotonic
+
+    def look(self) -> None:
+        """Make the records of days on which nothing more is to come; nothing until it is time to look."""
+        if self._clock.monotonic_us() < self._next_us:
+            return
+        self._next_us = self._clock.monotonic_us() + _EVERY_US
+        if self._open is None:
+            self._open = self._recent_days()
+        for room_id, day in sorted(self._open):
+            self._settle(room_id, day)
+
+    def _recent_days(self) -> set[tuple[str, TimeRange]]:
+        """Halls and days whose record this segmenter may have owed when it was stopped."""
+        now_us = self._clock.now_us()
+        recent = TimeRange(start_us=now_us - _LOOK_BACK_US, end_us=now_us)
+        return {
+            (room.id, local_day(one.start_us))
+            for room in self._catalogue.places.rooms().values()
+            if room.kind in self._rules.shared_rooms
+            for one in self._catalogue.sessions.in_room(room.id, recent)
+            if one.phase is not Phase.HALL and one.start_us is not None
+        }
 
     def follow(self, session: Session) -> None:
         """Make or correct the record of the day that a session, now ended, was held in a shared hall."""
@@ -69,11 +126,35 @@ class HallRecords:
         for record in self._touching(session.room_id, session.start_us, session.end_us):
             if record.phase is Phase.HALL:  # of the day before, whose last session went on past midnight
                 self._catalogue.projects.show_in_hall(record.project_id, [session.project_id])
-        day = local_day(session.start_us)
-        held = self._catalogue.sessions.in_room(session.room_id, day)
-        wall = hall_day([one for one in held if one.phase is not Phase.HALL], day)
-        if wall is not None:
-            self._record(session.room_id, wall)
+        self._settle(session.room_id, local_day(session.start_us))
+
+    def _settle(self, room_id: str, day: TimeRange) -> None:
+        """Make or correct the record of a day, or remember the day until nothing more is to come."""
+        held = [one for one in self._catalogue.sessions.in_room(room_id, day) if one.phase is not Phase.HALL]
+        wall = hall_day(held, day)
+        waits = wall is None or self._more_to_come(room_id, day, held)
+        if wall is not None and not waits:
+            self._record(room_id, wall)
+        if self._open is not None:
+            (self._open.add if waits and held else self._open.discard)((room_id, day))
+
+    def _more_to_come(self, room_id: str, day: TimeRange, held: Sequence[Session]) -> bool:
+        planned = [
+            one
+            for one in self._catalogue.sessions.in_state(SessionState.PLANNED)
+            if one.room_id == room_id and one.phase is not Phase.HALL
+        ]
+        bookings = self._catalogue.bookings
+        booked = bookings.touching(day)
+        booked += [one for name in {one.project_id for one in planned} for one in bookings.of_project(name)]
+        standing = [one for one in booked if one.status is BookingStatus.CONFIRMED]
+        return more_to_come(
+            day,
+            self._clock.now_us(),
+            held=[one for one in held if one.start_us is not None and day.contains(one.start_us)],
+            planned=planned,
+            bookings=[one for one in standing if one.room_id == room_id],
+        )
 
     def _touching(self, room_id: str, start_us: int, end_us: int | None) -> list[Session]:
         """Sessions that a record of that time shows, and records that show a session of that time."""
@@ -82,8 +163,8 @@ class HallRecords:
         return self._catalogue.sessions.in_room(room_id, near)
 
     def _record(self, room_id: str, wall: TimeRange) -> None:
-        stamp = datetime.fromtimestamp(wall.start_us // SECOND_US, tz=_BEIJING)
-        hall_id = f"HALL-{room_id}-{stamp:%Y%m%d}"
+        stamp = datetime.fromtimestamp(wall.start_us // SECOND_US, tz=BEIJING)
+        hall_id = f"{HALL_IDS}{room_id}-{stamp:%Y%m%d}"
         session_id = f"{hall_id}-H"
         if self._catalogue.projects.project(hall_id) is None:
             self._add(hall_id, session_id, room_id, stamp)

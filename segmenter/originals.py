@@ -256,11 +256,17 @@ def _media(ranges: Sequence[FileRange]) -> list[dict[str, Any]]:
     ]
 
 
-def index(clip: Clip, found: Sequence[Original], sha256: Mapping[str, str] | None = None) -> dict[str, Any]:
+def index(
+    clip: Clip,
+    found: Sequence[Original],
+    without_pictures: Sequence[Piece],
+    sha256: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """What the files of a clip are, and what lies between them.
 
     Args:
         found: its originals, in order.
+        without_pictures: its pieces that make no file; with files and gaps they fill the clip's time.
         sha256: of files that were written and proven, by name.
     """
     return {
@@ -271,6 +277,7 @@ def index(clip: Clip, found: Sequence[Original], sha256: Mapping[str, str] | Non
         "part": clip.part,
         **_times(clip.wall),
         "files": [_file(one, (sha256 or {}).get(one.name)) for one in found],
+        "without_pictures": [_times(piece.wall) for piece in without_pictures],
         "gaps": [_gap(gap) for gap in clip.gaps],
         "backfilled": [_gap(gap) for gap in clip.backfilled],
     }

@@ -45,7 +45,7 @@ def session_timeline(
         sources: sources of its rooms at least.
         rules: how much is kept, and of what.
         room_kinds: kinds of the rooms of those sources, by room id.
-        neighbours: uses of the same room by other projects, before and after.
+        neighbours: uses of the same room and seats by other projects, before and after.
 
     Raises:
         TimelineError: the session has not ended.
@@ -85,11 +85,11 @@ def sources_of(
 ) -> list[Source]:
     """The sources whose footage belongs to a session, by id.
 
-    Those that it names; else those of its rooms that look at no seat and those of the seats that it occupies.
-    In a room that projects share, what looks at no seat belongs to the hall's own record.
+    Those that it names; else those of its rooms that look at no seat and those of the seats that it occupies
+    at any time. In a room that projects share, what looks at no seat belongs to the hall's own record.
     """
     rooms = {session.room_id, *session.extra_room_ids}
-    seats = {occupation.seat_id for occupation in session.seats}
+    seats = {one.seat_id for one in session.seats if _occupied(session, one.seat_id)}
 
     def belongs(source: Source) -> bool:
         if session.source_ids:
@@ -194,8 +194,8 @@ def _others_time(
     rules: CutRules,
 ) -> list[TimeRange]:
     """When a source shows other projects, on the same seat or in the same room, and not this session."""
-    if source.room_id != session.room_id or session.phase is Phase.HALL:
-        return []  # a corridor, or the record of a hall, shows everybody
+    if session.phase is Phase.HALL or (source.seat_id is None and source.room_id != session.room_id):
+        return []  # the record of a hall, or a corridor, shows everybody; a seat never does
     mine = _used(_occupied(session, source.seat_id), stops)
     found: list[TimeRange] = []
     for other in neighbours:
@@ -251,19 +251,26 @@ def _handed_over(end_us: int, cleared_us: int | None, entered_us: int | None, st
 
 
 def _occupied(session: Session, seat_id: str | None) -> list[TimeRange]:
-    """When a session that has started used a seat: all the time, where nobody said from when to when."""
+    """When a session that has started used a seat, or, without one, its room.
+
+    All the time, where nobody said from when to when; not at all, where all that was said lies outside the
+    session or ends before it begins.
+    """
     start_us = session.start_us or 0
     wall = TimeRange(start_us=start_us, end_us=max(start_us, session.end_us or _EVER_US))
     times = [one.within(wall) for one in session.seats if one.seat_id == seat_id]
-    return [one for one in times if not one.empty] or [wall]
+    return [one for one in times if not one.empty] if times else [wall]
 
 
-def neighbour_uses(session: Session, events: Sequence[TimelineEvent]) -> list[NeighbourUse]:
+def neighbour_uses(
+    session: Session, events: Sequence[TimelineEvent], *, room_id: str | None = None
+) -> list[NeighbourUse]:
     """How another project's session used its room and seats, as the sessions before and after it see it.
 
     Args:
         session: the other session; one that has not started uses nothing, one that runs will for ever.
         events: its events.
+        room_id: the room of the session that looks; to one in another room only the seats matter.
     """
     if session.start_us is None:
         return []
@@ -271,6 +278,8 @@ def neighbour_uses(session: Session, events: Sequence[TimelineEvent]) -> list[Ne
     (wall,) = _occupied(session, None)
     nights = tuple(spans(told, Effect.NIGHT_START, Effect.NIGHT_END, wall))
     pauses = tuple(spans(told, Effect.PAUSE, Effect.RESUME, wall))
+    seats = sorted({one.seat_id for one in session.seats})
+    whole = [None] if room_id in (None, session.room_id) else []
     return [
         NeighbourUse(
             seat_id=seat_id,
@@ -279,7 +288,7 @@ def neighbour_uses(session: Session, events: Sequence[TimelineEvent]) -> list[Ne
             nights=nights,
             pauses=pauses,
         )
-        for seat_id in (None, *sorted({one.seat_id for one in session.seats}))
+        for seat_id in (*whole, *seats)
     ]
 
 

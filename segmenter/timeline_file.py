@@ -1,8 +1,9 @@
 """Timelines from files: YAML, CSV or Excel, for trading systems without an interface, and for history.
 
 YAML says whole projects and events, in the words of ``kernel.model.report``. CSV and Excel say events, a row
-each; their column heads may be Chinese. An event without an id gets one from what it says, so that the same
-file may be read again.
+each; their column heads may be Chinese. What is not known is refused by its name: a slip of the pen in
+``replaces`` would leave the wrong event in force. An event without an id gets one from what it says, so that
+the same file may be read again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import date, datetime, time, tzinfo
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -22,6 +23,7 @@ from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from kernel.clock import from_datetime
 from kernel.errors import TimelineError
 from kernel.model.report import EventReport, ProjectReport
 from kernel.settings import explain
@@ -38,9 +40,8 @@ HEADS: Mapping[str, str] = {
     "席位": "seat",
 }
 """Column heads of CSV and Excel files in Chinese, and what they mean."""
-_FIELDS = frozenset(EventReport.model_fields) - {"details"}
-_NUMBERS = frozenset({"section"})
-_YES = frozenset({"1", "true", "yes", "是"})
+_DETAILS = ("section", "seat")
+_YES_NO = {"是": True, "否": False}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,7 +90,7 @@ def read_timeline_file(path: Path, zone: tzinfo | None = None) -> TimelineFile:
         KeyError,
     ) as error:
         raise TimelineError(f"{path} cannot be read: {error}.") from None
-    events = tuple(_event(path, place, row, zone) for place, row in rows)
+    events = tuple(_event(f"{path}, {place}", row, zone) for place, row in rows)
     return TimelineFile(projects=projects, events=events)
 
 
@@ -110,49 +111,85 @@ def _excel(path: Path) -> tuple[tuple[ProjectReport, ...], _Rows]:
     book = load_workbook(path, read_only=True, data_only=True)
     try:
         sheet = book.worksheets[0]
-        return (), list(_table(path, sheet.iter_rows(values_only=True)))
+        return (), list(_table(path, ([_of_cell(cell) for cell in row] for row in sheet.iter_rows())))
     finally:
         book.close()
+
+
+def _of_cell(cell: Any) -> Any:
+    """What a cell says; Excel tells a date as its midnight, and only the format shows what is meant."""
+    value = cell.value
+    if isinstance(value, datetime) and value.time() == time() and "h" not in cell.number_format.lower():
+        return value.date()
+    return value
 
 
 def _table(path: Path, rows: Iterable[Iterable[Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Rows under their heads; what is empty is left out."""
     lines = iter(rows)
-    heads = [HEADS.get(str(head or "").strip(), str(head or "").strip()) for head in next(lines, ())]
-    for needed in ("session", "at", "type"):
-        if needed not in heads:
-            chinese = next(zh for zh, name in HEADS.items() if name == needed)
-            raise TimelineError(
-                f"{path} has no column {needed} ({chinese}).", hint="Add it in the first row."
-            )
+    heads = _heads(path, [_text(head) for head in next(lines, ())])
     for number, line in enumerate(lines, start=2):
-        row = {
-            head: value for head, value in zip(heads, line, strict=False) if head and value not in ("", None)
-        }
+        cells = [_text(value) for value in line]
+        if any(value not in ("", None) for value in cells[len(heads) :]):
+            raise TimelineError(f"{path}, row {number}: a value stands in no column.")
+        row: dict[str, Any] = {}
+        for head, value in zip(heads, cells, strict=False):
+            if value in ("", None):
+                continue
+            if head in _DETAILS:
+                row.setdefault("details", {})[head] = _number(value) if head == "section" else value
+            else:
+                row[head] = _YES_NO.get(value, value) if head == "withdrawn" else value
         if row:
             yield f"row {number}", row
 
 
-def _event(path: Path, place: str, row: Mapping[str, Any], zone: tzinfo | None) -> EventReport:
-    """One event; columns that are not its own are details."""
+def _heads(path: Path, told: list[Any]) -> list[str]:
+    """The columns by the names that events give them, without empty ones at the end.
+
+    Raises:
+        TimelineError: one is needed, not known, or there twice.
+    """
+    while told and told[-1] in ("", None):
+        told.pop()
+    heads = [HEADS.get(head, str(head or "")) for head in told]
+    for number, head in enumerate(heads):
+        if head not in HEADS.values():
+            known = ", ".join(f"{name} ({zh})" for zh, name in HEADS.items())
+            name = told[number] or f"{number + 1} without a head"
+            raise TimelineError(f"{path}: column {name} is not known.", hint=f"Known are: {known}.")
+        if head in heads[:number]:
+            raise TimelineError(f"{path}: column {told[number]} is there twice.", hint="Remove one of them.")
+    for chinese, needed in HEADS.items():
+        if needed in ("session", "at", "type") and needed not in heads:
+            raise TimelineError(
+                f"{path} has no column {needed} ({chinese}).", hint="Add it in the first row."
+            )
+    return heads
+
+
+def _event(place: str, row: Mapping[str, Any], zone: tzinfo | None) -> EventReport:
+    """Raises: TimelineError: it makes no sense."""
     try:
-        told: dict[str, Any] = {name: value for name, value in row.items() if name in _FIELDS}
-        told["at"] = _moment(row.get("at"), zone)
-        details = dict(row.get("details", {}))
-        details |= {n: _plain(n, v) for n, v in row.items() if n not in _FIELDS and n != "details"}
-        if isinstance(told.get("withdrawn"), str):
-            told["withdrawn"] = told["withdrawn"].strip().lower() in _YES
-        told = {name: str(value) if name in ("id", "session") else value for name, value in told.items()}
-        told.setdefault("id", _made_id(told, details))
-        return EventReport.model_validate({**told, "details": details})
+        told: dict[str, Any] = {"id": "not-made-yet", **row, "at": _moment(row.get("at"), zone)}
+        told |= {name: _text(told[name]) for name in ("id", "session", "replaces") if name in told}
+        event = EventReport.model_validate(told)
     except ValidationError as error:
-        raise TimelineError(f"{path}, {place}: {explain(error)}.") from None
+        raise TimelineError(f"{place}: {explain(error)}.") from None
     except ValueError as error:
-        raise TimelineError(f"{path}, {place}: {error}.") from None
+        raise TimelineError(f"{place}: {error}.") from None
+    return event if "id" in row else event.model_copy(update={"id": _made_id(event)})
 
 
 def _moment(value: Any, zone: tzinfo | None) -> datetime:
-    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
+    """Raises: ValueError: it is no moment, only a date, or has no zone and none is given."""
+    if isinstance(value, datetime):
+        moment = value
+    else:
+        text = str(value).strip()
+        if _is_date(text):
+            raise ValueError(f"{text} is a date without a time")
+        moment = datetime.fromisoformat(text)
     if moment.tzinfo is not None:
         return moment
     if zone is None:
@@ -160,16 +197,37 @@ def _moment(value: Any, zone: tzinfo | None) -> datetime:
     return moment.replace(tzinfo=zone)
 
 
-def _plain(name: str, value: Any) -> Any:
-    """A cell as JSON has it."""
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _text(value: Any) -> Any:
+    """Numbers as their text: Excel and YAML make them of ids and sections."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if name in _NUMBERS and isinstance(value, str) and value.strip().isdecimal():
-        return int(value)
-    return value if isinstance(value, str | int | float | bool | list | dict) else str(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return value.strip() if isinstance(value, str) else value
 
 
-def _made_id(told: Mapping[str, Any], details: Mapping[str, Any]) -> str:
-    """The same for the same event, whichever file it stands in."""
-    said = json.dumps([told["session"], told["at"].isoformat(), told.get("type"), details], sort_keys=True)
+def _number(value: Any) -> Any:
+    """A number where it is one: sections are numbers."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _made_id(event: EventReport) -> str:
+    """The same for the same event, whichever file it stands in and in whichever zone its time is told."""
+    told = [
+        event.session,
+        from_datetime(event.at),
+        event.type,
+        event.details,
+        event.replaces,
+        event.withdrawn,
+    ]
+    said = json.dumps(told, sort_keys=True)
     return "file-" + hashlib.sha256(said.encode()).hexdigest()[:24]

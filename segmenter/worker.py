@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from catalog.catalogue import Catalogue
 from kernel.clock import SECOND_US, Clock
-from kernel.errors import JianzhengError
+from kernel.errors import JianzhengError, TimelineChanged
 from kernel.log import logger
 from kernel.model.archive import Progress
 from kernel.model.cut import CutList, CutRules
@@ -19,12 +19,12 @@ from segmenter.cut import cut, removed_gaps
 from segmenter.empty_rooms import EmptyRooms
 from segmenter.hall import HallRecords
 from segmenter.late import LateFootage
+from segmenter.neighbours import Neighbours
 from segmenter.timeline import neighbour_uses, session_timeline
 
 _log = logger("segmenter")
 _HOLD_BACK_US = 10 * SECOND_US
 _DAY_US = 24 * 3600 * SECOND_US
-_CUT = (SessionState.CUT, SessionState.ARCHIVED)
 
 
 def cut_rules(settings: CutSettings) -> CutRules:
@@ -35,6 +35,7 @@ def cut_rules(settings: CutSettings) -> CutRules:
         pauses=settings.pauses,
         night_stops=frozenset(settings.night_stops),
         shared_rooms=frozenset(settings.shared_rooms),
+        no_rolls=frozenset(settings.handed_over_rooms),
     )
 
 
@@ -47,6 +48,7 @@ class Segmenter:
         self._halls = HallRecords(catalogue, self._rules, clock)
         self._late = LateFootage(catalogue, clock, self._cut_now)
         self._empty = EmptyRooms(catalogue, clock)
+        self._neighbours = Neighbours(catalogue, self._rules, clock, self.timeline_of)
         self._settle_us = round(settings.settle_seconds * SECOND_US)
         self._give_up_us = round(settings.give_up_seconds * SECOND_US)
         self._handover_us = round(settings.handover_days * _DAY_US)
@@ -59,23 +61,33 @@ class Segmenter:
     def run_once(self) -> list[CutList]:
         """Cut every session that is due; returns what was cut.
 
+        A session that is changed while it is looked at is looked at again in the next round.
+
         Raises:
             JianzhengError: a session cannot be cut; all others that are due were.
         """
         done: list[CutList] = []
-        failed: JianzhengError | None = None
-        self._late.reopen()
-        self._empty.look()
+        failed: list[JianzhengError] = []
+
+        def attempt(step: Callable[[], None]) -> None:
+            try:
+                step()
+            except TimelineChanged:
+                pass  # whatever it is now, the next round sees it
+            except JianzhengError as error:
+                failed.append(error)
+
+        attempt(self._late.reopen)
+        attempt(self._empty.look)
         waiting = self._catalogue.sessions.in_state(SessionState.ENDED)
         for session in waiting:
-            for step in (self._follow, partial(self._cut_if_due, done=done)):
-                try:
-                    step(session)
-                except JianzhengError as error:
-                    failed = error
+            attempt(partial(self._follow, session))
+            attempt(partial(self._cut_if_due, session, done))
         self._forget_all_but({session.id for session in waiting})
-        if failed is not None:
-            raise failed
+        attempt(self._halls.look)
+        attempt(self._neighbours.watch)
+        if failed:
+            raise failed[-1]
         return done
 
     def _follow(self, session: Session) -> None:
@@ -100,7 +112,7 @@ class Segmenter:
         rooms = (session.room_id, *session.extra_room_ids)
         sources = catalogue.places.sources_of(rooms, session.source_ids)
         kinds = catalogue.places.kinds_of({*rooms, *(source.room_id for source in sources)})
-        near = [] if kinds.get(session.room_id) in self._rules.no_rolls else self._neighbours(session)
+        near = self._neighbours.of(session)
         events: dict[str, list[TimelineEvent]] = {}
         for event in catalogue.sessions.events_of(session.id, *(other.id for other in near)):
             events.setdefault(event.session_id, []).append(event)
@@ -110,22 +122,19 @@ class Segmenter:
             sources,
             self._rules,
             room_kinds=kinds,
-            neighbours=[use for other in near for use in neighbour_uses(other, events.get(other.id, ()))],
+            neighbours=[
+                use
+                for other in near
+                for use in neighbour_uses(other, events.get(other.id, ()), room_id=session.room_id)
+            ],
         )
-
-    def _neighbours(self, session: Session) -> list[Session]:
-        """Other projects' sessions so shortly before or after in the room that a roll may reach them."""
-        around = self._rules.pre_roll_us + self._rules.post_roll_us
-        start_us, end_us = session.start_us or 0, session.end_us or 0
-        near = TimeRange(start_us=start_us - around, end_us=max(start_us, end_us) + around)
-        return self._catalogue.sessions.in_room(session.room_id, near, not_of=session.project_id)
 
     def _cut_if_due(self, session: Session, done: list[CutList]) -> None:
         timeline = self.timeline_of(session)
         waiting, unsealed = self._waiting(timeline)
         if self._due(timeline, waiting, unsealed):
             done.append(self._cut(timeline))
-            self._look_at_neighbours(session)
+            self._neighbours.look_beside(session)
         elif self._shown.get(session.id) != (timeline, waiting):
             self._preview(timeline, waiting)
             self._shown[session.id] = timeline, waiting
@@ -135,21 +144,30 @@ class Segmenter:
         late_us = self._clock.now_us() - timeline.needed.end_us
         if late_us < 0:
             return False
-        if not waiting or late_us >= (self._handover_us if timeline.awaits_files else self._give_up_us):
+        if late_us >= (self._handover_us if timeline.awaits_files else self._give_up_us):
+            return True
+        if timeline.expected and not waiting:
             return True
         if timeline.awaits_files or late_us < self._settle_us:
             return False
+        if not timeline.expected:  # its seats are told late, perhaps, or cameras.yaml lacks its sources
+            self._warn(timeline, "has no sources. Say who sits where, or complete its room in cameras.yaml.")
+            return False
         # A run without an end has footage that is not sealed: of a recorder at work, or of one that fell and
-        # settles it when it starts again. Cut now, that footage would be missing for ever.
+        # settles it when it starts again. Cut now, that footage would be missing until it is.
         held_up = sorted(unsealed & waiting)
-        if held_up and timeline.session_id not in self._warned:
-            self._warned.add(timeline.session_id)
-            _log.error(
-                f"Session {timeline.session_id} waits for unsealed footage of {', '.join(held_up)}. "
-                "Start the recorder if it does not run.",
-                action="session.waits",
+        if held_up:
+            names = ", ".join(held_up)
+            self._warn(
+                timeline, f"waits for unsealed footage of {names}. Start the recorder if it does not run."
             )
         return not held_up
+
+    def _warn(self, timeline: SessionTimeline, why: str) -> None:
+        """Say once why a session waits."""
+        if timeline.session_id not in self._warned:
+            self._warned.add(timeline.session_id)
+            _log.error(f"Session {timeline.session_id} {why}", action="session.waits")
 
     def _waiting(self, timeline: SessionTimeline) -> tuple[set[str], set[str]]:
         """Sources whose footage is still to come, and those that have a run without an end."""
@@ -219,20 +237,6 @@ class Segmenter:
             action="session.cut",
         )
         return cut_list
-
-    def _look_at_neighbours(self, session: Session) -> None:
-        """Open those again whose clips would now end elsewhere, because this session took their seats."""
-        for other in self._neighbours(session):
-            if other.state not in _CUT:
-                continue
-            wanted = {(part.source_id, part.part): part.wall for part in self.timeline_of(other).expected}
-            clips = self._catalogue.clips.of_session(other.id)
-            if wanted != {(clip.source_id, clip.part): clip.wall for clip in clips}:
-                self._catalogue.sessions.advance(other.id, SessionState.ENDED)
-                _log.warning(
-                    f"Session {other.id} is cut again: {session.id} used its room or seats next to it.",
-                    action="session.recut",
-                )
 
 
 def _walls(timeline: SessionTimeline) -> dict[str, TimeRange]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+from catalog.database import take_turns
 from catalog.tables import METADATA
 from kernel.errors import CatalogError
 
@@ -21,6 +22,7 @@ with engine.connect() as connection:
             connection=connection, target_metadata=METADATA, render_as_batch=True, transactional_ddl=True
         )
         with context.begin_transaction():
+            take_turns(connection)  # before anything is read: another program may be migrating just now
             before = context.get_context().get_current_heads()
             context.run_migrations()
             moved = context.get_context().get_current_heads() != before

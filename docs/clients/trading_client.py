@@ -3,12 +3,15 @@
 Whatever raises an error is kept by the caller and sent again later: projects and events bear ids of their
 own, so nothing is counted twice. Run it by hand:
 
-    python trading_client.py https://recorder:8443 KEY project.json events.json
+    python trading_client.py https://recorder:8443 KEY project.json events.json [certificate.pem]
+
+The last is the recorder's own certificate (``data_dir/keys/receiver.crt``), where it signs itself.
 """
 
 from __future__ import annotations
 
 import json
+import ssl
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -63,7 +66,7 @@ class TradingClient:
         return refused
 
     def report_seats(self, session: str, seats: Sequence[Mapping[str, Any]], reason: str) -> None:
-        """Who sits where in a session from now on, as a whole.
+        """Who sat where in the whole session: who left stays in the list, with ``until``.
 
         Raises:
             httpx.HTTPStatusError: it was refused; the answer's ``detail`` says why.
@@ -76,12 +79,31 @@ class TradingClient:
         self._http.close()
 
 
+def trusting(certificate: str) -> ssl.SSLContext:
+    """A context that trusts a recorder's own certificate, whatever address it is called by."""
+    context = ssl.create_default_context(cafile=certificate)
+    context.check_hostname = False  # the certificate is that very recorder's: its name adds nothing
+    return context
+
+
 def main() -> int:
     """Report a project and its events from two JSON files."""
-    address, key, project, events = sys.argv[1:5]
-    client = TradingClient(address, key)
-    client.report_project(json.loads(Path(project).read_text(encoding="utf-8")))
-    refused = client.report_events(json.loads(Path(events).read_text(encoding="utf-8")))
+    if len(sys.argv) not in (5, 6):
+        sys.stderr.write(f"{__doc__}\n")
+        return 2
+    address, key, project, events, *certificate = sys.argv[1:]
+    client = TradingClient(address, key, verify=trusting(certificate[0]) if certificate else True)
+    try:
+        client.report_project(json.loads(Path(project).read_text(encoding="utf-8")))
+        refused = client.report_events(json.loads(Path(events).read_text(encoding="utf-8")))
+    except httpx.HTTPStatusError as error:
+        sys.stderr.write(f"{error.response.status_code}: {error.response.text}\n")
+        return 1
+    except httpx.TransportError as error:
+        sys.stderr.write(f"{address} cannot be reached: {error}\n")
+        return 1
+    finally:
+        client.close()
     for one in refused:
         sys.stderr.write(f"{one['id']}: {one['message']} {one['hint']}\n")
     return 1 if refused else 0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from html import escape
 from pathlib import Path
 
 from cli.sample.files import Sample, read_sample
-from kernel.clock import SECOND_US, from_datetime, to_datetime
+from kernel.clock import BEIJING, SECOND_US, from_datetime, to_datetime
 from kernel.events import bounds
 from kernel.model.timeline import Phase, Session, SessionState, SessionTimeline, TimelineEvent
 from kernel.settings import CutSettings
@@ -56,7 +56,7 @@ def wall(start: str, end: str) -> TimeRange:
 
 
 def clock(us: int) -> str:
-    return (to_datetime(us) + timedelta(hours=8)).strftime("%H:%M")
+    return to_datetime(us).astimezone(BEIJING).strftime("%H:%M")
 
 
 class Cases:

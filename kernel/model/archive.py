@@ -52,6 +52,7 @@ class Archive:
     overrun_reason: str  # empty while it is within its budget (invariant 13)
     objects: tuple[ArchiveObject, ...]
     cut_number: int = 0  # which cut of the session it holds
+    known_number: int | None = None  # how much was known when its document was written; None: not noted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

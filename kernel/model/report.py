@@ -1,14 +1,24 @@
 """What a trading system reports, by HTTP or in a file: projects, and what happened in their sessions.
 
 Times are ISO 8601 with their zone; without one they are refused (invariant 17). Names of experts have no
-place here: a member is an ordinal and an opaque key.
+place here: a member is an ordinal and an opaque key. Records of shared halls are made here, never reported.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    model_validator,
+)
 
 from kernel.clock import from_datetime
 from kernel.model.footage import Booking, BookingStatus
@@ -27,9 +37,67 @@ from kernel.timerange import TimeRange
 
 MOST_EVENTS = 1000
 """Events that one request may bring."""
+MOST_DETAILS_BYTES = 4096
+"""Details of one event, as JSON in UTF-8."""
+HALL_IDS = "HALL-"
+"""How the ids of halls' records begin."""
+
+
+def storable(text: str) -> str:
+    """Text as it is, if every database, page and archive can hold it.
+
+    Raises:
+        ValueError: it has a NUL or half a character.
+    """
+    if "\0" in text:
+        raise ValueError("a NUL character cannot be kept")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("half a character (a lone surrogate) cannot be kept") from None
+    return text
+
+
+def _strings(value: JsonValue) -> Iterator[str]:
+    """All strings in it, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for one in value:
+            yield from _strings(one)
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield key
+            yield from _strings(one)
+
+
+def _storable_details(details: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    for text in _strings(details):
+        storable(text)
+    try:
+        said = json.dumps(details, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        raise ValueError("a number that is not finite cannot be kept") from None
+    if len(said.encode()) > MOST_DETAILS_BYTES:
+        raise ValueError(f"they may have {MOST_DETAILS_BYTES} bytes as JSON")
+    return details
+
+
+def _no_hall(name: str) -> str:
+    if name.startswith(HALL_IDS):
+        raise ValueError(f"what begins with {HALL_IDS} belongs to records of halls, which nobody reports")
+    return name
+
+
+def _no_hall_phase(phase: Phase) -> Phase:
+    if phase is Phase.HALL:
+        raise ValueError("the record of a hall follows the sessions held there; nobody reports it")
+    return phase
+
 
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-Text = Annotated[str, Field(max_length=500)]
+Text = Annotated[str, Field(max_length=500), AfterValidator(storable)]
+Details = Annotated[dict[str, JsonValue], AfterValidator(_storable_details)]
 
 
 class _Report(BaseModel):
@@ -41,7 +109,7 @@ class _Report(BaseModel):
 class SectionReport(_Report):
     """标段(包)."""
 
-    number: int = Field(ge=1, description="From 1")
+    number: int = Field(ge=1, le=999, description="From 1")
     section_code: Text = Field(min_length=1, description="Code of the section, opaque")
     name_zh: Text = ""
     unified_deal_code: Text = Field(default="", description="统一交易标识码, opaque")
@@ -89,8 +157,8 @@ class SeatReport(_Report):
 class SessionReport(_Report):
     """场次: one phase of the project in one room, as planned; events say when it takes place."""
 
-    id: Id
-    phase: Phase
+    id: Annotated[Id, AfterValidator(_no_hall)]
+    phase: Annotated[Phase, AfterValidator(_no_hall_phase)]
     room: Id = Field(description="Room of cameras.yaml")
     venue_role: VenueRole = VenueRole.MAIN
     sections: tuple[int, ...] = Field(default=(), description="Numbers of sections; empty: all")
@@ -116,8 +184,8 @@ class SessionReport(_Report):
 class ProjectReport(_Report):
     """项目 with sections, venues, bookings and planned sessions. Reported again, it is brought up to date."""
 
-    id: Id
-    project_code: Text = Field(min_length=1, description="Opaque")
+    id: Annotated[Id, AfterValidator(_no_hall)]
+    project_code: Annotated[Text, AfterValidator(_no_hall)] = Field(min_length=1, description="Opaque")
     tender_project_code: Text = ""
     name_zh: Text = Field(min_length=1)
     name_en: Text = ""
@@ -126,7 +194,7 @@ class ProjectReport(_Report):
     industry: Text = Field(description="Code of the industry table")
     method: Text = ""
     evaluation_mode: Text = ""
-    committee_size: int = Field(default=0, ge=0)
+    committee_size: int = Field(default=0, ge=0, le=99)
     agency: Text = ""
     supervising_account: Text = ""
     outcome: Text = Field(default="", description="Empty while it is open")
@@ -202,7 +270,9 @@ class EventReport(_Report):
         description="eval.start, eval.pause, ...; a type that is not known is kept as a mark"
     )
     reason: Text = ""
-    details: dict[str, JsonValue] = Field(default_factory=dict, description="section, seat, ...")
+    details: Details = Field(
+        default_factory=dict, description=f"section, seat, ...; at most {MOST_DETAILS_BYTES} bytes as JSON"
+    )
     replaces: Id | None = Field(default=None, description="Event that this one puts right; both stay")
     withdrawn: bool = Field(default=False, description="Only takes back what it replaces")
 

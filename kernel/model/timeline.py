@@ -167,6 +167,18 @@ class SeatOccupation:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Seating:
+    """What somebody said of a seat in a session; it stays on record when it is put right."""
+
+    id: str
+    occupation: SeatOccupation
+    principal: str  # who said so
+    reason: str  # why it was put right; empty for what was planned
+    recorded_us: int  # when we learnt of it
+    replaced_us: int | None  # when it was put right; None while it holds
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TimelineEvent:
     """Something that happened in a session, by the clock of whoever reports it."""
 

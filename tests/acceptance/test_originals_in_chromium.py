@@ -82,7 +82,7 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     catalogue = open_catalogue(tmp_path)
     clip = clip_of(taken_in(recording, catalogue, tmp_path), CUT)
     add_session(catalogue, CUT.start_us, CUT.end_us)
-    catalogue.clips.record(CutList(session_id="P-O", clips=(clip,)))
+    catalogue.clips.record(CutList(session_id="P-O", clips=(clip,), change_number=2))
     catalogue.close()
     port = free_port()
     command = [sys.executable, "-c", "from cli.main import main; main()", "serve", "--port", str(port)]

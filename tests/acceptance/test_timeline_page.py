@@ -202,7 +202,8 @@ def cut_with_gaps(catalogue: Catalogue, timeline: SessionTimeline) -> None:
         )
         for one in timeline.expected
     ]
-    catalogue.clips.record(CutList(session_id="P-E", clips=tuple(clips)), at_us=at("06 00:00"))
+    made = CutList(session_id="P-E", clips=tuple(clips), change_number=timeline.change_number)
+    catalogue.clips.record(made, at_us=at("06 00:00"))
 
 
 @contextmanager

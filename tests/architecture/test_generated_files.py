@@ -41,3 +41,9 @@ def test_the_pictures_of_timelines_show_what_the_rules_make() -> None:
     drawn = runpy.run_path(str(REPOSITORY / "docs" / "design" / "make_timelines.py"))["pictures"]()
     shipped = (REPOSITORY / "docs" / "images").glob("timeline-*.svg")
     assert {path.name: path.read_text(encoding="utf-8") for path in shipped} == drawn
+
+
+def test_the_description_for_trading_systems_is_that_of_the_server() -> None:
+    """If this fails: ``python docs/ref/make_openapi.py``."""
+    made = runpy.run_path(str(REFERENCE / "make_openapi.py"))["description"]()
+    assert (REFERENCE / "trading.openapi.json").read_text(encoding="utf-8") == made

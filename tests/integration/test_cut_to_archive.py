@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -13,16 +13,17 @@ import pytest
 
 from archiver.session_archive import Tools
 from archiver.steps import StepRunner
+from archiver.within_budget import ClipEncoder, EncodedClip
 from archiver.worker import Archiver
 from catalog.catalogue import Catalogue
 from catalog.objects import DirectoryStore, verify
 from kernel.clock import SECOND_US, FakeClock
-from kernel.errors import FixityError, StorageError
+from kernel.errors import FixityError, StorageError, TimelineChanged
 from kernel.ids import new_id
 from kernel.isobmff.reader import read_fragments
 from kernel.lock import sole_user
 from kernel.model.footage import Gap, GapCause
-from kernel.model.timeline import SessionState
+from kernel.model.timeline import SessionState, TimelineEvent
 from kernel.settings import ArchiveSettings, CutSettings
 from segmenter.worker import Segmenter
 from tests.support.catalogue import add_segments, add_session, open_catalogue
@@ -161,6 +162,83 @@ def test_an_archive_whose_reading_back_failed_goes_on_where_it_broke_off(
     assert archive is not None
     assert archive.version == 1
     assert set(store.list_keys()) == put == {item.key for item in archive.objects}
+
+
+class CorrectingStore(DirectoryStore):
+    """While it takes the first file of a package, somebody corrects the session."""
+
+    def __init__(self, root: Path, correct: Callable[[], None]) -> None:
+        super().__init__(root)
+        self._correct: Callable[[], None] | None = correct
+
+    def put(self, key: str, source: BinaryIO) -> str:
+        correct, self._correct = self._correct, None
+        if correct is not None:
+            correct()
+        return super().put(key, source)
+
+
+def test_a_correction_that_comes_while_a_session_is_archived_is_not_missing_in_its_package(
+    tmp_path: Path, catalogue: Catalogue, tools: Tools
+) -> None:
+    """A mark changes no clip, so the cut stays as it is; what is stored must tell it all the same."""
+    record_footage(catalogue, tmp_path / "ring")
+    add_session(catalogue, START + SECOND_US, START + 8 * SECOND_US)
+    Segmenter(catalogue, cut_settings(), tools.clock).run_once()
+    store = CorrectingStore(tmp_path / "store", lambda: assert_new(catalogue, mark("late")))
+    archiver = Archiver(replace(tools, store=store))
+
+    with pytest.raises(TimelineChanged, match="corrected while it was being archived"):
+        archiver.run_once()
+    assert catalogue.archives.newest("P-O") is None
+    clock = tools.clock
+    assert isinstance(clock, FakeClock)
+    clock.advance(31)
+    archive = archiver.run_once()
+
+    assert archive is not None
+    told = json.loads(
+        (tmp_path / "store" / archive.key_prefix / "data" / "catalogue.json").read_text("utf-8")
+    )
+    assert "late" in {event["id"] for event in told["events"]}
+    assert archive.known_number == catalogue.archives.known_number("P-O")
+
+
+def test_what_happened_in_a_session_weighs_on_its_budget(
+    tmp_path: Path, catalogue: Catalogue, tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Invariant 13: a long day has many events, and the pictures must leave room for them."""
+    record_footage(catalogue, tmp_path / "ring")
+    add_session(catalogue, START + SECOND_US, START + 8 * SECOND_US)
+    assert_new(catalogue, replace(mark("long"), details={"minutes": "x" * 50_000}))
+    Segmenter(catalogue, cut_settings(), tools.clock).run_once()
+    left: list[int] = []
+
+    def encode_within(_self: ClipEncoder, _works: object, total: int) -> tuple[list[EncodedClip], str]:
+        left.append(total)
+        return [], ""
+
+    monkeypatch.setattr(ClipEncoder, "encode_within", encode_within)
+    archive = Archiver(tools).run_once()
+    assert archive is not None
+    assert left[0] <= archive.budget_bytes - 50_000
+
+
+def mark(name: str) -> TimelineEvent:
+    """A mark of the trading system, which changes no clip."""
+    return TimelineEvent(
+        id=name,
+        session_id="P-O",
+        at_us=START + 3 * SECOND_US,
+        type="bids.read_out",
+        reason="",
+        principal="clerk",
+        recorded_us=START + 99 * SECOND_US,
+    )
+
+
+def assert_new(catalogue: Catalogue, event: TimelineEvent) -> None:
+    assert catalogue.sessions.record_event(event)
 
 
 def test_a_chunk_that_a_power_cut_emptied_is_made_again(

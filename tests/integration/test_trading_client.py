@@ -29,9 +29,9 @@ PROJECT = {
     "industry": "A01",
     "sessions": [{"id": "P-O", "phase": "opening", "room": "OH"}],
 }
-START = {"id": "e1", "session": "P-O", "at": "2026-03-02T09:00:00+08:00", "type": "opening.start"}
-END = {"id": "e2", "session": "P-O", "at": "2026-03-02T10:00:00+08:00", "type": "opening.end"}
-STRAY = {"id": "e3", "session": "NONE", "at": "2026-03-02T10:00:00+08:00", "type": "opening.end"}
+START = {"id": "e1", "session": "P-O", "at": "2020-03-02T09:00:00+08:00", "type": "opening.start"}
+END = {"id": "e2", "session": "P-O", "at": "2020-03-02T10:00:00+08:00", "type": "opening.end"}
+STRAY = {"id": "e3", "session": "NONE", "at": "2020-03-02T10:00:00+08:00", "type": "opening.end"}
 
 
 @pytest.fixture(scope="module")

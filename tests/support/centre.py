@@ -128,7 +128,7 @@ class Centre:
                 type=kind,
                 reason="",
                 principal="test",
-                recorded_us=self.clock.now_us(),
+                recorded_us=max(self.clock.now_us(), moment(seconds)),
                 replaces=replaces,
                 withdrawn=withdrawn,
             )
@@ -140,7 +140,9 @@ class Centre:
         self.tell(session_id, "session.start", start)
         return self.tell(session_id, "session.end", end)
 
-    def record(self, source: str, start: float, end: float) -> str:
+    def record(
+        self, source: str, start: float, end: float, basis: ClockBasis = ClockBasis.SENDER_REPORT
+    ) -> str:
         """A sealed segment of an ended run; its id."""
         self._count += 1
         segment = Segment(
@@ -152,7 +154,7 @@ class Centre:
             media_start=0,
             media_duration=1,
             timescale=90_000,
-            clock_basis=ClockBasis.SENDER_REPORT,
+            clock_basis=basis,
             clock_offset_us=0,
             path=f"segment-{self._count}.mp4",
             size_bytes=1,

@@ -286,6 +286,14 @@ def upgrade() -> None:
                 comment="Which cut of the session it holds",
             )
         )
+        batch_op.add_column(
+            sa.Column(
+                "known_number",
+                sa.Integer(),
+                nullable=True,
+                comment="How much was known of the session that its document tells; empty where not noted",
+            )
+        )
 
     with op.batch_alter_table("industry", schema=None) as batch_op:
         batch_op.add_column(
@@ -391,6 +399,20 @@ def upgrade() -> None:
                 comment="Code of its retention class",
             )
         )
+        batch_op.add_column(
+            sa.Column(
+                "reported_by",
+                sa.String(),
+                server_default="",
+                nullable=False,
+                comment="Principal of the trading system that it belongs to; empty: of none yet",
+            )
+        )
+
+    with op.batch_alter_table("gap", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_gap_source_id_wall_start_us"), ["source_id", "wall_start_us"], unique=False
+        )
 
     with op.batch_alter_table("segment", schema=None) as batch_op:
         batch_op.create_index(
@@ -427,6 +449,15 @@ def upgrade() -> None:
                 server_default="0",
                 nullable=False,
                 comment="How often what it is cut by was changed: events, seats, rooms, sources",
+            )
+        )
+        batch_op.add_column(
+            sa.Column(
+                "plan",
+                sa.JSON(),
+                server_default="{}",
+                nullable=False,
+                comment="Its plan as it was last reported: the same again changes nothing",
             )
         )
         batch_op.create_index(batch_op.f("ix_session_end_us"), ["end_us"], unique=False)
@@ -473,9 +504,13 @@ def downgrade() -> None:
 
     with op.batch_alter_table("session", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_session_end_us"))
+        batch_op.drop_column("plan")
         batch_op.drop_column("change_number")
         batch_op.drop_column("cut_number")
         batch_op.drop_column("venue_role")
+
+    with op.batch_alter_table("gap", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_gap_source_id_wall_start_us"))
 
     with op.batch_alter_table("segment", schema=None) as batch_op:
         batch_op.drop_index(
@@ -485,6 +520,7 @@ def downgrade() -> None:
         )
 
     with op.batch_alter_table("project", schema=None) as batch_op:
+        batch_op.drop_column("reported_by")
         batch_op.drop_column("retention_class")
         batch_op.drop_column("result_published_us")
         batch_op.drop_column("outcome")
@@ -501,6 +537,7 @@ def downgrade() -> None:
         batch_op.drop_column("deal_classify")
 
     with op.batch_alter_table("archive", schema=None) as batch_op:
+        batch_op.drop_column("known_number")
         batch_op.drop_column("cut_number")
 
     with op.batch_alter_table("clip", schema=None) as batch_op:

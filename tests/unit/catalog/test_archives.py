@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import text
 
 from catalog.catalogue import Catalogue
 from catalog.database import writing
-from kernel.errors import TimelineError
+from kernel.errors import TimelineChanged, TimelineError
 from kernel.model.archive import Archive, ArchiveObject, Progress, Rendition
 from kernel.model.cut import Clip, ClipGap, CutList, SegmentSlice
 from kernel.model.footage import ClockBasis, EndReason, GapCause, Segment
@@ -98,7 +99,7 @@ def rendition(version: int = 1) -> Rendition:
 def cut_session(catalogue: Catalogue) -> None:
     add_session(catalogue, START, END)
     add_segments(catalogue, [segment()])
-    catalogue.clips.record(CutList(session_id="P-O", clips=(clip(),)))
+    catalogue.clips.record(CutList(session_id="P-O", clips=(clip(),), change_number=2))
 
 
 def state(catalogue: Catalogue) -> SessionState:
@@ -117,7 +118,7 @@ def test_clips_come_back_as_they_were_cut_and_mark_their_session(catalogue: Cata
     add_segments(catalogue, [segment(), segment("s2", "screen")])
     filled = ClipGap(wall=wall(START, START + 1), cause=GapCause.NETWORK, detail="fetched afterwards")
     clips = (clip("screen", "s2"), replace(clip(), backfilled=(filled,)))
-    catalogue.clips.record(CutList(session_id="P-O", clips=clips))
+    catalogue.clips.record(CutList(session_id="P-O", clips=clips, change_number=2))
     assert catalogue.clips.of_session("P-O") == [clips[1], clips[0]]
     assert state(catalogue) is SessionState.CUT
 
@@ -128,7 +129,7 @@ def test_a_session_that_does_not_wait_for_it_is_not_cut(catalogue: Catalogue, no
     add_segments(catalogue, [segment()])
     set_state(catalogue, now)
     with pytest.raises(TimelineError, match=f"P-O is {now}; only one that has ended can be cut"):
-        catalogue.clips.record(CutList(session_id="P-O", clips=(clip(),)))
+        catalogue.clips.record(CutList(session_id="P-O", clips=(clip(),), change_number=2))
     assert catalogue.clips.of_session("P-O") == []
     assert state(catalogue) is now
 
@@ -138,7 +139,9 @@ def test_a_clip_of_a_segment_without_a_row_leaves_the_session_uncut(catalogue: C
     add_session(catalogue, START, END)
     add_segments(catalogue, [segment()])
     with pytest.raises(Exception, match="FOREIGN KEY"):
-        catalogue.clips.record(CutList(session_id="P-O", clips=(clip(), clip("screen", "none"))))
+        catalogue.clips.record(
+            CutList(session_id="P-O", clips=(clip(), clip("screen", "none")), change_number=2)
+        )
     assert catalogue.clips.of_session("P-O") == []
     assert state(catalogue) is SessionState.ENDED
 
@@ -167,13 +170,54 @@ def test_only_a_session_that_is_cut_can_be_archived(catalogue: Catalogue, now: S
 def test_an_archive_of_clips_that_changed_meanwhile_is_refused(catalogue: Catalogue) -> None:
     """Encoding takes long: a correction may come, and be cut, before it is done."""
     cut_session(catalogue)
-    catalogue.sessions.advance("P-O", SessionState.ENDED)
+    catalogue.sessions.advance("P-O", SessionState.ENDED, was=SessionState.CUT)
     longer = replace(clip(), gaps=(), slices=(SegmentSlice(segment_id="s1", wall=wall(START, END)),))
-    catalogue.clips.record(CutList(session_id="P-O", clips=(longer,)))
-    with pytest.raises(TimelineError, match="cut anew while it was being archived"):
+    catalogue.clips.record(CutList(session_id="P-O", clips=(longer,), change_number=2))
+    with pytest.raises(TimelineChanged, match="cut anew while it was being archived"):
         catalogue.archives.record(archive(), [rendition()])
     assert catalogue.archives.newest("P-O") is None
     assert state(catalogue) is SessionState.CUT
+
+
+def corrections(catalogue: Catalogue) -> list[Callable[[], object]]:
+    """What may become known of a session that is cut and is cut by none of it; each adds to its document."""
+    told = replace(
+        catalogue.sessions.events_of("P-O")[0],
+        id="mark",
+        type="a mark",
+        at_us=START + 1,
+        recorded_us=END,
+    )
+
+    def insert(statement: str) -> None:
+        with writing(catalogue._engine) as session:
+            session.connection().execute(text(statement))
+
+    seating = "INSERT INTO seating (id, session_id, seat_id, member) VALUES ('g', 'P-O', 's', 'E1')"
+    return [
+        lambda: catalogue.sessions.record_event(told),
+        lambda: catalogue.sessions.record_event(replace(told, id="again", replaces="mark")),
+        lambda: insert("INSERT INTO seat (id, room_id, ordinal) VALUES ('s', 'OH', 1)") or insert(seating),
+        lambda: insert("UPDATE seating SET replaced_us = 5"),
+        lambda: insert("INSERT INTO session_section (session_id, number) VALUES ('P-O', 1)"),
+        lambda: insert("UPDATE session SET change_number = change_number + 1"),
+    ]
+
+
+def test_an_archive_whose_document_lacks_a_correction_is_refused(catalogue: Catalogue) -> None:
+    """Not every correction changes a clip; what it says must not be missing in the package (invariant 12)."""
+    cut_session(catalogue)
+    for correct in corrections(catalogue):
+        late = replace(archive(), known_number=catalogue.archives.known_number("P-O"))
+        correct()
+        with pytest.raises(TimelineChanged, match="was corrected while it was being archived"):
+            catalogue.archives.record(late, [rendition()])
+        assert catalogue.archives.newest("P-O") is None
+        assert state(catalogue) is SessionState.CUT
+
+    again = replace(archive(), known_number=catalogue.archives.known_number("P-O"))
+    catalogue.archives.record(again, [rendition()])
+    assert catalogue.archives.newest("P-O") == again
 
 
 def test_an_archive_whose_rendition_names_no_object_is_not_recorded_at_all(catalogue: Catalogue) -> None:
@@ -255,7 +299,7 @@ def test_a_project_is_as_far_as_its_session_that_is_furthest_behind(catalogue: C
     two_sessions(catalogue)
     assert catalogue.summaries.of(["P"])["P"].state is SessionState.ENDED
     for name in ("P-1", "P-2"):
-        catalogue.clips.record(CutList(session_id=name, clips=(clip(session=name),)))
+        catalogue.clips.record(CutList(session_id=name, clips=(clip(session=name),), change_number=2))
     catalogue.archives.record(archive(session="P-1"), [])
     assert catalogue.summaries.of(["P"])["P"].state is SessionState.CUT
     catalogue.archives.record(archive(session="P-2"), [])
@@ -265,7 +309,7 @@ def test_a_project_is_as_far_as_its_session_that_is_furthest_behind(catalogue: C
 def test_totals_count_the_newest_version_of_each_session_only(catalogue: Catalogue) -> None:
     two_sessions(catalogue)
     for name in ("P-1", "P-2"):
-        catalogue.clips.record(CutList(session_id=name, clips=(clip(session=name),)))
+        catalogue.clips.record(CutList(session_id=name, clips=(clip(session=name),), change_number=2))
         catalogue.archives.record(archive(session=name), [])
     with writing(catalogue._engine) as session:
         session.connection().execute(text("UPDATE session SET state = 'cut' WHERE id = 'P-1'"))

@@ -76,6 +76,22 @@ def test_a_booking_that_is_given_back_stays_on_record(booked: Centre) -> None:
         booked.catalogue.bookings.cancel("B9")
 
 
+@pytest.mark.parametrize("whose", ["Q", None])
+def test_a_booking_is_not_taken_over_under_its_id(booked: Centre, whose: str | None) -> None:
+    booked.plan(session("T", project_id="Q"))
+    with pytest.raises(TimelineError, match="B1 belongs to another booking"):
+        booked.catalogue.bookings.book(replace(BOOKING, project_id=whose, status=BookingStatus.RELEASED))
+    assert booked.catalogue.bookings.of_project("P") == [BOOKING]
+
+
+def test_a_booking_made_by_hand_is_not_taken_over_by_a_project(booked: Centre) -> None:
+    by_hand = replace(BOOKING, id="B2", project_id=None)
+    booked.catalogue.bookings.book(by_hand)
+    with pytest.raises(TimelineError, match="B2 belongs to another booking"):
+        booked.catalogue.bookings.book(replace(by_hand, project_id="P", status=BookingStatus.MOVED))
+    assert by_hand in booked.catalogue.bookings.touching(by_hand.wall)
+
+
 def test_a_session_that_runs_has_all_its_rooms_recorded_until_its_post_roll_is_over(booked: Centre) -> None:
     booked.catalogue.bookings.cancel("B1")
     booked.tell("S", "session.start", 5000)

@@ -6,7 +6,7 @@ import pytest
 
 from kernel.model.archive import FileSet
 from kernel.model.timeline import SessionState
-from tests.support.centre import Centre, session
+from tests.support.centre import Centre, moment, session
 
 
 def versions(centre: Centre) -> list[tuple[int, tuple[str, ...]]]:
@@ -47,6 +47,25 @@ def test_the_cancelling_of_the_last_session_completes_the_file(planned: Centre) 
     file(planned, "O", 100)
     planned.tell("E", "session.cancelled", 300)
     assert versions(planned) == [(1, ("archive-O-1",))]
+
+
+def test_an_extraction_that_is_cancelled_before_it_begins_holds_up_no_file(planned: Centre) -> None:
+    """Its trading system tells the end of what never began."""
+    file(planned, "O", 100)
+    planned.tell("E", "extraction.cancelled", 300)
+    assert planned.state("E") is SessionState.CANCELLED
+    assert versions(planned) == [(1, ("archive-O-1",))]
+
+
+def test_a_session_that_is_cancelled_while_it_runs_is_part_of_the_file(planned: Centre) -> None:
+    """What happened before it was broken off is evidence."""
+    file(planned, "O", 100)
+    planned.tell("E", "session.start", 300)
+    planned.tell("E", "session.cancelled", 350)
+    assert (planned.state("E"), planned.get("E").end_us) == (SessionState.ENDED, moment(350))
+    planned.cut(380)
+    planned.archive("E")
+    assert versions(planned) == [(1, ("archive-E-1", "archive-O-1"))]
 
 
 def test_a_project_of_which_everything_was_cancelled_has_no_file(planned: Centre) -> None:

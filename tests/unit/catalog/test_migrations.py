@@ -118,10 +118,15 @@ def test_a_seat_of_two_members_goes_down_with_one_of_them(engine: Engine) -> Non
     seats = [
         SeatOccupation(seat_id="s1", member="E1", to_us=150),
         SeatOccupation(seat_id="s1", member="E6", from_us=160),
+        SeatOccupation(seat_id="s2", member="E2"),
     ]
     Catalogue(engine).sessions.set_seats("S", seats, principal="x", reason="r", at_us=9)
     command.downgrade(alembic_config(engine), "0002")
-    assert rows_of(engine, ("session_seat",))["session_seat"] == [("S", "s1", "E6"), ("T", "s1", "O1")]
+    assert rows_of(engine, ("session_seat",))["session_seat"] == [
+        ("S", "s1", "E6"),
+        ("S", "s2", "E2"),
+        ("T", "s1", "O1"),
+    ]
 
 
 def test_migrating_what_is_migrated_changes_nothing(engine: Engine) -> None:

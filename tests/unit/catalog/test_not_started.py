@@ -54,6 +54,26 @@ def test_a_session_that_began_is_not_missed(catalogue: Catalogue) -> None:
     assert catalogue.bookings.not_started(START + GRACE, GRACE) == []
 
 
+def test_a_session_that_began_long_before_and_runs_into_the_booked_time_is_not_missed(
+    catalogue: Catalogue,
+) -> None:
+    add_session(catalogue, START - 3 * GRACE, START + 1)
+    assert catalogue.bookings.not_started(START + GRACE, GRACE) == []
+
+
+def test_a_session_that_runs_since_long_before_is_not_missed(catalogue: Catalogue) -> None:
+    add_session(catalogue, START - 3 * GRACE, START - GRACE)
+    end = catalogue.sessions.events_of("P-O")[1]
+    catalogue.sessions.record_event(replace(end, id="no-end", replaces=end.id, withdrawn=True))
+    assert catalogue.bookings.not_started(START + GRACE, GRACE) == []
+
+
+def test_a_session_that_was_over_when_the_booked_time_came_does_not_count(catalogue: Catalogue) -> None:
+    add_session(catalogue, START - 3 * GRACE, START)
+    assert catalogue.bookings.not_started(START + GRACE, GRACE) == [BOOKED]
+
+
 def test_a_booking_of_no_project_is_nobodys_to_start(catalogue: Catalogue) -> None:
-    catalogue.bookings.book(replace(BOOKED, project_id=None))
+    catalogue.bookings.book(replace(BOOKED, status=BookingStatus.RELEASED))
+    catalogue.bookings.book(replace(BOOKED, id="by-hand", project_id=None))
     assert catalogue.bookings.not_started(START + GRACE, GRACE) == []

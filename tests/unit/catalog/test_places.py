@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from catalog.catalogue import Catalogue
+from catalog.database import writing
 from catalog.places import with_descendants
+from catalog.tables import RegionRow
 from kernel.errors import CatalogError
 from kernel.settings import CamerasFile
 from tests.support.catalogue import CAMERAS
@@ -67,3 +69,14 @@ def test_a_division_includes_all_below_it_and_nothing_beside_it(catalogue: Catal
     assert zhaotong < with_descendants(regions, "530000")
     assert with_descendants(regions, "530602") == {"530602"}
     assert with_descendants(regions, "unknown") == {"unknown"}
+
+
+def test_a_region_includes_what_was_filed_under_codes_that_it_had_before(catalogue: Catalogue) -> None:
+    """Wherever a deployment keeps the row of the former code: here below the prefecture, as it was."""
+    with writing(catalogue._engine) as session:
+        session.get_one(RegionRow, "530630").parent_code = "530600"
+    assert "530630" not in with_descendants(catalogue.places.regions(), "530681")
+    assert catalogue.places.regions_within("530681") == {"530681", "530630"}
+    assert catalogue.places.regions_within("530630") == {"530630"}
+    assert catalogue.places.regions_within("530602") == {"530602"}
+    assert {"530681", "530630"} <= catalogue.places.regions_within("530600")

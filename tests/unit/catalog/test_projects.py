@@ -79,7 +79,7 @@ def test_a_project_told_again_is_brought_up_to_date_and_keeps_its_sessions(catal
     catalogue.projects.add_project(PROJECT, [planned()])
     catalogue.sessions.record_event(event("opening.start", 100))
     renamed = replace(PROJECT, name_zh="另一个", outcome="result", result_published_us=77)
-    catalogue.projects.add_project(renamed, [replace(planned(), phase=Phase.EVALUATION), planned("P-2")])
+    catalogue.projects.add_project(renamed, [planned(), planned("P-2")])
     assert catalogue.projects.projects() == [renamed]
     first, second = catalogue.sessions.of_project("P")
     assert (first.id, first.state, first.phase) == ("P-O", SessionState.RUNNING, Phase.OPENING)

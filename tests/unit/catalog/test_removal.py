@@ -6,11 +6,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import event
 
 from catalog.catalogue import Catalogue
+from catalog.removal import _let_nothing_come_between
 from catalog.ring_use import RingUse, days_until_full
 from kernel.errors import CatalogError
 from kernel.model.archive import Archive
@@ -27,8 +30,8 @@ NO_ROLL = CutRules(pre_roll_us=0, post_roll_us=0)
 ALL = -(1 << 62)
 
 
-def removable(catalogue: Catalogue, rules: CutRules = NO_ROLL) -> list[str]:
-    return [one.id for one in catalogue.removal.look(ALL, 100, 100, rules).removable]
+def removable(catalogue: Catalogue, rules: CutRules = NO_ROLL, now_us: int = 77) -> list[str]:
+    return [one.id for one in catalogue.removal.look(ALL, 100, 100, rules, now_us=now_us).removable]
 
 
 def release(catalogue: Catalogue, *ids: str, rules: CutRules = NO_ROLL) -> list[str]:
@@ -138,7 +141,7 @@ def to_state(catalogue: Catalogue, state: SessionState, segments: list[Segment])
             slices=(SegmentSlice(segment_id=segments[1].id, wall=part),),
             gaps=(),
         )
-        catalogue.clips.record(CutList(session_id="P-O", clips=(clip,)))
+        catalogue.clips.record(CutList(session_id="P-O", clips=(clip,), change_number=2))
     if state is SessionState.ARCHIVED:
         catalogue.archives.record(archive(), [])
 
@@ -166,14 +169,32 @@ def test_what_a_session_needs_outside_its_room_is_kept_until_it_is_archived(
     assert release(centre.catalogue, *made) == [one for one in made if one not in kept]
 
 
-def test_clips_that_were_left_behind_and_never_archived_keep_nothing(
-    catalogue: Catalogue, four: list[Segment]
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_start_that_is_taken_back_after_the_cut_releases_nothing_for_thirty_days(
+    catalogue: Catalogue, four: list[Segment], cancelled: bool
 ) -> None:
-    """A session that was cut and turned out never to have taken place."""
+    """It may have been taken back by mistake, and nobody can record it again (invariant 3)."""
     to_state(catalogue, SessionState.CUT, four)
     (start, _) = catalogue.sessions.events_of("P-O")
-    catalogue.sessions.record_event(replace(start, id="gone", replaces=start.id, withdrawn=True))
-    assert removable(catalogue) == [one.id for one in four]
+    gone = replace(start, id="gone", replaces=start.id, withdrawn=True, recorded_us=1000)
+    catalogue.sessions.record_event(gone)
+    if cancelled:
+        catalogue.sessions.record_event(replace(start, id="off", type="session.cancelled", recorded_us=1000))
+    wanted = four[1].id  # all that the clip of 70-110 was of
+    assert removable(catalogue, now_us=1000 + 30 * DAY - 1) == [one.id for one in four if one.id != wanted]
+    assert release(catalogue, wanted) == []
+    assert catalogue.ring_use.now(1000, NO_ROLL).removable_bytes == 3 * GIB8
+    assert removable(catalogue, now_us=1000 + 30 * DAY) == [one.id for one in four]
+
+
+def test_clips_that_a_correction_left_behind_keep_nothing_of_a_session_that_was_archived(
+    catalogue: Catalogue, four: list[Segment]
+) -> None:
+    """Only what is withdrawn as a whole waits."""
+    to_state(catalogue, SessionState.ARCHIVED, four)
+    with catalogue.footage._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE clip SET retired_us = 1000")
+    assert len(removable(catalogue, now_us=1001)) == 4
 
 
 def archive() -> Archive:
@@ -244,15 +265,15 @@ def test_a_session_of_another_room_keeps_nothing(catalogue: Catalogue, four: lis
 
 def test_a_look_is_bounded_and_says_where_to_go_on(catalogue: Catalogue, four: list[Segment]) -> None:
     hold(catalogue, 0, 130)
-    first = catalogue.removal.look(ALL, 2, 10, NO_ROLL)
+    first = catalogue.removal.look(ALL, 2, 10, NO_ROLL, now_us=77)
     assert (first.removable, first.next_us) == ([], 120)
-    second = catalogue.removal.look(120, 2, 10, NO_ROLL)
+    second = catalogue.removal.look(120, 2, 10, NO_ROLL, now_us=77)
     assert ([one.id for one in second.removable], second.next_us) == ([four[3].id], None)
 
 
 def test_a_look_goes_on_though_many_begin_at_the_same_moment(catalogue: Catalogue) -> None:
     add_segments(catalogue, [segment(number, 0, 60) for number in range(5)])
-    seen = catalogue.removal.look(0, 2, 10, NO_ROLL)
+    seen = catalogue.removal.look(0, 2, 10, NO_ROLL, now_us=77)
     assert (len(seen.removable), seen.next_us) == (5, 1)
 
 
@@ -365,6 +386,19 @@ def test_a_removal_waits_for_a_hold_that_is_being_made_and_then_removes_nothing(
         holding.join(10)
         removing.join(10)
     assert released == told == []
+
+
+@pytest.mark.parametrize(("dialect", "locks"), [("postgresql", 1), ("sqlite", 0)])
+def test_a_removal_waits_for_whoever_writes_holds_and_what_sessions_need(dialect: str, locks: int) -> None:
+    """Invariant 4 on PostgreSQL, as far as it can be seen without a server."""
+    asked: list[str] = []
+    session = SimpleNamespace(
+        get_bind=lambda: SimpleNamespace(dialect=SimpleNamespace(name=dialect)),
+        connection=lambda: SimpleNamespace(execute=lambda statement: asked.append(str(statement))),
+    )
+    _let_nothing_come_between(cast(Any, session))
+    tables = '"hold", "session", "session_room", "session_source"'
+    assert asked == [f"LOCK TABLE {tables} IN SHARE MODE"] * locks
 
 
 # --- days

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import ClauseElement
+from sqlalchemy import event as event_of_database
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import ORMExecuteState
+from sqlalchemy.orm import Session as OrmSession
 
 from catalog.catalogue import Catalogue
-from kernel.errors import TimelineError
+from kernel.errors import TimelineChanged, TimelineError
 from kernel.events import bounds
-from kernel.model.timeline import SeatOccupation, SessionState, TimelineEvent, VenueRole
+from kernel.model.cut import CutList
+from kernel.model.timeline import Phase, SeatOccupation, SessionState, TimelineEvent, VenueRole
 from kernel.timerange import TimeRange
 from tests.support.catalogue import PROJECT, add_session
 from tests.support.centre import Centre, moment
@@ -34,6 +42,12 @@ def state(catalogue: Catalogue, session: str = "P-O") -> tuple[SessionState, int
 
 def tell(catalogue: Catalogue, *events: TimelineEvent) -> list[bool]:
     return [catalogue.sessions.record_event(one) for one in events]
+
+
+def change_number(catalogue: Catalogue, session: str = "P-O") -> int:
+    found = catalogue.sessions.get(session)
+    assert found is not None
+    return found.change_number
 
 
 @pytest.fixture
@@ -133,6 +147,43 @@ def test_an_event_that_a_session_cannot_take_is_refused_and_leaves_no_trace(
         tell(known, refused)
     assert state(known) == was
     assert known.sessions.events_of("P-O") == before
+
+
+def test_a_session_that_starts_after_its_end_runs_again(known: Catalogue) -> None:
+    tell(known, event("opening.start", 0), event("opening.end", 100), event("opening.start", 120))
+    assert state(known) == (SessionState.RUNNING, 0, None)
+    tell(known, event("opening.end", 200))
+    assert state(known) == (SessionState.ENDED, 0, 200)
+
+
+def test_a_session_that_is_cancelled_while_it_runs_has_ended(known: Catalogue) -> None:
+    tell(known, event("opening.start", 100), event("session.cancelled", 150))
+    assert state(known) == (SessionState.ENDED, 100, 150)
+
+
+@pytest.mark.parametrize(
+    ("kind", "raised"),
+    [
+        ("eval.pause", 1),
+        ("eval.overnight_seal", 1),
+        ("seats.cleared", 1),
+        ("handover.received", 1),
+        ("opening.end", 1),
+        ("opening.read_prices", 0),
+        ("eval.section_switch", 0),
+    ],
+)
+def test_what_a_session_is_cut_by_is_counted_with_every_event_that_changes_it(
+    known: Catalogue, kind: str, raised: int
+) -> None:
+    tell(known, event("opening.start", 100), event("opening.end", 200))
+    before = change_number(known)
+    tell(known, event(kind, 150, name="e"))
+    assert change_number(known) == before + raised
+    tell(known, event(kind, 150, name="e"))  # told again
+    assert change_number(known) == before + raised
+    tell(known, replace(event(kind, 150, name="c"), replaces="e", withdrawn=True))
+    assert change_number(known) == before + 2 * raised
 
 
 # --- corrections
@@ -248,7 +299,16 @@ def test_any_order_of_arrival_leads_to_the_same_times_and_state(
 def test_a_session_does_not_skip_a_state(catalogue: Catalogue, to: SessionState) -> None:
     add_session(catalogue, 100, 200)
     with pytest.raises(TimelineError, match=f"ended and cannot become {to}"):
-        catalogue.sessions.advance("P-O", to)
+        catalogue.sessions.advance("P-O", to, was=SessionState.ENDED)
+    assert state(catalogue)[0] is SessionState.ENDED
+
+
+def test_a_session_that_moved_on_meanwhile_is_not_moved_from_where_it_was_seen(
+    catalogue: Catalogue,
+) -> None:
+    add_session(catalogue, 100, 200)
+    with pytest.raises(TimelineChanged, match="P-O is ended, no longer cut"):
+        catalogue.sessions.advance("P-O", SessionState.RUNNING, was=SessionState.CUT)
     assert state(catalogue)[0] is SessionState.ENDED
 
 
@@ -302,6 +362,217 @@ def test_who_sits_where_is_put_right_and_said_once_only(catalogue: Catalogue) ->
     found = catalogue.sessions.get("P-O")
     assert found is not None
     assert found.seats == (second,)
+
+
+# --- plans
+
+
+FULL = planned_in(
+    "S",
+    "ER",
+    "er-1",
+    section_numbers=(1, 2),
+    extra_room_ids=("CO",),
+    venue_role=VenueRole.SECONDARY,
+)
+OTHERS: dict[str, dict[str, object]] = {
+    "phase": {"phase": Phase.CLARIFICATION},
+    "sections": {"section_numbers": (2, 3)},
+    "extra rooms": {"extra_room_ids": ()},
+    "seats": {"seats": ()},
+    "member": {"seats": (SeatOccupation(seat_id="er-1", member="E9"),)},
+    "room": {"room_id": "HALL", "seats": (SeatOccupation(seat_id="hall-2", member="E1"),)},
+    "venue": {"venue_role": VenueRole.MAIN},
+}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_another_plan_of_a_session_that_has_not_begun_takes_the_place_of_the_first(
+    centre: Centre, other: dict[str, object], cancelled: bool
+) -> None:
+    """The wrong room would be recorded, and the right one lost."""
+    centre.plan(FULL)
+    if cancelled:
+        centre.tell("S", "session.cancelled", 0)
+    was = centre.get("S")
+    now = replace(FULL, **other)  # type: ignore[arg-type]
+    centre.plan(now)
+    found = centre.get("S")
+    assert replace(found, change_number=0, state=SessionState.PLANNED) == now
+    cut_by_it = "section_numbers" not in other and "venue_role" not in other
+    assert found.change_number == was.change_number + cut_by_it
+
+
+def test_who_was_to_sit_where_stays_on_record(centre: Centre) -> None:
+    centre.plan(FULL)
+    centre.plan(replace(FULL, seats=(SeatOccupation(seat_id="er-1", member="E9"),)))
+    said = centre.catalogue.sessions.seatings_of("S")
+    assert {one.occupation.member: one.replaced_us is None for one in said} == {"E1": False, "E9": True}
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_the_same_plan_again_changes_nothing_even_what_was_put_right_since(
+    centre: Centre, begun: bool
+) -> None:
+    """A trading system sends the whole project again because its result was published."""
+    centre.plan(FULL)
+    if begun:
+        centre.tell("S", "session.start", 100)
+    right = [SeatOccupation(seat_id="er-1", member="E1", to_us=moment(150))]
+    centre.catalogue.sessions.set_seats("S", right, principal="w", reason="r", at_us=1)
+    was = centre.get("S")
+    said = centre.catalogue.sessions.seatings_of("S")
+    centre.plan(FULL, replace(FULL, section_numbers=(2, 1)))
+    assert centre.get("S") == was
+    assert centre.catalogue.sessions.seatings_of("S") == said
+    centre.plan(replace(FULL, section_numbers=(1, 2, 3)))  # nor do its seats, where other parts are new
+    assert centre.get("S") == replace(was, section_numbers=(1, 2, 3))
+
+
+@pytest.mark.parametrize("part", ["phase", "room"])
+def test_a_plan_that_moves_what_has_begun_is_refused_and_says_what_to_do(centre: Centre, part: str) -> None:
+    centre.plan(FULL)
+    centre.tell("S", "session.start", 100)
+    was = centre.get("S")
+    with pytest.raises(TimelineError, match=r"S has begun, as evaluation in room ER.*session of its own"):
+        centre.plan(replace(FULL, **OTHERS[part]))  # type: ignore[arg-type]
+    assert centre.get("S") == was
+
+
+def test_a_plan_only_adds_to_what_has_begun(centre: Centre) -> None:
+    """What is left out may have been recorded, and is somebody's evidence."""
+    centre.plan(planned_in("S", "HALL", "hall-1", section_numbers=(1,), extra_room_ids=("CO",)))
+    centre.hold("S", 100, 200)
+    was = centre.get("S")
+    late = SeatOccupation(seat_id="hall-2", member="E2", from_us=moment(150))
+    centre.plan(replace(FULL, room_id="HALL", seats=(late,), section_numbers=(2,), extra_room_ids=("ER",)))
+    found = centre.get("S")
+    assert found.seats == (*was.seats, late)
+    assert (found.section_numbers, found.extra_room_ids) == ((1, 2), ("CO", "ER"))
+    assert found.change_number > was.change_number
+
+
+def test_a_session_that_was_cut_keeps_its_room_though_its_start_was_taken_back(centre: Centre) -> None:
+    centre.plan(FULL)
+    centre.hold("S", 100, 200)
+    centre.cut(10_000)
+    (start, _) = centre.catalogue.sessions.events_of("S")
+    centre.tell("S", "session.start", 100, replaces=start.id, withdrawn=True)
+    with pytest.raises(TimelineError, match="has begun"):
+        centre.plan(replace(FULL, **OTHERS["room"]))  # type: ignore[arg-type]
+
+
+# --- seats
+
+
+@pytest.mark.parametrize("how", ["planned", "planned anew", "said", "room moved"])
+def test_a_seat_in_another_room_is_refused_and_the_rooms_are_named(centre: Centre, how: str) -> None:
+    """Its camera shows another project."""
+    seats = (SeatOccupation(seat_id="hall-1", member="E1"),)
+    if how != "planned":
+        centre.plan(FULL)
+    before = centre.catalogue.sessions.get("S")
+    rooms = "HALL, CO" if how == "room moved" else "ER, CO"
+    with pytest.raises(TimelineError, match=f"stands in room .*it is held in {rooms}"):
+        if how == "said":
+            centre.catalogue.sessions.set_seats("S", seats, principal="w", reason="r", at_us=1)
+        else:
+            moved = how == "room moved"
+            centre.plan(replace(FULL, room_id="HALL") if moved else replace(FULL, seats=seats))
+    assert centre.catalogue.sessions.get("S") == before
+
+
+def test_a_seat_of_an_extra_room_is_taken(centre: Centre) -> None:
+    seats = (SeatOccupation(seat_id="hall-1", member="E1"),)
+    told = planned_in("S", "ER", seats=seats, extra_room_ids=("HALL",))
+    centre.plan(told)
+    assert centre.get("S") == told
+
+
+def test_nobody_is_dropped_from_a_session_that_has_begun(centre: Centre) -> None:
+    """A system that lists who sits there now would erase who sat there before."""
+    centre.plan(planned_in("S", "HALL", "hall-1", "hall-2"))
+    centre.tell("S", "session.start", 100)
+    was = centre.get("S")
+    new = SeatOccupation(seat_id="hall-1", member="E9", from_us=moment(150))
+    with pytest.raises(TimelineError, match=r"drops E1 on seat hall-1\..*with the time of leaving"):
+        centre.catalogue.sessions.set_seats("S", [new, was.seats[1]], principal="w", reason="r", at_us=1)
+    assert centre.get("S") == was
+    left = replace(was.seats[0], to_us=moment(140))
+    now = [left, new, was.seats[1]]
+    centre.catalogue.sessions.set_seats("S", now, principal="w", reason="r", at_us=1)
+    assert centre.get("S").seats == tuple(now)
+
+
+def test_of_two_times_of_a_member_on_a_seat_neither_is_dropped(centre: Centre) -> None:
+    first = SeatOccupation(seat_id="er-1", member="E1", to_us=moment(120))
+    second = replace(first, from_us=moment(150), to_us=None)
+    centre.plan(planned_in("S", "ER", seats=(first, second)))
+    centre.tell("S", "session.start", 100)
+    with pytest.raises(TimelineError, match="drops E1 on seat er-1"):
+        centre.catalogue.sessions.set_seats("S", [second], principal="w", reason="r", at_us=1)
+    assert centre.get("S").seats == (first, second)
+
+
+def test_who_never_sat_there_is_no_longer_seated_and_stays_on_record(centre: Centre) -> None:
+    centre.plan(planned_in("S", "ER", seats=(SeatOccupation(seat_id="er-1", member="E1", expert_key="k"),)))
+    centre.tell("S", "session.start", 100)
+    never = SeatOccupation(
+        seat_id="er-1", member="E1", expert_key="k", from_us=moment(100), to_us=moment(100)
+    )
+    sessions = centre.catalogue.sessions
+    for at_us in (1, 2):
+        sessions.set_seats("S", [never], principal="w", reason="wrong seat", at_us=at_us)
+    assert centre.get("S").seats == ()
+    assert sessions.of_expert("k") == []
+    assert [one.recorded_us for one in sessions.seatings_of("S")] == [0, 1]
+    number = centre.get("S").change_number
+    sessions.set_seats("S", [], principal="w", reason="again", at_us=3)
+    assert (centre.get("S").seats, centre.get("S").change_number) == ((), number + 1)
+
+
+# --- PostgreSQL
+
+
+def test_whoever_changes_a_session_locks_its_row_before_reading_it(centre: Centre) -> None:
+    """Two writers at once: on PostgreSQL the second would else decide by what the first is changing."""
+    centre.plan(FULL)
+    centre.hold("S", 100, 200)
+    sessions, clips = centre.catalogue.sessions, centre.catalogue.clips
+    cut = CutList(session_id="S", clips=(), change_number=centre.get("S").change_number)
+    with locks_taken() as locks:
+        for write in (
+            lambda: centre.plan(FULL),
+            lambda: centre.tell("S", "note", 100),
+            lambda: sessions.set_seats("S", FULL.seats, principal="w", reason="r", at_us=1),
+            lambda: clips.preview(cut),
+            lambda: clips.record(cut),
+            lambda: centre.archive("S"),
+            lambda: sessions.advance("S", SessionState.ENDED, was=SessionState.ARCHIVED),
+            lambda: sessions.add_sources("S", ["co-cam"]),
+        ):
+            locks.clear()
+            write()
+            assert locks == ["FOR NO KEY UPDATE OF project", "FOR UPDATE"]
+
+
+@contextmanager
+def locks_taken() -> Iterator[list[str]]:
+    """What PostgreSQL would be asked to lock, in order."""
+    taken: list[str] = []
+
+    def told(state: ORMExecuteState) -> None:
+        assert isinstance(state.statement, ClauseElement)
+        said = str(state.statement.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
+        if " FOR " in said:
+            taken.append("FOR" + said.rpartition(" FOR")[2])
+
+    event_of_database.listen(OrmSession, "do_orm_execute", told)
+    try:
+        yield taken
+    finally:
+        event_of_database.remove(OrmSession, "do_orm_execute", told)
 
 
 @pytest.mark.parametrize("wrong", ["session", "seat", "source"])

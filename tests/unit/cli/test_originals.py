@@ -47,7 +47,7 @@ def clip(catalogue: Catalogue, tmp_path: Path) -> Clip:
         TimeRange(start_us=START + SECOND_US, end_us=START + 5 * SECOND_US),
         [ClipGap(wall=hole, cause=GapCause.CAMERA_LOST, detail="no answer")],
     )
-    catalogue.clips.record(CutList(session_id="P-O", clips=(made,)))
+    catalogue.clips.record(CutList(session_id="P-O", clips=(made,), change_number=2))
     return made
 
 
@@ -87,6 +87,38 @@ def test_a_clip_with_a_changed_segment_gets_no_index(
     with pytest.raises(FixityError, match=path.name):
         write_originals(catalogue, tmp_path / "ring", clip.id, tmp_path / "out")
     assert not (tmp_path / "out" / "P-O.cam.1.json").exists()
+
+
+def test_footage_without_a_picture_is_no_hole_in_the_index(
+    catalogue: Catalogue, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first run ends ten milliseconds into the cut: files, gaps and these must fill the clip's time."""
+    segments = [
+        make_segment(
+            tmp_path / "ring", Recipe(run_id=f"run-{second}", wall_start_us=START + second * SECOND_US)
+        )
+        for second in (0, 4)
+    ]
+    add_segments(catalogue, segments)
+    add_session(catalogue, START + SECOND_US, START + 5 * SECOND_US)
+    wall = TimeRange(start_us=START + 1_990_000, end_us=START + 5 * SECOND_US)
+    hole = TimeRange(start_us=START + 2 * SECOND_US, end_us=START + 4 * SECOND_US)
+    clip = clip_of(segments, wall, [ClipGap(wall=hole, cause=GapCause.CAMERA_LOST, detail="no answer")])
+    catalogue.clips.record(CutList(session_id="P-O", clips=(clip,), change_number=2), START)
+
+    write_originals(catalogue, tmp_path / "ring", clip.id, tmp_path / "out")
+
+    told = json.loads((tmp_path / "out" / "P-O.cam.1.json").read_text(encoding="utf-8"))
+    assert [one["number"] for one in told["files"]] == [2]
+    (short,) = told["without_pictures"]
+    assert (short["start_us"], short["end_us"]) == (START + 1_990_000, START + 2 * SECOND_US)
+    named = sorted(
+        (one["start_us"], one["end_us"]) for key in ("files", "gaps", "without_pictures") for one in told[key]
+    )
+    ends = [clip.wall.start_us, *(end for _, end in named)]
+    assert [start for start, _ in named] == ends[:-1]
+    assert ends[-1] == clip.wall.end_us
+    assert "无画面 without pictures" in capsys.readouterr().out
 
 
 def test_an_unknown_clip_is_named(catalogue: Catalogue, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -82,6 +83,38 @@ def test_a_session_that_took_place_was_not_cancelled() -> None:
     cancelled = event("session.cancelled", 50)
     assert told(cancelled) == (None, None, True)
     assert told(cancelled, event("session.start", 100)) == (100, None, False)
+
+
+@pytest.mark.parametrize(
+    ("more", "end"),
+    [
+        ([], 100),
+        ([("session.start", 120)], None),
+        ([("session.start", 120), ("session.end", 200)], 200),
+        ([("session.start", 100)], 100),  # reported by both sides of a hand-over
+        ([("session.start", 120), ("session.end", 120)], 120),
+    ],
+)
+def test_a_session_that_starts_after_its_end_runs_again_from_its_first_start(
+    more: list[tuple[str, int]], end: int | None
+) -> None:
+    """Nobody reports a second beginning of what is over: what happens now is evidence, too."""
+    events = [event("session.start", 0), event("session.end", 100), *(event(*one) for one in more)]
+    assert told(*events) == (0, end, False)
+
+
+@pytest.mark.parametrize("kind", ["session.cancelled", "extraction.cancelled"])
+def test_a_session_that_is_cancelled_while_it_runs_ends_then(kind: str) -> None:
+    start, end = event("session.start", 100), event("session.end", 200)
+    assert told(start, event(kind, 150)) == (100, 150, False)
+    assert told(start, event(kind, 150), end) == (100, 200, False)
+    assert told(start, end, event(kind, 300)) == (100, 200, False)  # it was over
+    assert told(start, event(kind, 150), event("session.start", 160)) == (100, None, False)
+
+
+def test_an_extraction_that_is_cancelled_before_it_begins_does_not_take_place() -> None:
+    assert told(event("extraction.cancelled", 100)) == (None, None, True)
+    assert told(event("extraction.end", 100)) == (None, 100, False)  # its start is on the way
 
 
 # --- corrections

@@ -6,23 +6,26 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import httpx
 import pytest
 import uvicorn
 
 from agent.link import open_client
 from agent.settings import AgentSettings
 from kernel.clock import FakeClock
-from kernel.errors import RecorderError, RecorderRefuses, SegmentRefused
+from kernel.errors import CatalogError, RecorderError, RecorderRefuses, SegmentRefused
 from kernel.model.agent import API, END_REASON_HEADER, SHA256_HEADER, AgentGap
 from kernel.model.footage import GapCause
 from kernel.timerange import TimeRange
 from player_api import agents
-from player_api.agents import PatientProtocol, create_agent_app
+from player_api.agents import PatientProtocol, SegmentIntake, create_agent_app
+from player_api.trading import trading_router
 from tests.support.agent import SOURCE, Computer, recorded_computer
+from tests.support.catalogue import open_catalogue
 from tests.support.receiver import OTHER, OTHER_TOKEN, TOKEN, Receiver, receiver
 
 EVER = TimeRange(start_us=0, end_us=1 << 62)
@@ -64,6 +67,34 @@ def test_nobody_speaks_for_a_source_without_its_token(
             assert answer.status_code == 401
             unknown = client.request(method, f"{API}/nobody{path}", content=body, headers=headers)
             assert (unknown.status_code, unknown.content) == (answer.status_code, answer.content)
+
+
+class BrokenKeys:
+    """Stands in for the catalogue's keys while its database is out of order."""
+
+    def of_key(self, _key: str) -> str | None:
+        raise CatalogError("The catalogue cannot be read: no such table: trading_system.")
+
+
+async def test_trouble_of_the_database_is_told_to_the_log_and_to_nobody_who_asks(
+    tmp_path: Path, clock: FakeClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Keys are looked up in the catalogue: who has none must not hear how it is built."""
+    with closing(open_catalogue(tmp_path)) as catalogue:
+        app = create_agent_app(
+            cast("SegmentIntake", None),
+            {},
+            clock,
+            trading=trading_router(catalogue.reports, BrokenKeys(), clock),
+        )
+        transport = httpx.ASGITransport(app=app)
+        headers = {"authorization": "Bearer anything"}
+        async with httpx.AsyncClient(transport=transport, base_url="https://recorder") as client:
+            answer = await client.post("/api/trading/events", json=[], headers=headers)
+    said = capsys.readouterr()
+    assert answer.status_code == 503
+    assert answer.json() == {"detail": "the catalogue cannot be used now; try again."}
+    assert "no such table" in said.out + said.err
 
 
 def test_an_agent_is_told_that_its_token_is_wrong(centre: Receiver) -> None:

@@ -20,7 +20,9 @@ from archiver.session_archive import Tools
 from archiver.steps import StepRunner
 from archiver.worker import Archiver
 from catalog.catalogue import Catalogue
+from catalog.database import writing
 from catalog.objects import DirectoryStore, MemoryStore
+from catalog.tables import RegionRow
 from kernel.clock import SECOND_US, FakeClock
 from kernel.errors import CatalogError, ServerError
 from kernel.isobmff.reader import read_fragments, read_index, read_init
@@ -259,6 +261,32 @@ async def test_a_project_shows_its_sessions_sources_and_weight(client: httpx.Asy
     assert [session["id"] for session in project["sessions"]] == ["P-O"]
     states = {source["id"]: (source["state"], source["detail"]) for source in project["sources"]}
     assert states == {"cam": ("lost", "no answer"), "screen": (None, "")}
+
+
+async def test_a_project_shows_the_versions_of_its_file(client: httpx.AsyncClient, site: Site) -> None:
+    """Invariant 9: an older version stays, and whoever looks must see that there are two."""
+    (sealed,) = site.catalogue.archives.file_sets_of("P")
+    assert (await client.get("/api/projects/P")).json()["file_sets"] == [
+        {"version": 1, "sealed_us": sealed.sealed_us, "archive_count": 1}
+    ]
+    assert (await client.get("/api/projects/Q")).json()["file_sets"] == []
+
+
+async def test_a_project_of_a_former_county_is_found_by_the_code_of_today(tmp_path: Path) -> None:
+    """Wherever a deployment keeps the row of the former code: here beside that of today, as it was."""
+    catalogue = open_catalogue(tmp_path)
+    with writing(catalogue._engine) as session:
+        session.get_one(RegionRow, "530630").parent_code = "530600"
+    for name, code in (("OLD", "530630"), ("NEW", "530681")):
+        filed = replace(PROJECT, id=name, project_code=name, region_code=code, trade_place=code)
+        catalogue.projects.add_project(filed, [])
+    app = create_app(catalogue, MemoryStore(), FakeClock(), static=tmp_path / "none")
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        assert await listed(client, region="530681") == ["NEW", "OLD"]
+        assert await listed(client, region="530630") == ["OLD"]
+        assert await listed(client, region="530600") == ["NEW", "OLD"]
+    catalogue.close()
 
 
 async def test_a_session_shows_its_clips_gaps_events_and_archive(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -12,12 +12,14 @@ import pytest
 from catalog.catalogue import Catalogue
 from catalog.objects import MemoryStore
 from kernel.clock import SECOND_US, FakeClock
-from kernel.model.cut import Clip, ClipGap, CutList
+from kernel.model.cut import Clip, ClipGap, CutList, SegmentSlice
 from kernel.model.footage import GapCause, Segment
-from kernel.model.timeline import Tag
+from kernel.model.timeline import SessionState, Tag
 from kernel.timerange import TimeRange
 from player_api.app import create_app
+from segmenter import clip_originals
 from segmenter.clip_originals import Originals
+from segmenter.originals import Mark, Original, Piece, original
 from tests.support.catalogue import add_segments, add_session, open_catalogue
 from tests.support.originals import clip_of
 from tests.support.segments import Recipe, make_segment
@@ -47,7 +49,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     wall = TimeRange(start_us=START + SECOND_US, end_us=START + 5 * SECOND_US)
     hole = TimeRange(start_us=START + 2 * SECOND_US, end_us=START + 4 * SECOND_US)
     clip = clip_of(segments, wall, [ClipGap(wall=hole, cause=GapCause.CAMERA_LOST, detail="no answer")])
-    catalogue.clips.record(CutList(session_id="P-O", clips=(clip,)))
+    catalogue.clips.record(CutList(session_id="P-O", clips=(clip,), change_number=2))
     yield Site(catalogue=catalogue, ring=ring, clip=clip, segments=segments)
     catalogue.close()
 
@@ -78,6 +80,51 @@ async def test_the_index_names_the_files_and_the_gap_between_them(
         assert whole.status_code == 200
         assert len(whole.content) == one["size_bytes"]
         assert [used["sha256"] for used in one["media"]] == [segment.sha256]
+
+
+async def test_footage_without_a_picture_is_named_and_has_no_file(
+    client: httpx.AsyncClient, site: Site
+) -> None:
+    """A hole in the index that nothing names would be a silent gap (invariant 5)."""
+    wall = TimeRange(start_us=START + 1_990_000, end_us=START + 5 * SECOND_US)
+    clip = replace(clip_of(site.segments, wall, site.clip.gaps), part=2, id="P-O.cam.2")
+    site.catalogue.sessions.advance("P-O", SessionState.ENDED, was=SessionState.CUT)
+    site.catalogue.clips.record(CutList(session_id="P-O", clips=(site.clip, clip), change_number=2), START)
+    told = (await client.get(f"/api/clips/{clip.id}/originals")).json()
+    assert [one["number"] for one in told["files"]] == [2]
+    assert [(one["start_us"], one["end_us"]) for one in told["without_pictures"]] == [
+        (START + 1_990_000, START + 2 * SECOND_US)
+    ]
+    assert (await client.get(f"/api/clips/{clip.id}/originals/1.mp4")).status_code == 404
+
+
+def test_what_somebody_still_plays_is_kept_the_longest(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def counted(clip: Clip, piece: Piece, ring: Path, marks: Sequence[Mark] = ()) -> Original | None:
+        made.append(piece.number)
+        return original(clip, piece, ring, marks)
+
+    monkeypatch.setattr(clip_originals, "original", counted)
+    monkeypatch.setattr(clip_originals, "_KEPT", 2)
+    clip = replace(site.clip, slices=_halves(site.clip))
+    site.catalogue.sessions.advance("P-O", SessionState.ENDED, was=SessionState.CUT)
+    site.catalogue.clips.record(CutList(session_id="P-O", clips=(clip,), change_number=2), START)
+    originals = Originals(site.catalogue, site.ring)
+    for number in (1, 2, 1, 3, 1):
+        originals.file(f"{clip.id}.r2", number)
+    assert made == [1, 2, 3]
+
+
+def _halves(clip: Clip) -> tuple[SegmentSlice, ...]:
+    """Its slices, the first in two pieces that do not follow each other."""
+    first, *rest = clip.slices
+    half = first.wall.start_us + first.wall.duration_us // 2
+    parts = (
+        TimeRange(start_us=first.wall.start_us, end_us=half),
+        TimeRange(start_us=half, end_us=first.wall.end_us),
+    )
+    return (*(replace(first, wall=wall) for wall in parts), *rest)
 
 
 async def test_any_part_of_a_file_is_served(client: httpx.AsyncClient, site: Site) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from catalog.catalogue import Catalogue
 from catalog.objects import MemoryStore
+from catalog.sessions import AHEAD_US
 from kernel.clock import SECOND_US, FakeClock
 from kernel.model.cut import Clip, ClipGap, CutList
 from kernel.model.footage import Booking, BookingStatus, GapCause
@@ -26,7 +27,6 @@ from kernel.model.timeline import (
 )
 from kernel.timerange import TimeRange
 from player_api.app import create_app
-from player_api.timelines import AHEAD_US
 from tests.support.catalogue import PROJECT, add_session, open_catalogue
 
 START_US = 1_772_413_200_000_000
@@ -124,7 +124,7 @@ async def test_gaps_say_their_cause_and_whether_they_were_filled(
         gaps=(ClipGap(wall=lost, cause=GapCause.NETWORK, detail="no route"),),
         backfilled=(ClipGap(wall=filled, cause=GapCause.CAMERA_LOST, detail=""),),
     )
-    catalogue.clips.record(CutList(session_id="P-O", clips=(clip,)), at_us=NOW_US)
+    catalogue.clips.record(CutList(session_id="P-O", clips=(clip,), change_number=2), at_us=NOW_US)
     [shown] = (await session(client))["clips"]
     assert [(gap["cause"], gap["detail"], gap["backfilled"]) for gap in shown["gaps"]] == [
         ("network", "no route", False),
@@ -272,12 +272,30 @@ async def test_what_has_not_happened_yet_is_not_taken(client: httpx.AsyncClient)
     assert (await enter(client, at_us=NOW_US + AHEAD_US)).status_code == 201
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"reason": "a\0b"},
+        {"principal": "a\0b"},
+        {"replaces": "a\0b"},
+        {"details": {"a": ["b\0"]}},
+        {"details": {"a": "x" * 4096}},
+    ],
+)
+async def test_what_no_page_or_archive_can_hold_is_not_taken_by_hand_either(
+    client: httpx.AsyncClient, said: dict[str, object]
+) -> None:
+    assert (await enter(client, **said)).status_code == 422
+    assert len((await session(client))["events"]) == 2
+
+
 async def test_an_event_of_the_future_that_a_system_reported_can_be_taken_back(
     client: httpx.AsyncClient, catalogue: Catalogue
 ) -> None:
     far_us = NOW_US + 365 * 86_400 * SECOND_US
     [start, _end] = catalogue.sessions.events_of("P-O")
-    catalogue.sessions.record_event(replace(start, id="far", at_us=far_us, type="opening.end"))
+    far = replace(start, id="far", at_us=far_us, type="opening.end", recorded_us=far_us)
+    catalogue.sessions.record_event(far)  # by a version that took it, or a clock that was wrong itself
     assert (await session(client))["end_us"] == far_us
     answer = await enter(client, type="opening.end", at_us=far_us, replaces="far", withdrawn=True)
     assert answer.status_code == 201

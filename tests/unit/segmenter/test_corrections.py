@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from kernel.errors import TimelineError
+from kernel.errors import TimelineChanged, TimelineError
 from kernel.model.footage import GapCause
 from kernel.model.timeline import SeatOccupation, SessionState
+from segmenter.cut import cut
 from tests.support.centre import Centre, moment, session
 
 SOURCES = ("er-cam", "er-face")
@@ -176,7 +177,8 @@ def test_marks_open_nothing(held: Centre) -> None:
 def test_who_sat_where_is_put_right_after_the_cut(held: Centre) -> None:
     """Of seats that were not this session's nothing stays among its clips."""
     held.cut(230)
-    held.catalogue.sessions.set_seats("S", [], principal="witness", reason="wrong seat", at_us=moment(231))
+    never = [SeatOccupation(seat_id="er-1", member="E1", from_us=moment(100), to_us=moment(100))]
+    held.catalogue.sessions.set_seats("S", never, principal="witness", reason="wrong seat", at_us=moment(231))
     assert held.state("S") is SessionState.ENDED
     held.cut(232)
     assert [clip.source_id for clip in held.clips("S")] == ["er-cam"]
@@ -184,6 +186,56 @@ def test_who_sat_where_is_put_right_after_the_cut(held: Centre) -> None:
     held.catalogue.sessions.set_seats("S", back, principal="witness", reason="right", at_us=moment(233))
     held.cut(234)
     assert held.clip("S", "er-face").revision == 2
+
+
+CORRECTIONS = {
+    "end": lambda centre: centre.tell("S", "session.end", 210),
+    "night": lambda centre: centre.tell("S", "eval.overnight_seal", 150),
+    "seats": lambda centre: centre.catalogue.sessions.set_seats(
+        "S",
+        [SeatOccupation(seat_id="er-1", member="E1", to_us=moment(150))],
+        principal="w",
+        reason="r",
+        at_us=1,
+    ),
+    "plan": lambda centre: centre.plan(session("S", "ER", "er-1", extra_room_ids=("CO",))),
+    "sources": lambda centre: centre.catalogue.sessions.add_sources("S", ["er-cam"]),
+    "it goes on": lambda centre: centre.tell("S", "session.start", 220),
+}
+
+
+@pytest.mark.parametrize("how", CORRECTIONS)
+@pytest.mark.parametrize("shown", [False, True])
+def test_a_correction_that_comes_while_a_session_is_being_cut_is_not_lost(
+    held: Centre, how: str, shown: bool
+) -> None:
+    """Read, cut, and then recorded: in between somebody put the timeline right."""
+    stale = cut(held.segmenter.timeline_of(held.get("S")), {}, {})
+    CORRECTIONS[how](held)
+    write = held.catalogue.clips.preview if shown else held.catalogue.clips.record
+    with pytest.raises(TimelineChanged, match="S changed while it was being cut"):
+        write(stale)
+    assert held.clips("S") == []
+    assert held.get("S").cut_number == 0
+
+
+def test_a_mark_that_comes_while_a_session_is_being_cut_stops_nothing(held: Centre) -> None:
+    stale = cut(held.segmenter.timeline_of(held.get("S")), {}, {})
+    held.tell("S", "eval.report_signed", 190)
+    held.catalogue.clips.record(stale)
+    assert held.state("S") is SessionState.CUT
+
+
+def test_a_session_that_starts_again_after_the_cut_keeps_its_clips_until_it_ends(held: Centre) -> None:
+    held.cut(230)
+    fixed = held.clips("S")
+    held.tell("S", "session.start", 240)
+    assert held.state("S") is SessionState.RUNNING
+    assert held.clips("S") == fixed
+    held.tell("S", "session.end", 300)
+    held.cut(330)
+    assert held.span("S", "er-cam") == (90, 330)
+    assert held.clip("S", "er-cam").gaps == ()
 
 
 def test_an_end_before_the_start_is_refused_and_nothing_is_lost(held: Centre) -> None:

@@ -80,7 +80,7 @@ def test_a_gap_is_between_two_files_and_is_named(footage: tuple[Path, list[Segme
     kept = [segments[0], segments[2]]
     clip = clip_of(kept, seconds(1, 5), [gap])
     assert walls(clip, segments, ring) == [(1, 2), (4, 5)]
-    told = index(clip, [])
+    told = index(clip, [], [])
     assert [(one["start_us"], one["end_us"], one["cause"]) for one in told["gaps"]] == [
         (gap.wall.start_us, gap.wall.end_us, "camera_lost")
     ]

@@ -151,6 +151,38 @@ def test_another_seat_of_the_same_hall_sets_no_limit() -> None:
     assert shown(session("A", 100, 200), (elsewhere, events)) == [TimeRange(start_us=80, end_us=230)]
 
 
+def test_a_seat_in_an_extra_room_is_divided_like_any_other() -> None:
+    before, told = session("A", 100, 200)
+    before = replace(before, room_id="ER", extra_room_ids=("HALL",))
+    rooms = {**HALL, "ER": RoomKind.EVALUATION_ROOM}
+    after = session("B", 210, 300)
+    uses = neighbour_uses(*after, room_id=before.room_id)
+    found = session_timeline(before, told, [FACE], RULES, room_kinds=rooms, neighbours=uses)
+    assert [part.wall for part in found.expected] == [TimeRange(start_us=80, end_us=205)]
+    assert shown(after, (before, told)) == [TimeRange(start_us=205, end_us=330)]
+
+
+def test_to_a_session_in_another_room_only_the_seats_matter() -> None:
+    uses = neighbour_uses(*session("B", 210, 300), room_id="ER")
+    assert [use.seat_id for use in uses] == ["seat-01"]
+
+
+@pytest.mark.parametrize("times", [(250, 280), (20, 60), (180, 120), (150, 150)])
+def test_who_sat_there_outside_the_session_only_did_not_sit_there(times: tuple[int, int]) -> None:
+    """Before, after, since a time after the end, or for no time: the seat has no clip."""
+    told, events = session("A", 100, 200)
+    nobody = replace(told, seats=(replace(told.seats[0], from_us=times[0], to_us=times[1]),))
+    assert shown((nobody, events)) == []
+    seated = session("B", 205, 300)
+    assert shown(seated, (nobody, events)) == [TimeRange(start_us=185, end_us=330)]
+
+
+def test_one_occupation_outside_the_session_takes_nothing_from_the_others() -> None:
+    told, events = session("A", 100, 200)
+    seats = (replace(told.seats[0], to_us=50), replace(told.seats[0], from_us=120))
+    assert shown((replace(told, seats=seats), events)) == [TimeRange(start_us=80, end_us=230)]
+
+
 # --- any sessions
 
 
@@ -201,7 +233,7 @@ def own(one: History, rules: CutRules) -> list[TimeRange]:
         CutRules(pre_roll_us=0, post_roll_us=0, pauses=rules.pauses, night_stops=rules.night_stops),
         room_kinds=HALL,
     )
-    sat = [part for part in walls if not part.empty] or [wall]
+    sat = [part for part in walls if not part.empty]
     return merge(
         inside for part in sat for one in alone.expected if (inside := part.intersect(one.wall)) is not None
     )

@@ -8,11 +8,14 @@ from itertools import permutations
 import pytest
 
 from kernel.errors import TimelineError
-from kernel.model.footage import GapCause
+from kernel.model.footage import Booking, GapCause
+from kernel.model.source import RoomKind
 from kernel.model.timeline import SessionState
+from kernel.settings import CamerasFile
 from kernel.timerange import TimeRange, merge
 from segmenter.hall import HallRecords
-from tests.support.centre import Centre, moment, session
+from segmenter.worker import Segmenter
+from tests.support.centre import CAMERAS, SETTINGS, Centre, moment, session
 
 
 @pytest.fixture
@@ -120,6 +123,18 @@ def test_files_of_an_external_venue_are_cut_to_the_session_without_rolls(centre:
     ]
 
 
+def test_which_rooms_hand_their_footage_over_is_a_setting(centre: Centre) -> None:
+    """A deployment may run an external venue as a site of its own, or get the files of a corridor."""
+    rooms = {"handed_over_rooms": (RoomKind.CORRIDOR,)}
+    centre.segmenter = Segmenter(centre.catalogue, SETTINGS.model_copy(update=rooms), centre.clock)
+    centre.plan(session("X", "EXT", project_id="PX"), session("C", "CO", project_id="PC"))
+    centre.hold("X", 100, 200)
+    centre.hold("C", 100, 200)
+    centre.record("co-cam", 100, 200)
+    centre.cut(10_000)
+    assert (centre.span("X", "ext-1"), centre.span("C", "co-cam")) == ((90, 230), (100, 200))
+
+
 def test_files_that_are_handed_over_after_the_cut_open_the_session_again(centre: Centre) -> None:
     centre.plan(session("X", "EXT", source_ids=("ext-1",)))
     centre.hold("X", 100, 200)
@@ -136,6 +151,87 @@ def test_files_that_are_handed_over_after_the_cut_open_the_session_again(centre:
     assert centre.state("X") is SessionState.CUT
 
 
+def taken_over(two: Centre) -> tuple[str, str]:
+    """A and B, cut and archived, on the same seat one after the other; B's start and end events."""
+    two.hold("A", 100, 200)
+    start, end = two.tell("B", "session.start", 210), two.tell("B", "session.end", 300)
+    for seconds in (330, 331, 332):
+        two.cut(seconds)
+    for name in ("A", "B"):
+        two.archive(name)
+    assert spans(two) == ((90, 205), (205, 330))
+    return start, end
+
+
+def test_a_neighbour_that_is_moved_away_gives_the_roll_back(centre: Centre) -> None:
+    centre.plan(session("A", project_id="PA"), session("B", project_id="PB"))
+    centre.record("er-cam", 0, 3000)
+    centre.hold("A", 100, 200)
+    start, end = centre.tell("B", "session.start", 210), centre.tell("B", "session.end", 300)
+    for seconds in (330, 331, 332):
+        centre.cut(seconds)
+    assert (centre.span("A", "er-cam"), centre.span("B", "er-cam")) == ((90, 205), (205, 330))
+    centre.tell("B", "session.end", 900, replaces=end)
+    centre.tell("B", "session.start", 800, replaces=start)
+    for seconds in (930, 931, 932):
+        centre.cut(seconds)
+    assert (centre.span("A", "er-cam"), centre.span("B", "er-cam")) == ((90, 230), (790, 930))
+    assert {centre.state(name) for name in ("A", "B")} == {SessionState.CUT}
+
+
+def test_a_neighbour_that_is_withdrawn_gives_the_roll_back(two: Centre) -> None:
+    """It was never to be cut again: nobody but its neighbours can notice."""
+    start, end = taken_over(two)
+    two.tell("B", "session.end", 300, replaces=end, withdrawn=True)
+    two.tell("B", "session.start", 210, replaces=start, withdrawn=True)
+    for seconds in (333, 334):
+        two.cut(seconds)
+    assert two.state("B") is SessionState.PLANNED
+    assert two.span("A", "hall-1-face") == (90, 230)
+
+
+def test_a_neighbour_that_was_withdrawn_while_no_segmenter_ran_is_noticed(two: Centre) -> None:
+    start, end = taken_over(two)
+    two.tell("B", "session.end", 300, replaces=end, withdrawn=True)
+    two.tell("B", "session.start", 210, replaces=start, withdrawn=True)
+    two.segmenter = Segmenter(two.catalogue, SETTINGS, two.clock)
+    for seconds in range(333, 338):
+        two.cut(seconds)
+    assert two.span("A", "hall-1-face") == (90, 230)
+
+
+def test_a_camera_that_came_since_opens_no_session_again(two: Centre) -> None:
+    """What a session was recorded by stays as it was: the camera has nothing of it."""
+    taken_over(two)
+    more = CAMERAS.model_dump(mode="json", exclude_unset=True)
+    hall = next(room for room in more["sites"][0]["rooms"] if room["id"] == "HALL")
+    hall["sources"].append({**hall["sources"][1], "id": "hall-1-new", "uri": "rtsp://127.0.0.1:9/new"})
+    two.catalogue.places.register(CamerasFile.model_validate(more))
+    two.segmenter = Segmenter(two.catalogue, SETTINGS, two.clock)
+    for seconds in range(333, 338):
+        two.cut(seconds)
+    assert {two.state(name) for name in ("A", "B")} == {SessionState.ARCHIVED}
+
+
+def test_a_seat_in_an_extra_room_is_shared_with_whoever_holds_that_room(centre: Centre) -> None:
+    """Whichever of them is known first."""
+    centre.plan(
+        session("A", "HALL", "hall-1", project_id="PA"),
+        session("B", "ER", "hall-1", project_id="PB", extra_room_ids=("HALL",)),
+        session("C", "HALL", "hall-1", project_id="PC"),
+    )
+    centre.record("hall-1-face", 0, 3000)
+    centre.hold("A", 100, 200)
+    centre.hold("C", 310, 400)
+    centre.cut(900)
+    assert centre.span("A", "hall-1-face") == (90, 230)
+    centre.hold("B", 210, 300)
+    for seconds in (901, 902, 903):
+        centre.cut(seconds)
+    walls = [centre.span(name, "hall-1-face") for name in "ABC"]
+    assert walls == [(90, 205), (205, 305), (305, 430)]
+
+
 # --- records of a shared hall
 
 RECORD = "HALL-HALL-20260302"
@@ -146,6 +242,66 @@ def test_nothing_is_recorded_of_a_hall_while_a_session_runs_in_it(two: Centre) -
     two.tell("B", "session.start", 150)
     two.cut(230)
     assert two.catalogue.projects.project(RECORD) is None
+
+
+def book(centre: Centre, project_id: str | None, start: float, end: float) -> None:
+    centre.catalogue.bookings.book(
+        Booking(
+            id=f"booking-{project_id}",
+            room_id="HALL",
+            wall=TimeRange(start_us=moment(start), end_us=moment(end)),
+            title="",
+            principal="test",
+            project_id=project_id,
+        )
+    )
+
+
+def recorded(centre: Centre, seconds: float) -> bool:
+    """Whether there is a record of the hall at that time."""
+    centre.cut(seconds)
+    return centre.catalogue.projects.project(RECORD) is not None
+
+
+def test_nothing_is_recorded_of_a_hall_while_another_session_is_still_to_come(two: Centre) -> None:
+    """Else it is made, and archived, several times a day."""
+    two.hold("A", 100, 200)
+    assert not recorded(two, 240)
+    two.hold("B", 900, 1000)
+    assert recorded(two, 1040)
+    assert two.cut(1041)  # the record
+    assert two.span(f"{RECORD}-H", "hall-cam") == (90, 1030)
+    assert two.clip(f"{RECORD}-H", "hall-cam").revision == 1
+
+
+def test_a_session_that_is_planned_for_another_day_is_not_waited_for(two: Centre) -> None:
+    book(two, "PB", 30 * 3600, 31 * 3600)
+    two.hold("A", 100, 200)
+    assert recorded(two, 240)
+
+
+@pytest.mark.parametrize("project_id", ["PB", None])
+def test_a_booking_is_waited_for_as_long_as_it_may_begin(two: Centre, project_id: str | None) -> None:
+    two.tell("B", "session.cancelled", 50)
+    book(two, project_id, 600, 1200)
+    two.hold("A", 100, 200)
+    assert not recorded(two, 300)
+    assert not recorded(two, 1199)
+    assert recorded(two, 1240)
+
+
+def test_when_the_day_is_over_its_record_is_made_whatever_was_planned(two: Centre) -> None:
+    two.hold("A", 100, 200)
+    midnight = 15 * 3600  # seconds are counted from nine
+    assert not recorded(two, midnight - 31)
+    assert recorded(two, midnight + 30)
+
+
+def test_a_record_that_was_owed_when_the_segmenter_stopped_is_made_after_its_start(two: Centre) -> None:
+    two.hold("A", 100, 200)
+    assert not recorded(two, 240)
+    two.segmenter = Segmenter(two.catalogue, SETTINGS, two.clock)
+    assert recorded(two, 16 * 3600)
 
 
 def three(centre: Centre) -> None:
@@ -184,9 +340,11 @@ def test_a_later_session_extends_the_record_and_its_archive_gets_a_new_version(t
 
 
 def test_a_session_that_is_moved_to_later_moves_the_record(two: Centre) -> None:
+    two.tell("B", "session.cancelled", 50)
     end = two.hold("A", 100, 200)
     two.cut(230)
     two.cut(231)
+    assert two.span(f"{RECORD}-H", "hall-cam") == (90, 230)
     start = two.catalogue.sessions.events_of("A")[0].id
     two.tell("A", "session.end", 900, replaces=end)
     two.tell("A", "session.start", 800, replaces=start)
@@ -242,7 +400,8 @@ def test_who_moves_to_another_seat_leaves_the_first_to_whoever_sat_there_before(
     two.cut(400)
     two.cut(401)
     assert two.span("A", "hall-1-face") == (90, 205)
-    other = [replace(seat, seat_id="hall-2") for seat in two.get("B").seats]
+    (seat,) = two.get("B").seats
+    other = [replace(seat, seat_id="hall-2"), replace(seat, from_us=moment(210), to_us=moment(210))]
     two.catalogue.sessions.set_seats("B", other, principal="witness", reason="moved", at_us=moment(402))
     two.cut(403)
     two.cut(404)

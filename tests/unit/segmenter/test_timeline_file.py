@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
 from openpyxl import Workbook
 
+from kernel.clock import BEIJING
 from kernel.errors import TimelineError
 from segmenter.timeline_file import read_timeline_file
 
-BEIJING = timezone(timedelta(hours=8))
 HEADS = "场次,时间,类型,事由,标段\n"
 
 
@@ -39,7 +39,7 @@ def test_the_same_row_has_the_same_id_in_whichever_file(tmp_path: Path) -> None:
 def test_excel_times_need_a_zone_to_be_told(tmp_path: Path) -> None:
     book = Workbook()
     sheet = book.create_sheet(index=0)
-    sheet.append(["session", "at", "type", "section", "note"])
+    sheet.append(["session", "at", "type", "section", "seat"])
     sheet.append(["P-E", datetime(2026, 3, 2, 10), "eval.section_switch", 3.0, None])  # noqa: DTZ001
     path = tmp_path / "t.xlsx"
     book.save(path)
@@ -71,6 +71,15 @@ events:
         ("t.csv", HEADS + "P-E,yesterday,eval.start,,\n", "row 2"),
         ("t.csv", HEADS + "P-E,2026-03-02T10:00:00+08:00,EVAL START,,\n", "row 2"),
         ("t.csv", "", "session"),
+        ("t.csv", "场次,时间,类型,replace\n", "column replace is not known"),
+        ("t.csv", "场次,时间,类型,at\n", "column at is there twice"),
+        ("t.csv", "场次,,时间,类型\n", "column 2 without a head is not known"),
+        ("t.csv", HEADS + "P-E,2026-03-02T10:00:00+08:00,eval.start,,,e1\n", "row 2: a value stands in no"),
+        ("t.csv", "场次,时间,类型,撤回\nP-E,2026-03-02T10:00:00+08:00,eval.start,maybe\n", "withdrawn"),
+        ("t.yaml", "events: [{session: P, at: 2026-03-02T10:00:00Z, type: a, replace: e1}]", "replace"),
+        ("t.yaml", "events: [{session: P, at: 2026-03-02T10:00:00Z, type: a, section: 1}]", "section"),
+        ("t.yaml", "events: [{session: P, at: 2026-03-02, type: a}]", "date without a time"),
+        ("t.csv", HEADS + "P-E,2026-03-02,eval.start,,\n", "row 2: .*date without a time"),
         ("t.yaml", "projects: [{id: P}]", "project_code"),
         ("t.yaml", "- 1", "t.yaml"),
         ("t.yaml", "a: [", "t.yaml"),
@@ -86,3 +95,48 @@ def test_what_makes_no_sense_is_named(tmp_path: Path, name: str, text: str, said
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(TimelineError, match="none"):
         read_timeline_file(tmp_path / "none.csv")
+
+
+def test_a_date_without_a_time_is_not_midnight_even_with_a_zone(tmp_path: Path) -> None:
+    book = Workbook()
+    sheet = book.create_sheet(index=0)
+    sheet.append(["session", "at", "type"])
+    sheet.append(["P-E", date(2026, 3, 2), "eval.start"])
+    path = tmp_path / "t.xlsx"
+    book.save(path)
+    with pytest.raises(TimelineError, match=r"row 2: .*date without a time"):
+        read_timeline_file(path, BEIJING)
+    sheet["B2"].number_format = "yyyy-mm-dd hh:mm"
+    book.save(path)
+    (event,) = read_timeline_file(path, BEIJING).events
+    assert event.at == datetime(2026, 3, 2, tzinfo=BEIJING)
+
+
+def test_the_same_moment_makes_the_same_id_in_whichever_zone_and_file(tmp_path: Path) -> None:
+    table = (
+        HEADS + "P-E,2026-03-02T10:00:00+08:00,eval.start,,2\nP-E,2026-03-02T02:00:00.000Z,eval.start,,2\n"
+    )
+    text = "events: [{session: P-E, at: 2026-03-02T02:00:00Z, type: eval.start, details: {section: 2}}]"
+    one, two = read_timeline_file(write(tmp_path, "a.csv", table)).events
+    (three,) = read_timeline_file(write(tmp_path, "b.yaml", text)).events
+    assert one.id == two.id == three.id
+    assert one.id.startswith("file-")
+
+
+def test_a_withdrawal_without_an_id_is_not_taken_for_what_it_takes_back(tmp_path: Path) -> None:
+    heads, row = "场次,时间,类型,更正,撤回\n", "P-E,2026-03-02T10:00:00+08:00,eval.pause,"
+    (wrong,) = read_timeline_file(write(tmp_path, "a.csv", heads + row + ",否\n")).events
+    (back,) = read_timeline_file(write(tmp_path, "b.csv", f"{heads}{row}{wrong.id},是\n")).events
+    assert (back.replaces, back.withdrawn) == (wrong.id, True)
+    assert back.id != wrong.id
+
+
+def test_ids_that_excel_takes_for_numbers_are_read_as_they_are_shown(tmp_path: Path) -> None:
+    book = Workbook()
+    sheet = book.create_sheet(index=0)
+    sheet.append(["编号", "场次", "时间", "类型", "更正"])
+    sheet.append([17, "P-E", "2026-03-02T10:00:00+08:00", "eval.start", 16.0])
+    path = tmp_path / "t.xlsx"
+    book.save(path)
+    (event,) = read_timeline_file(path).events
+    assert (event.id, event.replaces) == ("17", "16")

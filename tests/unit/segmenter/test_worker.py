@@ -11,11 +11,12 @@ from catalog.catalogue import Catalogue
 from kernel.clock import SECOND_US, FakeClock
 from kernel.model.cut import Clip, CutList
 from kernel.model.footage import ClockBasis, EndReason, Gap, GapCause, Segment
-from kernel.model.timeline import SessionState
+from kernel.model.timeline import SeatOccupation, SessionState
 from kernel.settings import CutSettings
 from kernel.timerange import TimeRange
 from segmenter.worker import Segmenter
 from tests.support.catalogue import add_segments, add_session, open_catalogue
+from tests.support.centre import Centre, moment, session
 
 START = 1_772_420_400 * SECOND_US
 SETTINGS = CutSettings(pre_roll_seconds=10, post_roll_seconds=30, settle_seconds=60)
@@ -177,6 +178,55 @@ def test_footage_dated_after_the_session_does_not_stand_for_its_missing_end(cata
     assert at(catalogue, ENDS + 5) == []
     record(catalogue, "cam", 110, ENDS, 2)
     assert clip(at(catalogue, ENDS + 5)).gaps == ()
+
+
+def test_a_session_that_changes_while_it_is_cut_is_cut_as_it_is_then(
+    centre: Centre, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The correction came after its timeline was read; fixed now, it would be lost."""
+    centre.plan(session("S", "CO"))
+    centre.record("co-cam", 0, 500)
+    end = centre.hold("S", 100, 200)
+    record = centre.catalogue.clips.record
+
+    def correct_first(cut: CutList, at_us: int = 0) -> list[Clip]:
+        monkeypatch.undo()
+        centre.tell("S", "session.end", 220, replaces=end)
+        return record(cut, at_us)
+
+    monkeypatch.setattr(centre.catalogue.clips, "record", correct_first)
+    assert centre.cut(260) == []
+    assert centre.state("S") is SessionState.ENDED
+    assert "[error" not in capsys.readouterr().out
+    assert len(centre.cut(261)) == 1
+    assert centre.span("S", "co-cam") == (90, 250)
+
+
+def test_a_session_without_sources_is_not_cut_to_nothing_at_once(
+    centre: Centre, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who sits where is often told after the end."""
+    centre.plan(session("S", "HALL"))
+    centre.record("hall-1-face", 0, 500)
+    centre.hold("S", 100, 200)
+    for seconds in (200, 261, 400):
+        centre.cut(seconds)
+        assert centre.state("S") is SessionState.ENDED
+    assert capsys.readouterr().out.count("Session S has no sources") == 1
+    seats = [SeatOccupation(seat_id="hall-1", member="E1")]
+    centre.catalogue.sessions.set_seats("S", seats, principal="test", reason="late", at_us=moment(401))
+    centre.cut(402)
+    assert centre.state("S") is SessionState.CUT
+    assert [clip.source_id for clip in centre.clips("S")] == ["hall-1-face"]
+
+
+def test_a_session_without_sources_is_not_waited_for_for_ever(centre: Centre) -> None:
+    centre.plan(session("S", "HALL"))
+    centre.hold("S", 100, 200)
+    centre.cut(200 + 6 * 3600 - 1)
+    assert centre.state("S") is SessionState.ENDED
+    centre.cut(200 + 6 * 3600)
+    assert (centre.state("S"), centre.clips("S")) == (SessionState.CUT, [])
 
 
 def test_a_session_that_still_runs_is_left_alone(tmp_path: Path) -> None:

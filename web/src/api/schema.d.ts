@@ -54,6 +54,8 @@ export interface paths {
         /**
          * Projects
          * @description Projects by region and industry (each with all below it) and by Beijing date of some session.
+         *
+         *     A region includes what was filed under the codes that it had before.
          */
         get: operations["projects_api_projects_get"];
         put?: never;
@@ -567,6 +569,9 @@ export interface paths {
         /**
          * Project
          * @description Take in a project with its sections, venues, bookings and planned sessions; or update it.
+         *
+         *     409 if anything of it is refused: nothing of the report is taken in. A project belongs to the system
+         *     that reported it first.
          */
         put: operations["project_api_trading_projects__project_id__put"];
         post?: never;
@@ -587,7 +592,7 @@ export interface paths {
         put?: never;
         /**
          * Events
-         * @description Take in events, in any order and as late as they come; each on its own.
+         * @description Take in events, in any order and as late as they come, but none of the future; each on its own.
          *
          *     409 if any was refused: the others are recorded all the same, and the answer says which is which.
          */
@@ -931,7 +936,7 @@ export interface components {
         };
         /**
          * EventPublic
-         * @description A timeline event.
+         * @description A timeline event that is in force; corrections are told by the project's timeline.
          */
         EventPublic: {
             /** At Us */
@@ -971,7 +976,7 @@ export interface components {
             reason: string;
             /**
              * Details
-             * @description section, seat, ...
+             * @description section, seat, ...; at most 4096 bytes as JSON
              */
             details?: {
                 [key: string]: components["schemas"]["JsonValue"];
@@ -1004,6 +1009,18 @@ export interface components {
          * @enum {string}
          */
         Fault: "network" | "not_listening" | "not_answering" | "not_calling" | "connection_lost" | "no_picture" | "no_key_frames" | "garbage" | "protocol" | "credentials" | "certificate" | "no_such_path" | "no_video" | "codec" | "settings" | "time_jump" | "disk_full" | "disk_lost" | "recorder_failed" | "receiver_silent" | "agent_never_heard" | "agent_silent" | "agent_not_recording";
+        /**
+         * FileSetPublic
+         * @description A version of a project's file: an archive of each of its sessions.
+         */
+        FileSetPublic: {
+            /** Version */
+            version: number;
+            /** Sealed Us */
+            sealed_us: number;
+            /** Archive Count */
+            archive_count: number;
+        };
         /**
          * FragmentPublic
          * @description A byte range of a rendition that can be appended by itself; it starts with a key frame.
@@ -1221,6 +1238,20 @@ export interface components {
             end: number;
         };
         /**
+         * OriginalTimes
+         * @description A stretch of wall time; what is said twice is the same.
+         */
+        OriginalTimes: {
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number;
+            /** Start */
+            start: string;
+            /** End */
+            end: string;
+        };
+        /**
          * OriginalsPublic
          * @description The originals of a clip, and the gaps between them.
          */
@@ -1245,6 +1276,8 @@ export interface components {
             part: number;
             /** Files */
             files: components["schemas"]["OriginalFilePublic"][];
+            /** Without Pictures */
+            without_pictures: components["schemas"]["OriginalTimes"][];
             /** Gaps */
             gaps: components["schemas"]["OriginalGapPublic"][];
             /** Backfilled */
@@ -1326,6 +1359,8 @@ export interface components {
             sessions: components["schemas"]["SessionPublic"][];
             /** Sources */
             sources: components["schemas"]["SourcePublic"][];
+            /** File Sets */
+            file_sets: components["schemas"]["FileSetPublic"][];
         };
         /**
          * ProjectNamePublic
@@ -1665,7 +1700,10 @@ export interface components {
         };
         /**
          * Seating
-         * @description Who sits where in a session from now on, as a whole; what was said before stays on record.
+         * @description Who sat where in the whole session; what was said before stays on record.
+         *
+         *     Who left stays in the list, with the time of leaving as ``until``: once the session has begun, a list that
+         *     drops somebody is refused. Who never sat there has an ``until`` that is the ``since``.
          */
         Seating: {
             /** Seats */

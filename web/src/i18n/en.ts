@@ -362,6 +362,8 @@ export const en: Messages = {
     code: 'Project code',
     region: 'Region',
     tradePlace: 'Trade place',
+    file: 'Project file',
+    fileVersion: 'version {n} · {count} archives · {time}',
     industry: 'Industry',
     sessions: 'Sessions',
     noSessions: 'No sessions yet.',

@@ -361,6 +361,8 @@ export const zhCN = {
     code: '项目编号',
     region: '行政区域',
     tradePlace: '交易发生地',
+    file: '项目档案',
+    fileVersion: '第 {n} 版 · {count} 份归档 · {time}',
     industry: '行业类型',
     sessions: '场次',
     noSessions: '还没有场次。',
