@@ -51,7 +51,7 @@ from kernel.model.footage import (
 from kernel.model.source import RecordMode
 from kernel.segments.readable import Readable, read_segment
 from kernel.settings import Settings, SourceSpec
-from kernel.timerange import TimeRange, subtract
+from kernel.timerange import EVER_US, TimeRange, subtract
 
 INCOMING_SUFFIX = ".incoming"
 _EARLIEST_US = 1_577_836_800 * SECOND_US  # 2020: no agent is older
@@ -407,7 +407,7 @@ class AgentIntake:
         with self._lock:
             for run in self._rows.unfinished_runs():
                 if run.source_id == source_id and run.origin is RunOrigin.AGENT and run.id not in unfinished:
-                    wall = TimeRange(start_us=run.started_us, end_us=1 << 62)
+                    wall = TimeRange(start_us=run.started_us, end_us=EVER_US)
                     ends = [
                         one.wall.end_us
                         for one in self._rows.segments_of(source_id, wall)

@@ -22,13 +22,14 @@ from kernel.errors import DiskFull, StorageError
 from kernel.log import logger
 from kernel.model.cut import CutRules
 from kernel.settings import CutSettings, RingSettings
+from kernel.timerange import EVER_US
 
 _BATCH = 16
 """Segments a run: at one run in five seconds three times what 64 sources make, and over in a moment."""
 _WINDOW, _WINDOWS = 4000, 10
 """Segments looked at in one question to the catalogue, and most questions a run: 0.2 s if all are held."""
 _HOUR_US = 3600 * SECOND_US
-_EARLIEST_US = -(1 << 62)
+_EARLIEST_US = -EVER_US
 _NAMED_SESSIONS = 5  # in an alarm
 
 _log = logger("capture")
@@ -51,10 +52,7 @@ class EvictionRules:
             young_us=round(ring.keep_hours * _HOUR_US),
             make_room_bytes=max(ring.make_room_bytes, ring.reserve_bytes),
             reserve_bytes=ring.reserve_bytes,
-            cut=CutRules(
-                pre_roll_us=round(cut.pre_roll_seconds * SECOND_US),
-                post_roll_us=round(cut.post_roll_seconds * SECOND_US),
-            ),
+            cut=cut.rules(),
         )
 
     @property

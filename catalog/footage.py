@@ -42,10 +42,9 @@ from kernel.model.footage import (
     SourceHealth,
     SourceState,
 )
-from kernel.timerange import TimeRange, subtract
+from kernel.timerange import EVER_US, TimeRange, subtract
 from kernel.values import fields_of
 
-_EVER_US = 1 << 62  # the end of a gap that lasts
 _PAGE = 500  # rows at a time, where there may be very many
 
 
@@ -430,7 +429,7 @@ def _mark_filled(session: Session, row: GapRow) -> None:
     Time in which the file itself has no picture is a gap of its own, and is not filled.
     """
     wall = TimeRange(
-        start_us=row.wall_start_us, end_us=_EVER_US if row.wall_end_us is None else row.wall_end_us
+        start_us=row.wall_start_us, end_us=EVER_US if row.wall_end_us is None else row.wall_end_us
     )
     taken_in = (
         select(SegmentRow.wall_start_us, SegmentRow.wall_end_us)

@@ -31,9 +31,8 @@ from kernel.clock import SECOND_US
 from kernel.model.cut import CutRules
 from kernel.model.footage import SegmentState, Tombstone
 from kernel.model.timeline import SessionState
-from kernel.timerange import TimeRange
+from kernel.timerange import EVER_US, TimeRange
 
-_LATEST_US = 1 << 62  # no wall time of ours is later
 _WITHDRAWN_US = 30 * 24 * 3600 * SECOND_US
 """How long footage waits for the start of a session to be put right that was cut and then taken back."""
 _UNBEGUN_SESSIONS = (SessionState.PLANNED, SessionState.CANCELLED)
@@ -82,7 +81,7 @@ class Removal:
             next_us = session.exec(behind).first()
             if next_us is not None:
                 next_us = max(next_us, from_us + 1)
-            unneeded_here = and_(start >= from_us, start < (next_us or _LATEST_US), unneeded(rules, now_us))
+            unneeded_here = and_(start >= from_us, start < (next_us or EVER_US), unneeded(rules, now_us))
             query = select(SegmentRow).where(unneeded_here).order_by(start, col(SegmentRow.id)).limit(limit)
             return Look(removable=[_removable(row) for row in session.exec(query).all()], next_us=next_us)
 

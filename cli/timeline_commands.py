@@ -10,6 +10,7 @@ import typer
 from cli.options import CamerasOption, DataDir, PrincipalOption, read_settings, this_user
 from kernel.clock import SystemClock
 from kernel.settings import load_cameras
+from kernel.timerange import EVER_US
 
 timeline_app = typer.Typer(no_args_is_help=True, help="What happened in sessions: by file and by hand.")
 system_app = typer.Typer(no_args_is_help=True, help="Trading systems that report by HTTP, and their keys.")
@@ -151,7 +152,7 @@ def sample_load(
     Example: `jianzheng sample load --until 2026-03-09T12:00+08:00`
     """
     from cli.moments import moment_us
-    from cli.sample.load import EVER_US, run_load
+    from cli.sample.load import run_load
     from cli.wiring import open_catalogue
 
     with open_catalogue(read_settings(data_dir)) as catalogue:

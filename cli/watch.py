@@ -15,7 +15,6 @@ from kernel.errors import JianzhengError
 from kernel.log import logger
 from kernel.model.source import Wish
 from kernel.settings import Settings, load_cameras
-from segmenter.worker import cut_rules
 
 _RING_USE_US = 60 * SECOND_US  # measuring it looks at every segment
 
@@ -103,7 +102,7 @@ class DaysLeft:
 
     def __init__(self, settings: Settings, catalogue: Catalogue, clock: Clock) -> None:
         self._reserve_bytes = settings.ring.reserve_bytes
-        self._rules = cut_rules(settings.cut)
+        self._rules = settings.cut.rules()
         self._catalogue = catalogue
         self._clock = clock
         self._measured: tuple[int, RingUse] | None = None  # monotonic time, figures

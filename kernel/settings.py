@@ -32,8 +32,9 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as UnreadableSource
 
+from kernel.clock import SECOND_US
 from kernel.errors import SettingsError
-from kernel.model.cut import PauseRule
+from kernel.model.cut import CutRules, PauseRule
 from kernel.model.source import ContentKind, RecordMode, Room, RoomKind, Seat, Site, Source, Wish
 
 ENV_PREFIX = "JIANZHENG_"
@@ -144,6 +145,17 @@ class CutSettings(Closed):
         default=(RoomKind.EXTERNAL_VENUE,),
         description="Kinds of rooms whose footage comes as files: it is awaited, and cut without rolls.",
     )
+
+    def rules(self) -> CutRules:
+        """As cutter and eviction take them."""
+        return CutRules(
+            pre_roll_us=round(self.pre_roll_seconds * SECOND_US),
+            post_roll_us=round(self.post_roll_seconds * SECOND_US),
+            pauses=self.pauses,
+            night_stops=frozenset(self.night_stops),
+            shared_rooms=frozenset(self.shared_rooms),
+            no_rolls=frozenset(self.handed_over_rooms),
+        )
 
 
 class ServerSettings(Closed):

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import attrgetter
 
+EVER_US = 1 << 62
+"""Later than any wall time of ours, and small enough for every database."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class TimeRange:

@@ -23,7 +23,7 @@ from kernel.clock import BEIJING, SECOND_US, Clock, from_datetime
 from kernel.errors import JianzhengError, ObjectMissing, ServerError
 from kernel.isobmff.reader import read_index, read_init
 from kernel.model.archive import Rendition
-from kernel.timerange import TimeRange
+from kernel.timerange import EVER_US, TimeRange
 from player_api.bookings import bookings_router
 from player_api.changes import change_events
 from player_api.checkups import Checker, checkups_router
@@ -227,8 +227,8 @@ def _days(first: date | None, last: date | None) -> TimeRange | None:
     if first is not None and last is not None and last < first:
         raise HTTPException(422, "结束日期早于开始日期。The end date is before the start date.")
     return TimeRange(
-        start_us=-(1 << 62) if first is None else _midnight(first),
-        end_us=(1 << 62) if last is None else _midnight(last) + 24 * 3600 * SECOND_US,
+        start_us=-EVER_US if first is None else _midnight(first),
+        end_us=EVER_US if last is None else _midnight(last) + 24 * 3600 * SECOND_US,
     )
 
 

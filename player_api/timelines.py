@@ -28,7 +28,7 @@ from kernel.model.timeline import (
     TimelineEvent,
     VenueRole,
 )
-from kernel.timerange import TimeRange
+from kernel.timerange import EVER_US, TimeRange
 
 TimelineOf = Callable[[Session], SessionTimeline]
 """The timeline of a session that has ended; ``segmenter.worker.Segmenter.timeline_of`` is one."""
@@ -187,7 +187,7 @@ Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), A
 class EventByHand(BaseModel):
     """An event, or the correction of one, entered by a person with a reason."""
 
-    at_us: int = Field(gt=0, lt=1 << 62)
+    at_us: int = Field(gt=0, lt=EVER_US)
     type: str = Field(max_length=64, pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$")
     reason: Words = Field(max_length=500)
     principal: Words = Field(max_length=100)

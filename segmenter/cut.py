@@ -9,9 +9,8 @@ from kernel.clock import iso_utc
 from kernel.model.cut import Clip, ClipGap, CutList, SegmentSlice
 from kernel.model.footage import Backfill, ClockBasis, Gap, GapCause, Segment, SegmentSpan, Tombstone
 from kernel.model.timeline import ExpectedPart, SessionTimeline
-from kernel.timerange import TimeRange, merge, subtract
+from kernel.timerange import EVER_US, TimeRange, merge, subtract
 
-_EVER_US = 1 << 62  # the end of a gap that lasts
 Span = Segment | SegmentSpan
 _FETCHED = (Backfill.WHOLE, Backfill.PART)
 
@@ -43,7 +42,7 @@ def removed_gaps(tombstones: Sequence[Tombstone], segments: Sequence[Span], gaps
     """
     known = [one.wall for one in segments]
     known += [
-        TimeRange(start_us=gap.start_us, end_us=max(gap.start_us, gap.end_us or _EVER_US)) for gap in gaps
+        TimeRange(start_us=gap.start_us, end_us=max(gap.start_us, gap.end_us or EVER_US)) for gap in gaps
     ]
     known = merge(known)
     found: list[Gap] = []

@@ -14,9 +14,8 @@ from kernel.errors import TimelineChanged
 from kernel.log import logger
 from kernel.model.cut import CutRules
 from kernel.model.timeline import Session, SessionState, SessionTimeline
-from kernel.timerange import TimeRange
+from kernel.timerange import EVER_US, TimeRange
 
-_EVER_US = 1 << 62  # the end of a session that runs
 _RECENT_US = 24 * 3600 * SECOND_US
 """Of sessions that ended longer ago only a new cut is noticed, and looked beside where they are then."""
 _CUT = (SessionState.CUT, SessionState.ARCHIVED)
@@ -45,7 +44,7 @@ class Neighbours:
         """Other projects' sessions so shortly before or after that a roll may reach them."""
         if session.start_us is None:
             return []
-        end_us = _EVER_US if session.end_us is None else max(session.start_us, session.end_us)
+        end_us = EVER_US if session.end_us is None else max(session.start_us, session.end_us)
         near = TimeRange(start_us=session.start_us - self._around_us, end_us=end_us + self._around_us)
         sessions = self._catalogue.sessions
         beside = sessions.in_room(session.room_id, near, not_of=session.project_id)
@@ -84,7 +83,7 @@ class Neighbours:
         if changed:
             now.update(self._catalogue.sessions.by_id(changed))
         gone = before.keys() - numbers.keys()
-        withdrawn = {name for name in gone if (before[name].end_us or _EVER_US) > since_us}
+        withdrawn = {name for name in gone if (before[name].end_us or EVER_US) > since_us}
         return now, changed | withdrawn
 
     def look_beside(self, session: Session) -> None:

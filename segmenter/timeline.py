@@ -23,9 +23,7 @@ from kernel.model.timeline import (
     SessionTimeline,
     TimelineEvent,
 )
-from kernel.timerange import TimeRange, merge, subtract
-
-_EVER_US = 1 << 62
+from kernel.timerange import EVER_US, TimeRange, merge, subtract
 
 
 def session_timeline(
@@ -220,7 +218,7 @@ def _others_turns(
     found = []
     for before, after in pairwise([None, *mine, None]):
         between = TimeRange(
-            start_us=before.end_us if before else -_EVER_US, end_us=after.start_us if after else _EVER_US
+            start_us=before.end_us if before else -EVER_US, end_us=after.start_us if after else EVER_US
         )
         used = [part for one in theirs if (part := one.intersect(between)) is not None]
         if not used:
@@ -257,7 +255,7 @@ def _occupied(session: Session, seat_id: str | None) -> list[TimeRange]:
     session or ends before it begins.
     """
     start_us = session.start_us or 0
-    wall = TimeRange(start_us=start_us, end_us=max(start_us, session.end_us or _EVER_US))
+    wall = TimeRange(start_us=start_us, end_us=max(start_us, session.end_us or EVER_US))
     times = [one.within(wall) for one in session.seats if one.seat_id == seat_id]
     return [one for one in times if not one.empty] if times else [wall]
 

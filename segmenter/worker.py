@@ -10,7 +10,7 @@ from kernel.clock import SECOND_US, Clock
 from kernel.errors import JianzhengError, TimelineChanged
 from kernel.log import logger
 from kernel.model.archive import Progress
-from kernel.model.cut import CutList, CutRules
+from kernel.model.cut import CutList
 from kernel.model.footage import Gap, GapCause, SegmentSpan
 from kernel.model.timeline import Session, SessionState, SessionTimeline, TimelineEvent
 from kernel.settings import CutSettings
@@ -27,24 +27,12 @@ _HOLD_BACK_US = 10 * SECOND_US
 _DAY_US = 24 * 3600 * SECOND_US
 
 
-def cut_rules(settings: CutSettings) -> CutRules:
-    """The settings as the cutter takes them."""
-    return CutRules(
-        pre_roll_us=round(settings.pre_roll_seconds * SECOND_US),
-        post_roll_us=round(settings.post_roll_seconds * SECOND_US),
-        pauses=settings.pauses,
-        night_stops=frozenset(settings.night_stops),
-        shared_rooms=frozenset(settings.shared_rooms),
-        no_rolls=frozenset(settings.handed_over_rooms),
-    )
-
-
 class Segmenter:
     """Cuts what is due. Everything it knows is in the catalogue: stopping and starting it loses nothing."""
 
     def __init__(self, catalogue: Catalogue, settings: CutSettings, clock: Clock) -> None:
         self._catalogue = catalogue
-        self._rules = cut_rules(settings)
+        self._rules = settings.rules()
         self._halls = HallRecords(catalogue, self._rules, clock)
         self._late = LateFootage(catalogue, clock, self._cut_now)
         self._empty = EmptyRooms(catalogue, clock)

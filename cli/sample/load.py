@@ -29,13 +29,12 @@ from kernel.model.footage import Hold
 from kernel.model.report import EventReport
 from kernel.model.timeline import Tag
 from kernel.settings import CutSettings
+from kernel.timerange import EVER_US
 from segmenter.hall import local_day
 from segmenter.timeline import sources_of
-from segmenter.worker import cut_rules
 
 PRINCIPAL = "system:api-tender"
 """The trading system's account in the sample."""
-EVER_US = 1 << 62
 # Read by a program or kept in a file, a line is one line, however long.
 _out = Console(highlight=False, width=None if sys.stdout.isatty() else 500)
 
@@ -132,7 +131,7 @@ def _hold(catalogue: Catalogue, lock: EvidenceLock, until_us: int) -> None:
 
 def _holds(catalogue: Catalogue, lock: EvidenceLock) -> Iterator[Hold]:
     """Whole days: at the time of a lock nobody knows how long a session will last."""
-    rules = cut_rules(CutSettings())
+    rules = CutSettings().rules()
     kinds = {room.id: room.kind for room in catalogue.places.rooms().values()}
     sources = catalogue.places.sources().values()
     for session in catalogue.sessions.of_project(lock.project):

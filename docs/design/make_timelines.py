@@ -15,7 +15,6 @@ from kernel.model.timeline import Phase, Session, SessionState, SessionTimeline,
 from kernel.settings import CutSettings
 from kernel.timerange import TimeRange
 from segmenter.timeline import neighbour_uses, session_timeline
-from segmenter.worker import cut_rules
 
 TARGET = Path(__file__).parents[1] / "images"
 LEFT, WIDTH, RIGHT = 190, 620, 20  # pixels: labels, the axis, the margin
@@ -96,7 +95,7 @@ class Cases:
             session,
             self._events.get(session_id, []),
             self._sources,
-            cut_rules(CutSettings()),
+            CutSettings().rules(),
             room_kinds=self._kinds,
             neighbours=uses,
         )

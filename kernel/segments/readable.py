@@ -13,9 +13,7 @@ from kernel.isobmff.reader import InitSegment, read_fragments, read_init
 from kernel.isobmff.tracks import FragmentRef, SampleRef, Track
 from kernel.model.footage import ClockBasis, EndReason, RunOrigin, Segment
 from kernel.segments.label import SegmentLabel, read_label
-from kernel.timerange import TimeRange
-
-_LATEST_US = 1 << 62  # no wall time of ours is later
+from kernel.timerange import EVER_US, TimeRange
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +82,7 @@ def _whole_fragments(file_fragments: Iterator[FragmentRef], video: Track) -> lis
 
 def _has_wall_time(fragment: FragmentRef, video: Track) -> bool:
     told, samples = fragment.producer_time, fragment.runs[video.id]
-    return told is not None and told.wall_us + _length_us(samples, video) < _LATEST_US
+    return told is not None and told.wall_us + _length_us(samples, video) < EVER_US
 
 
 def _length_us(samples: Sequence[SampleRef], video: Track) -> int:

@@ -21,7 +21,7 @@ from catalog.database import writing
 from catalog.objects import MemoryStore
 from catalog.tables import RunRow, SegmentRow
 from cli.sample.files import SampleProject, read_sample
-from cli.sample.load import EVER_US, load_projects
+from cli.sample.load import load_projects
 from kernel.clock import SECOND_US, FakeClock, from_datetime
 from kernel.errors import FixityError
 from kernel.events import bounds
@@ -37,7 +37,7 @@ from kernel.model.footage import (
 )
 from kernel.model.timeline import Phase, Session, SessionState
 from kernel.settings import CutSettings, RingSettings, Settings
-from kernel.timerange import TimeRange, merge
+from kernel.timerange import EVER_US, TimeRange, merge
 from segmenter.hall import local_day
 from segmenter.worker import Segmenter
 from tests.support.recordings import write
