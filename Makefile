@@ -21,7 +21,7 @@ test: $(VENV)/installed-dev web
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python web/build.py --check
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_FLAGS)
 
 bench: $(VENV)/installed-dev
 	@test -n "$(NAME)" || { echo "Name a benchmark: make bench NAME=..., one of:"; ls benchmarks | sed -n 's/^bench_\(.*\)\.py$$/  \1/p'; exit 2; }

@@ -10,7 +10,7 @@ from catalog.database import reading, writing
 from catalog.tables import BookingRow, RoomRow, SessionRoomRow, SessionRow
 from kernel.clock import SECOND_US
 from kernel.desired import RoomUse
-from kernel.errors import TimelineError
+from kernel.errors import BookingOver, BookingTooLong, TimelineError
 from kernel.model.footage import Booking, BookingStatus
 from kernel.timerange import TimeRange
 
@@ -19,12 +19,11 @@ LONGEST_US = 31 * 24 * 3600 * SECOND_US
 
 
 def check_bookable(wall: TimeRange, now_us: int) -> None:
-    """Raises: TimelineError: it is over already, or longer than anybody books a room."""
-    hint = "Check day, month and year; nothing was booked."
+    """Raises: BookingOver: it is over already; BookingTooLong: it is longer than anybody books a room."""
     if wall.end_us <= now_us:
-        raise TimelineError("the booked time is over already.", hint=hint)
+        raise BookingOver("the booked time is over already.")
     if wall.duration_us > LONGEST_US:
-        raise TimelineError("a booking lasts 31 days at most.", hint=hint)
+        raise BookingTooLong("a booking lasts 31 days at most.")
 
 
 class Bookings:

@@ -29,7 +29,7 @@ from catalog.tables import (
 from kernel.errors import TimelineChanged, TimelineError
 from kernel.model.cut import Clip, ClipGap, CutList, SegmentSlice
 from kernel.model.footage import Backfill, ClockBasis, GapCause, SegmentState
-from kernel.model.timeline import SessionState
+from kernel.model.timeline import ExpectedPart, SessionState
 from kernel.timerange import TimeRange
 
 
@@ -87,6 +87,15 @@ class Clips:
         """Clips of a session as they hold now, by source and part."""
         with reading(self._engine) as session:
             return _current(session, session_id)
+
+    def parts_of(self, session_id: str) -> list[ExpectedPart]:
+        """What the same clips were to show, without what of it they do: no slices, no gaps."""
+        query = select(ClipRow).where(ClipRow.session_id == session_id, col(ClipRow.retired_us).is_(None))
+        with reading(self._engine) as session:
+            return [
+                ExpectedPart(source_id=row.source_id, part=row.part, wall=_wall(row))
+                for row in session.exec(query.order_by(ClipRow.source_id, col(ClipRow.part))).all()
+            ]
 
     def differ(self, cut: CutList) -> bool:
         """Whether these are other clips than those that the session has."""

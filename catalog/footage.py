@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Engine, Executable, Row, bindparam, or_
@@ -192,9 +193,9 @@ class Footage:
 
     def segments_by_id(self, ids: Iterable[str]) -> dict[str, Segment]:
         """Those segments, by id."""
+        query = sqlalchemy_select(METADATA.tables["segment"]).where(col(SegmentRow.id).in_(list(ids)))
         with reading(self._engine) as session:
-            rows = session.exec(select(SegmentRow).where(col(SegmentRow.id).in_(list(ids)))).all()
-            return {row.id: segment_of(row) for row in rows}
+            return {row.id: segment_of(row) for row in session.connection().execute(query)}
 
     def segments_of(self, source_id: str, wall: TimeRange) -> list[Segment]:
         """Segments of a source that touch a range and whose files are kept, oldest first."""
@@ -211,7 +212,7 @@ class Footage:
                     id=row.id,
                     sequence=row.sequence,
                     wall=TimeRange(start_us=row.wall_start_us, end_us=row.wall_end_us),
-                    clock_basis=ClockBasis(row.clock_basis),
+                    clock_basis=_CLOCK_BASES[row.clock_basis],
                 )
                 for row in rows
             ]
@@ -302,16 +303,17 @@ class Footage:
         """The same of many sources, each with its own range."""
         overlapping = (
             select(GapRow)
-            .where(col(GapRow.source_id) == bindparam("source"))
+            .where(col(GapRow.source_id).in_(bindparam("sources", expanding=True)))
             .where(col(GapRow.wall_start_us) < bindparam("end"))
             .where(or_(col(GapRow.wall_end_us).is_(None), col(GapRow.wall_end_us) > bindparam("start")))
-            .order_by(col(GapRow.wall_start_us))
+            .order_by(GapRow.source_id, col(GapRow.wall_start_us))
         )
+        found: dict[str, list[Gap]] = {source: [] for source in walls}
         with reading(self._engine) as session:
-            return {
-                source: [_gap(row) for row in session.exec(overlapping, params=_bound(source, wall)).all()]
-                for source, wall in walls.items()
-            }
+            for bound in _bound(walls):
+                for row in session.exec(overlapping, params=bound).all():
+                    found[row.source_id].append(_gap(row))
+        return found
 
     def gaps_to_backfill(self, source_ids: Iterable[str], since_us: int) -> list[Gap]:
         """Gaps of these sources that are over, ended after that, and were not fetched yet; oldest first."""
@@ -365,6 +367,7 @@ def _fault(word: str | None) -> Fault | None:
     return None if word is None else Fault(word)
 
 
+_CLOCK_BASES = {one.value: one for one in ClockBasis}
 _SPAN = ("id", "source_id", "sequence", "wall_start_us", "wall_end_us", "clock_basis")
 
 
@@ -385,26 +388,34 @@ def touching(
     """
     start, end = col(SegmentRow.wall_start_us), col(SegmentRow.wall_end_us)
     columns = METADATA.tables["segment"].c
-    rows = sqlalchemy_select(*(columns[name] for name in names)).where(narrowed).order_by(start)
+    connection = session.connection()
+    rows = sqlalchemy_select(*(columns[name] for name in names)).where(narrowed)
     early: ColumnElement[int] = bindparam("start", type_=BigInteger) - LONG_SEGMENT_US
     usual = rows.where(
-        col(SegmentRow.source_id) == bindparam("source"),
+        col(SegmentRow.source_id).in_(bindparam("sources", expanding=True)),
         start.between(early, bindparam("end") - 1),
         end > bindparam("start"),
-    )
-    connection = session.connection()
+    ).order_by(columns.source_id, start)  # as the index has them
+    # Sorted here: asked for an order, SQLite goes through all segments of the sources, not the long ones.
+    long = connection.execute(rows.where(col(SegmentRow.source_id).in_(list(walls)), IS_LONG)).all()
     found: dict[str, list[Row[Any]]] = {source: [] for source in walls}
-    for row in connection.execute(rows.where(col(SegmentRow.source_id).in_(list(walls)), IS_LONG)):
+    for row in sorted(long, key=attrgetter("wall_start_us")):
         wall = walls[row.source_id]
         if row.wall_end_us > wall.start_us > row.wall_start_us + LONG_SEGMENT_US:
             found[row.source_id].append(row)
-    for source, wall in walls.items():
-        found[source] += connection.execute(usual, _bound(source, wall))
+    for bound in _bound(walls):
+        for row in connection.execute(usual, bound).all():
+            found[row.source_id].append(row)
     return found
 
 
-def _bound(source_id: str, wall: TimeRange) -> dict[str, Any]:
-    return {"source": source_id, "start": wall.start_us, "end": wall.end_us}
+def _bound(walls: Mapping[str, TimeRange]) -> Iterator[dict[str, Any]]:
+    """What a statement is asked with: once for all sources that have the same range, as most of a room do."""
+    sharing: dict[TimeRange, list[str]] = {}
+    for source, wall in walls.items():
+        sharing.setdefault(wall, []).append(source)
+    for wall, sources in sharing.items():
+        yield {"sources": sources, "start": wall.start_us, "end": wall.end_us}
 
 
 def _newest_link(source_id: str) -> SelectOfScalar[SegmentRow]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sqlalchemy import Engine, update
@@ -18,7 +18,9 @@ from catalog.projects import check_reporter, put_project
 from catalog.sessions import Sessions, add_session
 from catalog.tables import ProjectRow, SessionRow, TradingSystemRow
 from kernel.errors import TimelineError
+from kernel.event_notices import Notice, notices_for, notices_of
 from kernel.model.report import EventReport, ProjectReport, SeatReport
+from kernel.model.timeline import TimelineEvent
 
 _KEY_BYTES = 32
 _SYSTEM = "system:"
@@ -46,6 +48,7 @@ class EventOutcome:
     outcome: Outcome
     message: str = ""  # why it was refused
     hint: str = ""  # what to do about it
+    notices: tuple[Notice, ...] = ()  # what is odd about it although it was taken in
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,6 +104,7 @@ class Reports:
         """Take in events, each on its own: one that is refused keeps none of the others out.
 
         The order in which they are sent does not matter: what is refused is tried again once others are in.
+        Of what is odd about those taken in, their outcomes tell, once all are in.
         """
         outcomes: dict[int, EventOutcome] = {}
         left = list(range(len(reports)))
@@ -111,7 +115,21 @@ class Reports:
             if len(refused) == len(left):
                 break
             left = refused[::-1]  # a chain of corrections that was sent backwards is taken at once
+        taken = [number for number in outcomes if outcomes[number].outcome is not Outcome.REFUSED]
+        events = [reports[number].event(principal, at_us) for number in taken]
+        for number, notices in zip(taken, self.notices(events), strict=True):
+            outcomes[number] = replace(outcomes[number], notices=notices)
         return [outcomes[number] for number in range(len(reports))]
+
+    def notices(self, events: Sequence[TimelineEvent]) -> list[tuple[Notice, ...]]:
+        """What to tell whoever reported these events, which were taken in; for each of them in turn."""
+        sessions = self._sessions.by_id({event.session_id for event in events})
+        history: dict[str, list[TimelineEvent]] = {}
+        for event in self._sessions.events_of(*sessions):
+            history.setdefault(event.session_id, []).append(event)
+        odd = {name: notices_of(history.get(name, ()), one.phase) for name, one in sessions.items()}
+        told = {event.id for event in events}
+        return [notices_for(event, odd[event.session_id], told) for event in events]
 
     def _take(self, report: EventReport, principal: str, at_us: int) -> EventOutcome:
         try:

@@ -29,7 +29,7 @@ from catalog.tables import (
 )
 from kernel.clock import SECOND_US, iso_utc
 from kernel.errors import EndsBeforeStart, EventReplaced, InFuture, TimelineChanged, TimelineError
-from kernel.events import bounds, effect_of
+from kernel.events import NEAR_US, bounds, effect_of
 from kernel.ids import new_id
 from kernel.model.timeline import (
     CUTTING_EFFECTS,
@@ -124,6 +124,47 @@ class Sessions:
             if _begun(row):
                 _check_nobody_dropped(session, row, seats)
             if _say_seats(session, row, seats, principal=principal, reason=reason, at_us=at_us):
+                _settle(session, row, at_us, reopen=True)
+
+    def correct_seating(
+        self,
+        session_id: str,
+        told: SeatOccupation,
+        *,
+        replaces: str | None,
+        withdrawn: bool = False,
+        principal: str,
+        reason: str,
+        at_us: int,
+    ) -> None:
+        """Put right what was said of one seat, or name somebody more; what was said before stays on record.
+
+        Where another seat or member is named than before, the one before is said never to have sat there.
+
+        Args:
+            told: who sat where; the expert's key is that which the member has in this session.
+            replaces: the seating that is put right.
+            withdrawn: it only takes that back: nobody sat there so.
+
+        Raises:
+            TimelineError: the session, the seat or that seating is unknown, or the seat stands elsewhere.
+            EventReplaced: that seating was put right already.
+            EndsBeforeStart: it ends no later than it starts.
+            InFuture: it starts or ends later than now.
+        """
+        _check_times(told, at_us)
+        with writing(self._engine) as session:
+            row = locked_session(session, session_id)
+            seats = {one.id: _occupation(one) for one in _seat_rows(session, [row.id])}
+            if replaces is not None:
+                old = seats.pop(_standing(session, row, replaces).id)
+                if withdrawn or (old.seat_id, old.member) != (told.seat_id, told.member):
+                    never_us = next(us for us in (old.from_us, row.start_us, at_us) if us is not None)
+                    seats[replaces] = replace(old, from_us=never_us, to_us=never_us)
+            elif withdrawn:
+                raise TimelineError("a seating that is taken back is to be named.", hint="Name its id.")
+            wanted = [*seats.values()] if withdrawn else [*seats.values(), _with_key(session, row, told)]
+            if _say_seats(session, row, wanted, principal=principal, reason=reason, at_us=at_us):
                 _settle(session, row, at_us, reopen=True)
 
     def add_sources(self, session_id: str, source_ids: Sequence[str]) -> None:
@@ -383,6 +424,7 @@ def _say_seats(
     for occupation in seats:
         _check_seat(session, row, occupation, rooms)
     for occupation in wanted:
+        _check_within(row, occupation)
         session.add(
             SeatingRow(
                 id=new_id("seating"),
@@ -408,6 +450,50 @@ def _check_seat(
             f"it is held in {', '.join(rooms)}.",
             hint="Name a seat of these rooms, or report the session with that room among its extra rooms.",
         )
+
+
+def _check_within(row: SessionRow, occupation: SeatOccupation) -> None:
+    """Somebody who sat there only at another time gets no clip: that is said aloud, not found out later."""
+    from_us, to_us = occupation.from_us, occupation.to_us
+    if from_us is not None and to_us is not None and to_us <= from_us:
+        return  # says that nobody sat there
+    early = None not in (row.start_us, to_us) and (to_us or 0) <= (row.start_us or 0) - NEAR_US
+    late = None not in (row.end_us, from_us) and (from_us or 0) >= (row.end_us or 0) + NEAR_US
+    if early or late:
+        side = "before the start" if early else "after the end"
+        raise TimelineError(
+            f"{occupation.member} is said to sit on seat {occupation.seat_id} hours {side} of session {row.id}.",
+            hint="Nothing of it was recorded. Check the clock and time zone of the system that reports it.",
+        )
+
+
+def _check_times(told: SeatOccupation, at_us: int) -> None:
+    if told.from_us is not None and told.to_us is not None and told.to_us <= told.from_us:
+        raise EndsBeforeStart(
+            f"{told.member} cannot leave seat {told.seat_id} before sitting there.",
+            hint="Say when the seat was left; take back what never was so.",
+        )
+    if max(told.from_us or 0, told.to_us or 0) > at_us + AHEAD_US:
+        raise InFuture(f"a time of {told.member} on seat {told.seat_id} has not come yet.")
+
+
+def _standing(session: Transaction, row: SessionRow, seating_id: str) -> SeatingRow:
+    """What is to be put right, if it holds still."""
+    found = session.get(SeatingRow, seating_id)
+    if found is None or found.session_id != row.id:
+        raise TimelineError(f"session {row.id} has no seating {seating_id}.")
+    if found.replaced_us is not None:
+        raise EventReplaced(f"seating {seating_id} was put right already.", hint="Correct the newer one.")
+    return found
+
+
+def _with_key(session: Transaction, row: SessionRow, told: SeatOccupation) -> SeatOccupation:
+    """With the opaque key that was told last of the member: people by hand know none."""
+    query = select(SeatingRow.expert_key).where(
+        SeatingRow.session_id == row.id, SeatingRow.member == told.member, SeatingRow.expert_key != ""
+    )
+    keys = session.exec(query.order_by(col(SeatingRow.recorded_us).desc())).first()
+    return replace(told, expert_key=keys or "")
 
 
 def _set_list(

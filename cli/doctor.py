@@ -27,6 +27,7 @@ from capture.roster import source_lock
 from catalog.objects import open_store
 from cli.agents import Certificate, own_certificate, receiver_certificate
 from cli.moments import shown
+from cli.page import built_from, tree_hash
 from cli.ports import refuse_busy_port
 from cli.wiring import open_catalogue
 from kernel.clock import Clock, SystemClock, to_datetime
@@ -35,6 +36,8 @@ from kernel.lock import in_use
 from kernel.settings import RTMP_PORT, CaptureSettings, Settings, SourceSpec, load_cameras, public_uri
 from player_api.app import STATIC, check_loopback
 
+WEB = Path(__file__).resolve().parent.parent / "web"
+"""The page's sources, where this runs from a working copy."""
 _START_RECEIVER = "Start 'jianzheng receive' beside 'jianzheng capture', with the same data_dir."
 _RENEW = timedelta(days=14)
 """A certificate that an authority gave is to be renewed so long before it ends."""
@@ -129,9 +132,11 @@ def _server(settings: Settings) -> str:
 
 
 def _page() -> Diagnosis:
+    """Built, and from the sources that lie here; an installed program has none."""
     built = (STATIC / "index.html").is_file()
-    found = "built" if built else "not built"
-    return Diagnosis(subject="网页 page", well=built, found=found, remedy="Run 'make web'.")
+    stale = built and WEB.is_dir() and built_from(STATIC) != tree_hash(WEB)
+    found = "built from older sources than those in web/" if stale else "built" if built else "not built"
+    return Diagnosis(subject="网页 page", well=built and not stale, found=found, remedy="Run 'make web'.")
 
 
 def _sources(settings: Settings) -> Iterator[Diagnosis]:

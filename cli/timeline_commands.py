@@ -29,7 +29,8 @@ def timeline_import(
 ) -> None:
     """Take in projects and events from a file; it may be read again.
 
-    Exit status 0 if all of it was taken in; 1 if an event was refused, which is named.
+    Only a file with projects needs cameras.yaml. Exit status 0 if all of it was taken in; 1 if an event was
+    refused, which is named. What is odd about an event that was taken in is noted.
 
     Example: `jianzheng timeline import day.csv --zone +08:00`
     """
@@ -39,8 +40,16 @@ def timeline_import(
     from cli.wiring import open_catalogue
 
     settings = read_settings(data_dir, cameras)
-    with open_catalogue(settings, load_cameras(settings.cameras)) as catalogue:
-        whole = import_file(catalogue, file, zone, principal or this_user(), SystemClock(), Console())
+    with open_catalogue(settings) as catalogue:
+        whole = import_file(
+            catalogue,
+            file,
+            zone,
+            principal or this_user(),
+            SystemClock(),
+            Console(soft_wrap=True),
+            lambda: load_cameras(settings.cameras),
+        )
     raise typer.Exit(0 if whole else 1)
 
 
@@ -48,7 +57,7 @@ def timeline_import(
 def timeline_event(
     session: Annotated[str, typer.Argument(help="Id of the session.")],
     at: Annotated[str, typer.Argument(help="Such as 2026-03-02T12:20:00+08:00.")],
-    kind: Annotated[str, typer.Argument(metavar="TYPE", help="Such as eval.pause.")],
+    kind: Annotated[str, typer.Argument(metavar="TYPE", help="Such as eval.pause, or 暂停.")],
     reason: Annotated[str, typer.Option(help="Why it is entered by hand; needed.")],
     replaces: Annotated[str | None, typer.Option(help="Id of the event that this one puts right.")] = None,
     withdraw: Annotated[bool, typer.Option(help="Only take back the event that is replaced.")] = False,
@@ -57,13 +66,17 @@ def timeline_event(
 ) -> None:
     """Enter an event by hand, or put one right; what was there before stays on record.
 
+    Prints its id; what is odd about it goes to the standard error.
+
     Example: `jianzheng timeline event P01-E 2026-03-02T12:20:00+08:00 eval.pause --reason "by telephone"`
     """
     from cli.timelines import enter_event
-    from cli.wiring import open_catalogue
+    from cli.wiring import open_catalogue, refuse_missing_catalogue
 
-    with open_catalogue(read_settings(data_dir)) as catalogue:
-        made = enter_event(
+    settings = read_settings(data_dir)
+    refuse_missing_catalogue(settings)
+    with open_catalogue(settings) as catalogue:
+        made, notices = enter_event(
             catalogue,
             session,
             at,
@@ -75,6 +88,8 @@ def timeline_event(
             clock=SystemClock(),
         )
     typer.echo(made)
+    for notice in notices:
+        typer.secho(notice, fg="yellow", err=True)
 
 
 @system_app.command("add")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, tzinfo
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from kernel.clock import Clock, to_datetime
 from kernel.errors import SettingsError, TimelineError
 from kernel.ids import new_id
 from kernel.model.report import EventReport
-from kernel.settings import explain
-from segmenter.timeline_file import read_timeline_file
+from kernel.model.timeline import Phase
+from kernel.settings import CamerasFile, explain
+from segmenter.timeline_file import event_type, read_timeline_file
 
 
 def zone_of(text: str | None) -> tzinfo | None:
@@ -36,16 +38,28 @@ def zone_of(text: str | None) -> tzinfo | None:
 
 
 def import_file(
-    catalogue: Catalogue, path: Path, zone: str | None, principal: str, clock: Clock, console: Console
+    catalogue: Catalogue,
+    path: Path,
+    zone: str | None,
+    principal: str,
+    clock: Clock,
+    console: Console,
+    cameras: Callable[[], CamerasFile],
 ) -> bool:
     """Take in a file's projects and events, and say what became of them; whether all were taken.
 
+    Args:
+        cameras: the places that projects may name; read and taken in only if the file has projects.
+
     Raises:
+        SettingsError: the file has projects, and ``cameras.yaml`` cannot be used.
         TimelineError: the file makes no sense, and nothing of it is taken in; or the catalogue refuses a
             project: of those before it all is taken in, of it and what follows nothing.
     """
-    told = read_timeline_file(path, zone_of(zone))
+    told = read_timeline_file(path, zone_of(zone), lambda session: _phase_of(catalogue, session))
     now_us = clock.now_us()
+    if told.projects:
+        catalogue.places.register(cameras())
     for project in told.projects:
         catalogue.reports.take_project(project, principal=principal, at_us=now_us)
     outcomes = catalogue.reports.take_events(told.events, principal=principal, at_us=now_us)
@@ -54,10 +68,21 @@ def import_file(
         f"{len(told.projects)} projects; {count[Outcome.RECORDED]} events recorded, "
         f"{count[Outcome.KNOWN]} known already, {count[Outcome.REFUSED]} refused."
     )
-    for one in outcomes:
+    if told.encoding:
+        console.print(f"The file is no UTF-8 and was read as {told.encoding}: look at one of its reasons.")
+    for place, one in zip(told.places, outcomes, strict=True):
         if one.outcome is Outcome.REFUSED:
-            console.print(f"refused {one.id}: {one.message} {one.hint}", style="red", highlight=False)
+            said = f"refused {place} ({one.id}): {one.message} {one.hint}"
+            console.print(said, style="red", highlight=False, markup=False)
+        for notice in one.notices:
+            said = f"note on {place} ({one.id}): {notice.message} {notice.hint}"
+            console.print(said, style="yellow", highlight=False, markup=False)
     return not count[Outcome.REFUSED]
+
+
+def _phase_of(catalogue: Catalogue, session_id: str) -> Phase | None:
+    session = catalogue.sessions.get(session_id)
+    return None if session is None else session.phase
 
 
 def enter_event(
@@ -71,8 +96,11 @@ def enter_event(
     withdraw: bool,
     principal: str,
     clock: Clock,
-) -> str:
-    """Enter an event by hand; its id.
+) -> tuple[str, list[str]]:
+    """Enter an event by hand; its id, and what is odd about it.
+
+    Args:
+        kind: its type, or what people call it in Chinese.
 
     Raises:
         TimelineError: it is refused.
@@ -85,7 +113,7 @@ def enter_event(
             id=new_id("event"),
             session=session_id,
             at=to_datetime(at_us),
-            type=kind,
+            type=event_type(kind, lambda: _phase_of(catalogue, session_id)),
             reason=reason,
             replaces=replaces,
             withdrawn=withdraw,
@@ -94,8 +122,12 @@ def enter_event(
         raise TimelineError(
             f"the event makes no sense: {explain(error)}.", hint="Nothing was entered."
         ) from None
-    catalogue.sessions.record_event(told.event(principal, clock.now_us()))
-    return told.id
+    except ValueError as error:
+        raise TimelineError(f"{error}.", hint="Nothing was entered.") from None
+    event = told.event(principal, clock.now_us())
+    catalogue.sessions.record_event(event)
+    (notices,) = catalogue.reports.notices([event])
+    return told.id, [f"{one.message} {one.hint}" for one in notices]
 
 
 def show_systems(catalogue: Catalogue, console: Console) -> None:

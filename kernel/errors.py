@@ -27,6 +27,8 @@
     │   ├── EventReplaced        an event to be put right was put right already
     │   ├── TimelineChanged      a session changed while it was being looked at        (retry helps)
     │   ├── EndsBeforeStart      a session would end before it starts
+    │   ├── BookingOver          what is booked is over already
+    │   ├── BookingTooLong       a room is booked for longer than anybody books it
     │   └── InFuture             an event is told of before it happens
     ├── EncodeError              a clip could not be encoded                           (retry helps)
     ├── StorageError             a disk or object store does not do its duty
@@ -205,7 +207,7 @@ class IntakeRefused(FootageError):
 class TimelineError(JianzhengError):
     """The timeline cannot be used as written."""
 
-    hint = "Correct the timeline file and load it again; nothing was changed."
+    hint = "Nothing of it was recorded; put it right and try again."
 
 
 class EventReplaced(TimelineError):
@@ -223,6 +225,18 @@ class EndsBeforeStart(TimelineError):
     """A session cannot end before it starts."""
 
     hint = "Correct its start event, or report the true time of its end."
+
+
+class BookingOver(TimelineError):
+    """What is over cannot be booked."""
+
+    hint = "Check day, month and year; nothing was booked."
+
+
+class BookingTooLong(TimelineError):
+    """Nobody books a room for so long."""
+
+    hint = "Check day, month and year; nothing was booked."
 
 
 class InFuture(TimelineError):

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from kernel.model.timeline import Effect, TimelineEvent
+from kernel.clock import SECOND_US
+from kernel.model.timeline import Effect, Phase, TimelineEvent
+from kernel.timerange import EVER_US, TimeRange
 
 _FILE = Path(__file__).parent / "data" / "event_kinds.yaml"
 _ORDER = {effect: number for number, effect in enumerate(Effect)}  # each beginning stands before its end
+NEAR_US = 4 * 3600 * SECOND_US
+"""Nobody takes a seat so long before a session; a system that mistakes Beijing time for UTC is 8 h off."""
+_REACH: Mapping[Effect, tuple[int, int]] = {
+    Effect.SESSION_START: (EVER_US, EVER_US),
+    Effect.SESSION_END: (EVER_US, EVER_US),
+    Effect.SESSION_CANCELLED: (EVER_US, EVER_US),
+    Effect.FILES_RECEIVED: (EVER_US, EVER_US),  # days later
+    Effect.SEATS_ENTERED: (NEAR_US, 0),
+    Effect.SEATS_CLEARED: (0, NEAR_US),
+    Effect.FAULT_START: (NEAR_US, NEAR_US),
+    Effect.FAULT_END: (NEAR_US, NEAR_US),
+    Effect.MARK: (NEAR_US, NEAR_US),  # people sign in before and sign reports after
+}
+"""How long before and after a session what has that effect belongs to it; of other effects: not at all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,13 +40,31 @@ class EventKind:
     effect: Effect
     zh: str
     en: str
+    also: tuple[str, ...] = ()  # what else people call it in Chinese
+    phases: frozenset[Phase] = frozenset(Phase)  # of the sessions that it belongs to
 
 
 @cache
 def event_kinds() -> dict[str, EventKind]:
     """All kinds that are known, by type."""
     rows = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
-    return {row["type"]: EventKind(**{**row, "effect": Effect(row["effect"])}) for row in rows}
+    return {row["type"]: _kind(row) for row in rows}
+
+
+def _kind(row: dict[str, Any]) -> EventKind:
+    return EventKind(
+        type=row["type"],
+        effect=Effect(row["effect"]),
+        zh=row["zh"],
+        en=row["en"],
+        also=tuple(row.get("also", ())),
+        phases=frozenset(map(Phase, row.get("phases", Phase))),
+    )
+
+
+def kinds_called(name: str) -> list[EventKind]:
+    """The kinds that people call so in Chinese; several where only the phase tells them apart."""
+    return [kind for kind in event_kinds().values() if name in (kind.zh, *kind.also)]
 
 
 def effect_of(event_type: str) -> Effect:
@@ -47,6 +82,28 @@ def in_force(events: Iterable[TimelineEvent]) -> list[TimelineEvent]:
     replaced = {event.replaces for event in told}
     held = [event for event in told if event.id not in replaced and not event.withdrawn]
     return sorted(held, key=lambda event: (event.at_us, _ORDER[effect_of(event.type)], event.id))
+
+
+def outside_us(event: TimelineEvent, wall: TimeRange) -> int:
+    """How far before (negative) or after a session an event lies that does not belong to it; else 0.
+
+    Args:
+        event: the event.
+        wall: the session, from its start to its end.
+    """
+    before_us, after_us = _REACH.get(effect_of(event.type), (0, 0))
+    if event.at_us < wall.start_us - before_us:
+        return event.at_us - wall.start_us
+    return event.at_us - wall.end_us if event.at_us > wall.end_us + after_us else 0
+
+
+def acting(events: Iterable[TimelineEvent], wall: TimeRange) -> list[TimelineEvent]:
+    """The events in force that act on a session, by their own time.
+
+    What lies outside the session does not act on it: a session begins neither paused nor sealed, and a system
+    whose time zone is wrong moves nothing of what is kept. Such an event is kept and shown all the same.
+    """
+    return [event for event in in_force(events) if not outside_us(event, wall)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

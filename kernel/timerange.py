@@ -41,14 +41,13 @@ class TimeRange:
 
 def merge(ranges: Iterable[TimeRange]) -> list[TimeRange]:
     """The same set of moments as few sorted, disjoint, non-touching ranges."""
-    merged: list[TimeRange] = []
+    merged: list[list[int]] = []
     for part in sorted((r for r in ranges if not r.empty), key=attrgetter("start_us")):
-        if merged and part.start_us <= merged[-1].end_us:
-            last = merged[-1]
-            merged[-1] = TimeRange(start_us=last.start_us, end_us=max(last.end_us, part.end_us))
+        if merged and part.start_us <= merged[-1][1]:
+            merged[-1][1] = max(merged[-1][1], part.end_us)
         else:
-            merged.append(part)
-    return merged
+            merged.append([part.start_us, part.end_us])
+    return [TimeRange(start_us=start_us, end_us=end_us) for start_us, end_us in merged]
 
 
 def subtract(whole: TimeRange, parts: Iterable[TimeRange]) -> list[TimeRange]:

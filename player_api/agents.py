@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 import h11
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Path, Request
@@ -45,6 +45,8 @@ from kernel.model.agent import (
     SegmentClaim,
 )
 from kernel.model.footage import EndReason
+from player_api.refusals import in_words
+from player_api.trading import described
 
 _log = logger("receiver")
 _BLOCK_BYTES = 1 << 20
@@ -115,6 +117,13 @@ def create_agent_app(
     app.include_router(_segments(intake), dependencies=[Depends(known_agent)])
     if trading is not None:
         app.include_router(trading)
+        description = described(trading)
+
+        @app.get("/api/openapi.json")
+        async def interface() -> dict[str, Any]:
+            """How trading systems report: nothing secret, so that no key is asked for."""
+            return description
+
     app.add_middleware(_BoundedBodies, piece_seconds=piece_seconds)
 
     @app.exception_handler(JianzhengError)
@@ -132,9 +141,7 @@ def create_agent_app(
 
     @app.exception_handler(RequestValidationError)
     async def refuse(_request: Request, error: RequestValidationError) -> JSONResponse:
-        said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        whole = said.encode(errors="replace").decode()  # a key may be no text at all
-        return JSONResponse({"detail": f"the request makes no sense: {whole}."}, status_code=422)
+        return JSONResponse({"detail": in_words(error)}, status_code=422)
 
     return app
 

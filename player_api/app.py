@@ -96,7 +96,10 @@ def create_app(
         originals: makes clips' originals out of the ring; without it there are none.
     """
     watch = watch or watch_everything(catalogue)
-    app = FastAPI(title="Jianzheng 见证", version="1", docs_url="/api/docs", openapi_url="/api/openapi.json")
+    # FastAPI's pages that show the description fetch their scripts from the internet, which centres lack.
+    app = FastAPI(
+        title="Jianzheng 见证", version="1", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json"
+    )
     # A page of another site that resolves its own name to this machine must not read footage (DNS rebinding).
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK_NAMES))
     app.include_router(_places(catalogue))

@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, StringConstraints
 
-from catalog.bookings import LONGEST_US
+from catalog.bookings import check_bookable
 from catalog.catalogue import Catalogue
 from kernel.clock import SECOND_US, Clock
-from kernel.errors import TimelineError
+from kernel.errors import BookingOver, BookingTooLong, TimelineError
 from kernel.ids import new_id
 from kernel.log import logger
 from kernel.model.footage import Booking
@@ -100,10 +100,12 @@ def bookings_router(catalogue: Catalogue, clock: Clock) -> APIRouter:
 
 
 def _bookable(wall: TimeRange, now_us: int) -> TimeRange:
-    if wall.end_us <= now_us:
-        raise HTTPException(422, "预约的时间已经过去。The booked time is over.")
-    if wall.duration_us > LONGEST_US:
-        raise HTTPException(422, "一次预约最长31天。A booking lasts 31 days at most.")
+    try:
+        check_bookable(wall, now_us)
+    except BookingOver:
+        raise HTTPException(422, "预约的时间已经过去。The booked time is over.") from None
+    except BookingTooLong:
+        raise HTTPException(422, "一次预约最长31天。A booking lasts 31 days at most.") from None
     return wall
 
 

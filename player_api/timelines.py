@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path
-from pydantic import AfterValidator, BaseModel, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, JsonValue
 
 from catalog.catalogue import Catalogue
 from kernel.clock import Clock
 from kernel.errors import EndsBeforeStart, EventReplaced, InFuture, TimelineError
+from kernel.event_notices import Notice
 from kernel.events import EventKind, effect_of, event_kinds
 from kernel.ids import new_id
 from kernel.model.footage import BookingStatus, GapCause
 from kernel.model.report import Details, storable
-from kernel.model.source import ContentKind
+from kernel.model.source import ContentKind, Seat
 from kernel.model.timeline import (
     Effect,
     Phase,
@@ -29,6 +31,8 @@ from kernel.model.timeline import (
     VenueRole,
 )
 from kernel.timerange import EVER_US, TimeRange
+from player_api.reporters import ReporterPublic, Reporters
+from player_api.seatings import SeatingByHand, SeatingPublic, Words, seating_public
 
 TimelineOf = Callable[[Session], SessionTimeline]
 """The timeline of a session that has ended; ``segmenter.worker.Segmenter.timeline_of`` is one."""
@@ -47,12 +51,20 @@ class SectionSpanPublic(SpanPublic):
     number: int
 
 
+class SeatPublic(BaseModel):
+    """A seat of a session's rooms."""
+
+    id: str
+    ordinal: int
+
+
 class SeatSpanPublic(SpanPublic):
     """Who sat on a seat and when: a member by ordinal."""
 
     seat_id: str
     seat_ordinal: int | None
     member: str
+    seating_id: str
 
 
 class TimelineGapPublic(SpanPublic):
@@ -87,11 +99,19 @@ class TimelineEventPublic(BaseModel):
     effect: Effect
     reason: str
     principal: str
+    reporter: ReporterPublic
     recorded_us: int
     details: dict[str, JsonValue]
     replaces: str | None
     replaced_by: str | None
     withdrawn: bool
+
+
+class EventEntered(TimelineEventPublic):
+    """An event as it was taken in by hand."""
+
+    notices: list[Notice]
+    """What is odd about it, or about others since it was taken in; it is kept all the same."""
 
 
 class TimelineSessionPublic(BaseModel):
@@ -113,6 +133,10 @@ class TimelineSessionPublic(BaseModel):
     nights: list[SpanPublic]
     sections: list[SectionSpanPublic]
     seats: list[SeatSpanPublic]
+    seatings: list[SeatingPublic]
+    """All that was ever said of its seats, in the order in which it was said."""
+    places: list[SeatPublic]
+    """The seats that somebody can have sat on: those of its rooms."""
     events: list[TimelineEventPublic]
     clips: list[TimelineClipPublic]
 
@@ -145,6 +169,7 @@ class TagPublic(BaseModel):
     severity: str
     text: str
     principal: str
+    reporter: ReporterPublic
     session_id: str | None
     source_id: str | None
 
@@ -179,9 +204,6 @@ class EventKindPublic(BaseModel):
     effect: Effect
     zh: str
     en: str
-
-
-Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(storable)]
 
 
 class EventByHand(BaseModel):
@@ -242,39 +264,82 @@ def timelines_router(catalogue: Catalogue, timeline_of: TimelineOf | None, clock
         project = catalogue.projects.project(project_id)
         if project is None:
             raise HTTPException(404, "没有这个项目。No such project.")
-        return _Publisher(catalogue, timeline_of, clock.now_us()).project(project)
+        reporters = Reporters.of(catalogue)
+        return _Publisher(catalogue, timeline_of, clock.now_us(), reporters).project(project)
 
     @router.post(
         "/sessions/{session_id}/events",
         status_code=201,
         responses={409: {"model": RefusalPublic, "description": "It was not taken"}},
     )
-    def enter(session_id: SessionId, told: EventByHand) -> TimelineEventPublic:
+    def enter(session_id: SessionId, told: EventByHand) -> EventEntered:
         """Enter an event by hand, or put one right; what was there before stays on record."""
-        if catalogue.sessions.get(session_id) is None:
-            raise HTTPException(404, "没有这个场次。No such session.")
+        _check_known(catalogue, session_id)
         event = TimelineEvent(
             id=new_id("event"), session_id=session_id, recorded_us=clock.now_us(), **told.model_dump()
         )
-        try:
-            catalogue.sessions.record_event(event)
-        except TimelineError as error:
-            raise _refused(_REFUSALS.get(type(error), Refusal.OTHER), error) from None
-        return _event_public(event, {})
+        return _entered(catalogue, event)
+
+    @router.post(
+        "/sessions/{session_id}/seatings",
+        status_code=201,
+        responses={409: {"model": RefusalPublic, "description": "It was not taken"}},
+    )
+    def seat(session_id: SessionId, told: SeatingByHand) -> list[SeatingPublic]:
+        """Say who sat where, or put it right; what was said before stays on record. All that is said now."""
+        _check_known(catalogue, session_id)
+        with _refusals_told():
+            catalogue.sessions.correct_seating(
+                session_id,
+                told.occupation(),
+                replaces=told.replaces,
+                withdrawn=told.withdrawn,
+                principal=told.principal,
+                reason=told.reason,
+                at_us=clock.now_us(),
+            )
+        return _seatings(catalogue, session_id, Reporters.of(catalogue))
 
     return router
 
 
-def _refused(code: Refusal, error: TimelineError) -> HTTPException:
-    detail = RefusalDetail(code=code, message=error.message, hint=error.remedy)
-    return HTTPException(409, detail.model_dump())
+def _check_known(catalogue: Catalogue, session_id: str) -> None:
+    """Raises: HTTPException: 404."""
+    if catalogue.sessions.get(session_id) is None:
+        raise HTTPException(404, "没有这个场次。No such session.")
+
+
+def _entered(catalogue: Catalogue, event: TimelineEvent) -> EventEntered:
+    with _refusals_told():
+        catalogue.sessions.record_event(event)
+    [notices] = catalogue.reports.notices([event])
+    shown = _event_public(event, {}, Reporters.of(catalogue))
+    return EventEntered(**shown.model_dump(), notices=list(notices))
+
+
+def _seatings(catalogue: Catalogue, session_id: str, reporters: Reporters) -> list[SeatingPublic]:
+    seats = catalogue.places.seats()
+    return [seating_public(one, seats, reporters) for one in catalogue.sessions.seatings_of(session_id)]
+
+
+@contextmanager
+def _refusals_told() -> Iterator[None]:
+    """What the catalogue refuses, as an answer that pages have words for."""
+    try:
+        yield
+    except TimelineError as error:
+        code = _REFUSALS.get(type(error), Refusal.OTHER)
+        detail = RefusalDetail(code=code, message=error.message, hint=error.remedy)
+        raise HTTPException(409, detail.model_dump()) from None
 
 
 def _kind_public(kind: EventKind) -> EventKindPublic:
     return EventKindPublic(type=kind.type, effect=kind.effect, zh=kind.zh, en=kind.en)
 
 
-def _event_public(event: TimelineEvent, replaced_by: Mapping[str, str]) -> TimelineEventPublic:
+def _event_public(
+    event: TimelineEvent, replaced_by: Mapping[str, str], reporters: Reporters
+) -> TimelineEventPublic:
     return TimelineEventPublic(
         id=event.id,
         at_us=event.at_us,
@@ -282,6 +347,7 @@ def _event_public(event: TimelineEvent, replaced_by: Mapping[str, str]) -> Timel
         effect=effect_of(event.type),
         reason=event.reason,
         principal=event.principal,
+        reporter=reporters.of_event(event),
         recorded_us=event.recorded_us,
         details=dict(event.details),
         replaces=event.replaces,
@@ -297,6 +363,7 @@ class _Publisher:
     catalogue: Catalogue
     timeline_of: TimelineOf | None
     now_us: int
+    reporters: Reporters
 
     def project(self, project: Project) -> ProjectTimeline:
         catalogue = self.catalogue
@@ -315,7 +382,17 @@ class _Publisher:
             bookings=self._bookings(project.id),
             sessions=[self._session(one) for one in catalogue.sessions.of_project(project.id)],
             tags=[
-                TagPublic.model_validate(one, from_attributes=True)
+                TagPublic(
+                    id=one.id,
+                    at_us=one.at_us,
+                    kind=one.kind,
+                    severity=one.severity,
+                    text=one.text,
+                    principal=one.principal,
+                    reporter=self.reporters.of_person(one.principal),
+                    session_id=one.session_id,
+                    source_id=one.source_id,
+                )
                 for one in catalogue.tags.of_project(project.id)
             ],
             halls=self._names(catalogue.projects.halls_of(project.id)),
@@ -366,7 +443,9 @@ class _Publisher:
                 for one in (timeline.sections if timeline else ())
             ],
             seats=self._seats(session, wall) if wall else [],
-            events=[_event_public(event, replaced_by) for event in events],
+            seatings=_seatings(self.catalogue, session.id, self.reporters),
+            places=self._places(session),
+            events=[_event_public(event, replaced_by, self.reporters) for event in events],
             clips=self._clips(session),
         )
 
@@ -379,15 +458,23 @@ class _Publisher:
 
     def _seats(self, session: Session, wall: TimeRange) -> list[SeatSpanPublic]:
         seats = self.catalogue.places.seats()
+        told = self.catalogue.sessions.seatings_of(session.id)
+        said = {one.occupation: one.id for one in told if one.replaced_us is None}
         return [
             SeatSpanPublic(
                 seat_id=one.seat_id,
                 seat_ordinal=seats[one.seat_id].ordinal if one.seat_id in seats else None,
                 member=one.member,
+                seating_id=said.get(one, ""),
                 **_span(one.within(wall)).model_dump(),
             )
             for one in session.seats
         ]
+
+    def _places(self, session: Session) -> list[SeatPublic]:
+        rooms = (session.room_id, *session.extra_room_ids)
+        seats = [one for one in self.catalogue.places.seats().values() if one.room_id in rooms]
+        return [SeatPublic(id=one.id, ordinal=one.ordinal) for one in sorted(seats, key=_by_room)]
 
     def _clips(self, session: Session) -> list[TimelineClipPublic]:
         sources = self.catalogue.places.sources()
@@ -418,6 +505,10 @@ class _Publisher:
 
 def _name(project: Project) -> ProjectNamePublic:
     return ProjectNamePublic(id=project.id, name_zh=project.name_zh, name_en=project.name_en)
+
+
+def _by_room(seat: Seat) -> tuple[str, int]:
+    return (seat.room_id, seat.ordinal)
 
 
 def _span(wall: TimeRange) -> SpanPublic:

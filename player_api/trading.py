@@ -6,11 +6,13 @@ request.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
-from fastapi import APIRouter, Body, Depends, HTTPException, Path, Request, Response
+from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Path, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 
@@ -19,6 +21,7 @@ from kernel.clock import Clock
 from kernel.errors import TimelineError
 from kernel.log import logger
 from kernel.model.report import MOST_EVENTS, EventReport, ProjectReport, SeatReport, Text
+from player_api.refusals import Refused, in_words
 
 _log = logger("trading")
 _key = HTTPBearer(description="Key of a trading system, made by: jianzheng trading-system add ID")
@@ -42,6 +45,21 @@ class Keys(Protocol):
     def of_key(self, key: str) -> str | None: ...
 
 
+class _Route(APIRoute):
+    """Says what makes no sense in words: by whichever server, the answer is the same."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_or_say(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except RequestValidationError as error:
+                raise HTTPException(422, in_words(error)) from None
+
+        return handle_or_say
+
+
 class Seating(BaseModel):
     """Who sat where in the whole session; what was said before stays on record.
 
@@ -54,11 +72,22 @@ class Seating(BaseModel):
 
 
 class EventsTaken(BaseModel):
-    """What became of each event, in the order in which they were sent."""
+    """What became of each event, in the order in which they were sent.
+
+    Notices tell what is odd about events that were taken in all the same: outside their session, of a type
+    that is not known or belongs to another phase.
+    """
 
     events: list[EventOutcome]
 
 
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    401: {"model": Refused, "description": "The key holds for no trading system"},
+    422: {"model": Refused, "description": "The request makes no sense; nothing of it was taken in"},
+}
+_NOT_TAKEN: dict[int | str, dict[str, Any]] = {
+    409: {"model": Refused, "description": "Nothing of it was taken in"}
+}
 Events = Annotated[list[EventReport], Body(min_length=1, max_length=MOST_EVENTS)]
 SessionId = Annotated[str, Path(max_length=64)]
 
@@ -74,9 +103,15 @@ def trading_router(intake: Intake, keys: Keys, clock: Clock) -> APIRouter:
             raise HTTPException(401, "this key holds for no trading system.")
         request.state.principal = principal_of(system)
 
-    router = APIRouter(prefix="/api/trading", tags=["trading systems"], dependencies=[Depends(reporter)])
+    router = APIRouter(
+        prefix="/api/trading",
+        tags=["trading systems"],
+        dependencies=[Depends(reporter)],
+        responses=_REFUSALS,
+        route_class=_Route,
+    )
 
-    @router.put("/projects/{project_id}", status_code=204)
+    @router.put("/projects/{project_id}", status_code=204, responses=_NOT_TAKEN)
     def project(project_id: str, report: ProjectReport, request: Request) -> None:
         """Take in a project with its sections, venues, bookings and planned sessions; or update it.
 
@@ -95,11 +130,12 @@ def trading_router(intake: Intake, keys: Keys, clock: Clock) -> APIRouter:
         409 if any was refused: the others are recorded all the same, and the answer says which is which.
         """
         taken = intake.take_events(reports, principal=request.state.principal, at_us=clock.now_us())
+        _log_notices(taken, request.state.principal)
         if any(one.outcome is Outcome.REFUSED for one in taken):
             response.status_code = 409
         return EventsTaken(events=taken)
 
-    @router.put("/sessions/{session_id}/seats", status_code=204)
+    @router.put("/sessions/{session_id}/seats", status_code=204, responses=_NOT_TAKEN)
     def seats(session_id: SessionId, told: Seating, request: Request) -> None:
         """Say anew who sits where: an expert was replaced, or a mistake is put right."""
         with _refusals_said():
@@ -112,6 +148,23 @@ def trading_router(intake: Intake, keys: Keys, clock: Clock) -> APIRouter:
             )
 
     return router
+
+
+def described(routes: APIRouter) -> dict[str, Any]:
+    """The interface for trading systems by itself, in the words of OpenAPI."""
+    app = FastAPI(title="Jianzheng 见证: interface for trading systems", version="1")
+    app.include_router(routes)
+    return app.openapi()
+
+
+def _log_notices(taken: Sequence[EventOutcome], principal: str) -> None:
+    """One line for whoever runs the recorder: the system may look at none of its answers."""
+    notices = [notice for one in taken for notice in one.notices]
+    if notices:
+        first = f"{notices[0].message} {notices[0].hint}"
+        _log.warning(
+            f"{len(notices)} notices on events of {principal}; the first: {first}", action="trading.notices"
+        )
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from segmenter.originals import Mark, Original, Piece, index, original, pieces
 _KEPT = 16
 """Heads that are kept: a player asks for many ranges of one file. Two hours take about 2 MB."""
 
-_Key = tuple[str, Piece, tuple[Mark, ...]]
+_Key = tuple[Clip, int, tuple[Mark, ...]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,8 +42,10 @@ class Originals:
     def __init__(self, catalogue: Catalogue, ring: Path) -> None:
         self._catalogue = catalogue
         self._ring = ring
+        self._pieces = lru_cache(maxsize=_KEPT)(self._find_pieces)  # rows of sealed segments never change
         self._kept: OrderedDict[_Key, Original | None] = OrderedDict()
         self._lock = threading.Lock()
+        event_kinds()  # read from its file now, not while somebody waits for a first byte
 
     def of_clip(self, clip_id: str) -> ClipOriginals | None:
         """All files of a clip; None where no such clip is known.
@@ -78,7 +81,7 @@ class Originals:
         wanted = [piece for piece in self._pieces(clip) if piece.number == number]
         return self._made(clip, wanted[0], self._marks(clip)) if wanted else None
 
-    def _pieces(self, clip: Clip) -> list[Piece]:
+    def _find_pieces(self, clip: Clip) -> list[Piece]:
         ids = {used.segment_id for used in clip.slices}
         segments = self._catalogue.footage.segments_by_id(ids)
         return pieces(clip, segments, self._ring)
@@ -96,7 +99,7 @@ class Originals:
         return (*map(_event_mark, events), *map(_tag_mark, mine))
 
     def _made(self, clip: Clip, piece: Piece, marks: tuple[Mark, ...]) -> Original | None:
-        key = (clip.id, piece, marks)
+        key = (clip, piece.number, marks)
         with self._lock:
             known = key in self._kept
             found = self._kept.get(key)

@@ -13,6 +13,7 @@ from kernel.timerange import EVER_US, TimeRange, merge, subtract
 
 Span = Segment | SegmentSpan
 _FETCHED = (Backfill.WHOLE, Backfill.PART)
+_FETCHED_BASES = (ClockBasis.REPLAY, ClockBasis.DECLARED)
 
 
 def cut(
@@ -40,6 +41,8 @@ def removed_gaps(tombstones: Sequence[Tombstone], segments: Sequence[Span], gaps
 
     Where other segments cover it, or a gap was declared, it is as they say.
     """
+    if not tombstones:
+        return []
     known = [one.wall for one in segments]
     known += [
         TimeRange(start_us=gap.start_us, end_us=max(gap.start_us, gap.end_us or EVER_US)) for gap in gaps
@@ -84,17 +87,18 @@ def _slices(wall: TimeRange, segments: Sequence[Span], gaps: Sequence[Gap]) -> l
     What was recorded live comes first. What was fetched from the device's memory afterwards fills what is
     left, inside gaps too that are marked as fetched, and never inside others.
     """
+    later = [one for one in segments if _fetched(one)]
+    if not later:  # as nearly always
+        return _covered(wall, segments, _closed(gaps))
     live = _covered(wall, [one for one in segments if not _fetched(one)], _closed(gaps))
     unmarked = _closed([gap for gap in gaps if gap.backfill not in _FETCHED])
-    fetched = _covered(
-        wall, [one for one in segments if _fetched(one)], [*unmarked, *(used.wall for used in live)]
-    )
+    fetched = _covered(wall, later, [*unmarked, *(used.wall for used in live)])
     return sorted([*live, *fetched], key=lambda used: used.wall.start_us)
 
 
 def _fetched(segment: Span) -> bool:
     """From the device's own memory, or a file that was taken in."""
-    return segment.clock_basis in (ClockBasis.REPLAY, ClockBasis.DECLARED)
+    return segment.clock_basis in _FETCHED_BASES
 
 
 def _closed(gaps: Sequence[Gap]) -> list[TimeRange]:
@@ -118,7 +122,8 @@ def _covered(wall: TimeRange, segments: Sequence[Span], elsewhere: Sequence[Time
         start_us, end_us = max(segment.wall.start_us, covered_us), min(segment.wall.end_us, wall.end_us)
         if start_us >= end_us:
             continue
-        rest = TimeRange(start_us=start_us, end_us=end_us)
+        whole = end_us - start_us == segment.wall.duration_us
+        rest = segment.wall if whole else TimeRange(start_us=start_us, end_us=end_us)
         covered_us = end_us
         near = taken[bisect_right(ends, rest.start_us) : bisect_left(starts, rest.end_us)]
         parts = subtract(rest, near) if near else [rest]

@@ -94,7 +94,7 @@ class Neighbours:
     def _look_at(self, session: Session) -> None:
         if session.state not in _CUT:
             return
-        clips = self._catalogue.clips.of_session(session.id)
+        clips = self._catalogue.clips.parts_of(session.id)
         wanted = self._timeline_of(session).expected
         # A camera that came or went since is no neighbour's doing.
         both = {clip.source_id for clip in clips} & {part.source_id for part in wanted}

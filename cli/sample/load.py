@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from catalog.catalogue import Catalogue
+from catalog.reports import principal_of
 from cli.sample.files import (
     LATER,
     EvidenceLock,
@@ -33,8 +34,10 @@ from kernel.timerange import EVER_US
 from segmenter.hall import local_day
 from segmenter.timeline import sources_of
 
-PRINCIPAL = "system:api-tender"
+SYSTEM = "api-tender"
 """The trading system's account in the sample."""
+SYSTEM_NAME = "电子交易系统(样例)"
+PRINCIPAL = principal_of(SYSTEM)
 # Read by a program or kept in a file, a line is one line, however long.
 _out = Console(highlight=False, width=None if sys.stdout.isatty() else 500)
 
@@ -56,6 +59,7 @@ def load_projects(catalogue: Catalogue, sample: Sample, until_us: int) -> int:
         TimelineError: the catalogue knows more of the sample than that already.
     """
     _refuse_going_back(catalogue, sample, until_us)
+    _name_system(catalogue, sample)
     new = sum(_take(catalogue, project, until_us) for project in sample.projects)
     for tag in sample.tags:
         if from_datetime(tag.at) <= until_us:
@@ -64,6 +68,13 @@ def load_projects(catalogue: Catalogue, sample: Sample, until_us: int) -> int:
         if from_datetime(lock.since) <= until_us:
             _hold(catalogue, lock, until_us)
     return new
+
+
+def _name_system(catalogue: Catalogue, sample: Sample) -> None:
+    """The trading system, so that it is shown by its name; nobody knows its key."""
+    if SYSTEM not in {one.id for one in catalogue.trading_systems.all()}:
+        since_us = min(from_datetime(event.at) for one in sample.projects for event in one.events)
+        catalogue.trading_systems.add(SYSTEM, SYSTEM_NAME, principal="sample", at_us=since_us)
 
 
 def _refuse_going_back(catalogue: Catalogue, sample: Sample, until_us: int) -> None:

@@ -52,18 +52,23 @@ class TradingClient:
         self._http.put(f"/projects/{project['id']}", json=project).raise_for_status()
 
     def report_events(self, events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Events in any order; returns those that were refused, with the reason, and only those.
+        """Events in any order; returns what became of those that somebody should look at, and only those.
+
+        These are the refused (``outcome`` is ``refused``; ``message`` and ``hint`` say why), and those that
+        were taken in although something is odd about them (``notices``), such as a time far outside their
+        session.
 
         Raises:
             httpx.HTTPStatusError: the request as a whole was refused.
         """
-        refused = []
+        odd = []
         for first in range(0, len(events), BATCH):
             answer = self._http.post("/events", json=events[first : first + BATCH])
             if answer.status_code != 409:  # 409: some were refused, and the others are recorded
                 answer.raise_for_status()
-            refused += [one for one in answer.json()["events"] if one["outcome"] == "refused"]
-        return refused
+            told = answer.json()["events"]
+            odd += [one for one in told if one["outcome"] == "refused" or one["notices"]]
+        return odd
 
     def report_seats(self, session: str, seats: Sequence[Mapping[str, Any]], reason: str) -> None:
         """Who sat where in the whole session: who left stays in the list, with ``until``.
@@ -95,7 +100,7 @@ def main() -> int:
     client = TradingClient(address, key, verify=trusting(certificate[0]) if certificate else True)
     try:
         client.report_project(json.loads(Path(project).read_text(encoding="utf-8")))
-        refused = client.report_events(json.loads(Path(events).read_text(encoding="utf-8")))
+        odd = client.report_events(json.loads(Path(events).read_text(encoding="utf-8")))
     except httpx.HTTPStatusError as error:
         sys.stderr.write(f"{error.response.status_code}: {error.response.text}\n")
         return 1
@@ -104,9 +109,10 @@ def main() -> int:
         return 1
     finally:
         client.close()
-    for one in refused:
-        sys.stderr.write(f"{one['id']}: {one['message']} {one['hint']}\n")
-    return 1 if refused else 0
+    for one in odd:
+        for said in [one] if one["outcome"] == "refused" else one["notices"]:
+            sys.stderr.write(f"{one['id']} {one['outcome']}: {said['message']} {said['hint']}\n")
+    return 1 if any(one["outcome"] == "refused" for one in odd) else 0
 
 
 if __name__ == "__main__":

@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
-
 from catalog.reports import EventOutcome
 from kernel.clock import SystemClock
-from player_api.trading import trading_router
+from player_api.trading import described, trading_router
 
 PLACE = Path(__file__).with_name("trading.openapi.json")
 
@@ -39,9 +37,8 @@ class _Nobody:
 
 def description() -> str:
     """The description as JSON."""
-    app = FastAPI(title="Jianzheng 见证: interface for trading systems", version="1")
-    app.include_router(trading_router(_Nobody(), _Nobody(), SystemClock()))
-    return json.dumps(app.openapi(), ensure_ascii=False, indent=1) + "\n"
+    routes = trading_router(_Nobody(), _Nobody(), SystemClock())
+    return json.dumps(described(routes), ensure_ascii=False, indent=1) + "\n"
 
 
 if __name__ == "__main__":

@@ -59,6 +59,9 @@ EVENTS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("end", "05 10:30", "eval.end", {}),
 ]
 
+FROM_FILE = "scored"
+"""What came in by a file; everything else was reported by the trading system."""
+
 
 def at(moment: str) -> int:
     """Wall time of a day and time of March 2024, Beijing time."""
@@ -74,6 +77,15 @@ class Served:
     def events(self) -> dict[str, dict[str, Any]]:
         timeline = httpx.get(f"{self.url}/api/projects/P/timeline").json()
         return {event["id"]: event for session in timeline["sessions"] for event in session["events"]}
+
+    def seatings(self) -> list[dict[str, Any]]:
+        timeline = httpx.get(f"{self.url}/api/projects/P/timeline").json()
+        return [one for session in timeline["sessions"] for one in session["seatings"]]
+
+    def seated(self) -> dict[str, dict[str, Any]]:
+        """Who is said to sit somewhere now, by member."""
+        standing = [one for one in self.seatings() if one["replaced_us"] is None and not one["never"]]
+        return {one["member"]: one for one in standing}
 
     def enter(self, **told: object) -> dict[str, Any]:
         """As somebody else does, at another computer."""
@@ -110,6 +122,7 @@ def fill(home: Path) -> None:
     (home / "data").mkdir()
     catalogue = Catalogue.open(f"sqlite:///{home / 'data' / CATALOGUE_FILE}")
     catalogue.places.register(load_cameras(home / "cameras.yaml"))
+    catalogue.trading_systems.add("etrade", "云岭电子交易系统", principal="test", at_us=at("01 00:00"))
     replaced_us = at("04 17:10")
     session = Session(
         id="P-E",
@@ -132,7 +145,9 @@ def fill(home: Path) -> None:
         )
         for n, word in ((1, "一"), (2, "二"))
     ]
-    catalogue.projects.add_project(PROJECT, [session], sections=sections)
+    catalogue.projects.add_project(
+        PROJECT, [session], sections=sections, principal="system:etrade", at_us=at("04 13:00")
+    )
     for name, moment, kind, details in EVENTS:
         catalogue.sessions.record_event(
             TimelineEvent(
@@ -141,7 +156,7 @@ def fill(home: Path) -> None:
                 at_us=at(moment),
                 type=kind,
                 reason="",
-                principal="etrade",
+                principal="w-9" if name == FROM_FILE else "system:etrade",
                 recorded_us=at(moment),
                 details=details,
             )
@@ -295,7 +310,7 @@ def test_everything_that_happened_is_on_the_axis_in_words(page: Page) -> None:
         "2 号席 · E5\n2024-03-04 17:10:00 – 2024-03-05 10:30:00",
         "全景 · 缺口 · 摄像机断开\n2024-03-04 16:10:00 – 16:20:00 (10:00)",
         "1席人像 · 事后补录 · 网络中断",
-        "故障 ER1-P",
+        "故障 摄像机 全景",
         "16:58:00 异常行为 · 严重\n2席专家身体不适",
         "第1评标室 · 已改期",
         "第1评标室 · 已预约",
@@ -377,7 +392,7 @@ def test_a_corrected_pause_stands_beside_what_was_said_before(served: Served, pa
     card = page.get_by_test_id(f"event-{new}")
     expect(card).to_contain_text("14:55:30 暂停评标")
     expect(card).to_contain_text("值班员的钟慢了")
-    expect(card).to_contain_text("w-zt-1 上报")
+    expect(card).to_contain_text("w-zt-1（人工）上报")
     expect(card.locator("s")).to_contain_text("15:00:00 暂停评标")
     expect(card).to_contain_text("已更正")
     told = "\n".join(tips(page))
@@ -493,6 +508,139 @@ def test_the_keyboard_alone_chooses_and_corrects(served: Served, page: Page) -> 
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("event-dialog")).to_have_count(0)
     assert served.events()["mended"]["replaced_by"] is not None
+
+
+def test_both_pages_call_an_event_by_the_same_words(page: Page) -> None:
+    """Those of kernel/data/event_kinds.yaml, in either language."""
+    kinds = {one["type"]: one for one in page.request.get("/api/event-kinds").json()}
+    for word, language in (("zh", "en"), ("en", "zh")):
+        page.goto("/projects/P/timeline")
+        listed = page.get_by_test_id("timeline-list")
+        expect(listed).to_contain_text(kinds["eval.expert_unwell"][word])
+        page.goto("/projects/P")
+        events = page.get_by_test_id("session-P-E").locator("ol").first
+        for name in ("eval.leader_elected", "eval.expert_unwell", "eval.overnight_seal"):
+            expect(events).to_contain_text(kinds[name][word])
+        page.get_by_test_id("language").click()
+        expect(page.locator("html")).to_have_attribute("lang", {"en": "en", "zh": "zh-CN"}[language])
+
+
+def test_the_project_page_says_the_day_of_what_lasts_over_a_night(page: Page) -> None:
+    page.goto("/projects/P")
+    session = page.get_by_test_id("session-P-E")
+    expect(session.locator("header")).to_contain_text(re.compile(r"2024-03-04 \S+ – 2024-03-05 10:30:00"))
+    expect(session.locator("ol").first).to_contain_text("03-05 08:30:00")
+    expect(session.get_by_test_id("clips")).to_contain_text("2024-03-05 08:25:00 – 10:35:00")
+
+
+def test_everything_says_who_reported_it(page: Page) -> None:
+    expect(page.get_by_test_id("event-leader")).to_contain_text("交易系统“云岭电子交易系统”上报")
+    listed = page.get_by_test_id("timeline-list")
+    expect(listed).to_contain_text("w-9（导入文件）上报")
+    assert "交易系统“云岭电子交易系统”上报" in "\n".join(tips(page))
+    page.get_by_test_id("tab-tag").click()
+    expect(listed).to_contain_text("w-1（人工）标记")
+    page.get_by_test_id("tab-seat").click()
+    expect(listed).to_contain_text("交易系统“云岭电子交易系统”上报")
+
+
+def test_what_is_odd_about_an_event_is_said_and_the_event_is_there(served: Served, page: Page) -> None:
+    page.get_by_test_id("add-event").click()
+    page.get_by_test_id("field-type").click()
+    page.get_by_role("option", name="暂停评标 eval.pause").click()
+    fill_in(page, time="2024-03-05T11:30:00")
+    page.get_by_test_id("save").click()
+    expect(page.get_by_test_id("notices")).to_contain_text("“2024-03-05 11:30:00 暂停评标”不在场次时间之内")
+    [new] = [one for one in served.events().values() if one["at_us"] == at("05 11:30")]
+    expect(page.get_by_test_id(f"event-{new['id']}")).to_contain_text("11:30:00 暂停评标")
+    page.get_by_test_id("withdraw").click()  # what was saved is chosen
+    expect(page.get_by_test_id("notices")).to_have_count(0)
+
+
+def test_a_seat_is_chosen_on_the_axis_put_right_with_a_reason_and_the_old_stays(
+    served: Served, page: Page
+) -> None:
+    old = served.seated()["E2"]
+    page.locator(f'[data-pick="seat:{old["id"]}"]').click()
+    page.get_by_test_id("correct-seat").click()
+    expect(page.get_by_test_id("field-member")).to_have_value("E2")
+    expect(page.get_by_test_id("field-from")).to_have_value("")
+    page.get_by_test_id("save").click()
+    expect(page.get_by_test_id("wanting")).to_contain_text("都没有改变")
+    page.get_by_test_id("field-to").fill("2024-03-04T17:05:00")
+    page.get_by_test_id("save").click()
+    expect(page.get_by_test_id("wanting")).to_contain_text("请填写事由")
+    fill_in(page, reason="监控显示提前离席")
+    page.get_by_test_id("save").click()
+    expect(page.get_by_test_id("seat-dialog")).to_have_count(0)
+    card = page.get_by_test_id("seat-P-E-ER1-02")
+    expect(card).to_contain_text("2 号席 · E2 · 场次开始 – 2024-03-04 17:05:00")
+    expect(card).to_contain_text("监控显示提前离席")
+    expect(card).to_contain_text("w-zt-1（人工）上报")
+    expect(card.locator("s")).to_contain_text("E2 · 场次开始 – 2024-03-04 17:10:00")
+    assert any(tip.startswith("2 号席 · E2") and "17:05:00" in tip for tip in tips(page))
+    told = {one["id"]: one for one in served.seatings()}
+    assert told[old["id"]]["replaced_us"] is not None
+    assert served.seated()["E2"]["to_us"] == at("04 17:05")
+
+
+def test_another_member_is_named_and_the_wrong_one_never_sat_there(served: Served, page: Page) -> None:
+    page.get_by_test_id("tab-seat").click()
+    card = page.get_by_test_id("seat-P-E-ER1-01")
+    card.get_by_role("button").first.click()
+    page.get_by_test_id("correct-seat").click()
+    page.get_by_test_id("field-member").fill("e5")
+    expect(page.get_by_role("alert")).to_contain_text("已在别的席位")  # said, and not kept from being saved
+    page.get_by_test_id("field-member").fill("e3")
+    fill_in(page, reason="签到表为 E3")
+    page.get_by_test_id("save").click()
+    expect(card).to_contain_text("1 号席 · E3 · 整个场次")
+    expect(card).to_contain_text("1 号席 · E1 未曾就座")
+    assert served.seated()["E3"]["seat_id"] == "ER1-01"
+    assert "E1" not in served.seated()
+
+
+def test_who_comes_second_to_a_seat_is_told_so(served: Served, page: Page) -> None:
+    page.get_by_test_id("tab-seat").click()
+    old = served.seated()["E5"]
+    page.locator(f'[data-pick="seat:{old["id"]}"]').click()
+    page.get_by_test_id("correct-seat").click()
+    body = {"seat_id": "ER1-02", "member": "E5", "from_us": at("04 17:20"), "replaces": old["id"]}
+    told = {**body, "reason": "told by telephone", "principal": "w-2"}
+    httpx.post(f"{served.url}/api/sessions/P-E/seatings", json=told).raise_for_status()
+    page.get_by_test_id("field-from").fill("2024-03-04T17:15:00")
+    fill_in(page)
+    page.get_by_test_id("save").click()
+    expect(page.get_by_test_id("refusal")).to_contain_text("已被他人更正或撤回")
+    expect(page.get_by_test_id("field-reason")).to_have_value("电话核实")
+    assert served.seated()["E5"]["from_us"] == at("04 17:20")
+
+
+def test_somebody_more_on_a_seat_is_added_and_taken_back_and_both_are_seen(
+    served: Served, page: Page
+) -> None:
+    page.get_by_test_id("tab-seat").click()
+    page.get_by_test_id("add-seat").click()
+    page.get_by_test_id("field-seat").select_option("ER1-01")
+    page.get_by_test_id("field-member").fill("O2")
+    page.get_by_test_id("field-from").fill("2024-03-04T14:10:00")
+    page.get_by_test_id("field-to").fill("2024-03-04T14:05:00")
+    fill_in(page, reason="补记")
+    page.get_by_test_id("save").click()
+    expect(page.get_by_test_id("wanting")).to_contain_text("离席时间应晚于入席时间")
+    page.get_by_test_id("field-to").fill("2024-03-04T14:20:00")
+    expect(page.get_by_role("alert").first).to_contain_text("已有人就座")
+    page.get_by_test_id("save").click()
+    card = page.get_by_test_id("seat-P-E-ER1-01")
+    expect(card).to_contain_text("O2 · 2024-03-04 14:10:00 – 14:20:00")
+    assert "O2" in served.seated()
+    page.get_by_test_id("withdraw-seat").click()
+    fill_in(page, reason="没有这个人")
+    page.get_by_test_id("save").click()
+    expect(card).to_contain_text("1 号席 · O2 未曾就座")
+    expect(card).to_contain_text("没有这个人")
+    expect(card.locator("s", has_text="O2")).to_be_visible()
+    assert "O2" not in served.seated()
 
 
 @pytest.mark.parametrize("width", [1366, 1920, 1000])

@@ -58,6 +58,7 @@ def test_nothing_else_can_be_changed_from_outside(description: dict[str, Any]) -
         ("/api/bookings", "post"),
         ("/api/bookings/{booking_id}/cancel", "post"),
         ("/api/sessions/{session_id}/events", "post"),
+        ("/api/sessions/{session_id}/seatings", "post"),
         ("/api/trading/projects/{project_id}", "put"),
         ("/api/trading/events", "post"),
         ("/api/trading/sessions/{session_id}/seats", "put"),

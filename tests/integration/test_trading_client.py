@@ -80,6 +80,19 @@ def test_what_the_client_reports_arrives_once(module: ModuleType, catalogue: Cat
     assert len(catalogue.sessions.events_of("P-O")) == 2
 
 
+def test_the_client_hears_what_is_odd_about_events_that_were_taken_in(
+    module: ModuleType, catalogue: Catalogue, address: str
+) -> None:
+    key = catalogue.trading_systems.add("etrade", "", principal="test", at_us=1)
+    client = module.TradingClient(address, key)
+    client.report_project(PROJECT)
+    early = {"id": "e4", "session": "P-O", "at": "2020-03-02T01:20:00+08:00", "type": "eval.pause"}
+    (odd,) = client.report_events([START, early, END])
+    client.close()
+    assert (odd["id"], odd["outcome"]) == ("e4", "recorded")
+    assert [one["code"] for one in odd["notices"]] == ["outside_session"]
+
+
 def test_a_key_that_does_not_hold_is_an_error_for_the_caller(module: ModuleType, address: str) -> None:
     client = module.TradingClient(address, "wrong")
     with pytest.raises(httpx.HTTPStatusError, match="401"):

@@ -18,5 +18,6 @@ export const router = createRouter({
     },
     { path: '/:rest(.*)*', name: 'missing', component: () => import('./pages/MissingPage.vue') },
   ],
-  scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },
+  // The page of sources keeps in its address what is open on it: that changes where nothing is to move.
+  scrollBehavior: (to, from, saved) => (to.name === 'sources' && from.name === 'sources' ? false : (saved ?? { top: 0 })),
 })

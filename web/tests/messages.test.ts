@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { en } from '@/i18n/en'
 import { zhCN } from '@/i18n/zh-CN'
 import description from '../openapi.json'
+import eventKinds from '../../kernel/data/event_kinds.yaml?raw'
 
 type Tree = { [key: string]: string | Tree }
 
@@ -28,6 +29,24 @@ describe('the message catalogues', () => {
 
   it('fill in the same places', () => {
     for (const [key, text] of chinese) expect(placeholders(english.get(key)!), key).toEqual(placeholders(text))
+  })
+
+  it('have no names for kinds of events of their own: those are the server\'s (kernel/data/event_kinds.yaml)', () => {
+    const kinds = eventKinds.match(/type: [\w.]+/g)!.map((one) => one.slice(6))
+    expect(kinds.length).toBeGreaterThan(40)
+    const keys = [...chinese.keys(), ...english.keys()]
+    expect(keys.filter((key) => kinds.some((kind) => key.endsWith(`.${kind}`)))).toEqual([])
+  })
+
+  it('have words for every reporter, notice and refusal of the API', () => {
+    const { ReporterKind, NoticeCode, Refusal } = description.components.schemas
+    const wanted = [
+      ...ReporterKind.enum.map((one) => `timeline.who.${one}`),
+      ...NoticeCode.enum.map((one) => `timeline.notices.${one}`),
+      ...Refusal.enum.map((one) => `timeline.refusals.${one}`),
+    ]
+    expect(wanted.length).toBeGreaterThan(10)
+    for (const words of [chinese, english]) expect(wanted.filter((key) => !words.has(key))).toEqual([])
   })
 
   it('leave nothing empty', () => {

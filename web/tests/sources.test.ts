@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import type { SourceDetail, SourcesOverview, SourceStatus } from '@/api/client'
-import { byPlace, faultOf, formatAge, formatBitRate, formatLength, formatOffset, gapSum, isMissing, lasting, stateKey, tone } from '@/pages/sources/figures'
+import { byPlace, faultOf, formatAge, formatBitRate, formatLength, formatOffset, fullName, gapSum, isMissing, lasting, stateKey, tone } from '@/pages/sources/figures'
 import { codecName, DAY_US, dayOf, lanesOf } from '@/pages/sources/sourceChart'
 import { formatDateTime, fromField, toField } from '@/format/beijing'
 import { localeOf } from '@/i18n'
+import { bySite, FEW, found, healthOf, isOpen, toAddress, toggled, viewFrom } from '@/pages/sources/filter'
 import { codecIn } from '@/pages/sources/segmentCodec'
 import { S } from './made'
 
@@ -123,6 +124,59 @@ describe('places', () => {
     ]
     const places = byPlace({ sources } as SourcesOverview)
     expect(places.map((place) => place.sources.map((one) => one.id))).toEqual([['a'], ['c', 'b']])
+  })
+})
+
+describe('the name of a source', () => {
+  it.each([
+    ['全景', '开标厅 · 全景'],
+    ['开标厅全景1', '开标厅全景1'],
+  ])('%s is told with its room, once: %s', (label_zh, text) => expect(fullName(madeSource({ label_zh }))).toBe(text))
+})
+
+describe('the page of many sources', () => {
+  const view = { text: '', faulty: false, open: [], shut: [] }
+  const sources = [
+    madeSource({ id: 'ZT-ER1-03-F', room_id: 'ER1', room_name_zh: '市级第1评标室', label_zh: '03席人像', seat_id: 'ZT-ER1-03', seat_ordinal: 3, content_kind: 'seat_face' }),
+    madeSource({ id: 'ZT-OH1-P1', room_id: 'OH1', room_name_zh: '市级第1开标厅', label_zh: '全景1', shortfall: 'lost' }),
+    madeSource({ id: 'ZT-OH1-P2', room_id: 'OH1', room_name_zh: '市级第1开标厅', label_zh: '全景2', shortfall: 'stopped', should_record: false }),
+    madeSource({ id: 'YL-OH1-P1', site_id: 's2', site_name_zh: '彝良县中心', room_id: 'YL-OH1', room_name_zh: '彝良县开标厅' }),
+  ]
+  const places = byPlace({ sources } as SourcesOverview)
+  const ids = (more: Partial<typeof view>): string[] => found(places, { ...view, ...more }).flatMap((place) => place.sources.map((one) => one.id))
+
+  it.each([
+    ['', 4],
+    ['开标厅', 3],
+    ['zt-oh1', 2],
+    ['3号席', 1],
+    ['３ 号席 评标室', 1],
+    ['专家音视频', 1],
+    ['彝良 全景', 1],
+    ['彝良 评标室', 0],
+  ])('"%s" finds %i: by name, id, room, site, seat or content, every word', (text, count) => expect(ids({ text })).toHaveLength(count))
+
+  it('can show the faulty ones only: what nobody wants now is none', () => expect(ids({ faulty: true })).toEqual(['ZT-OH1-P1']))
+
+  it('counts what is healthy, faulty and not wanted', () => expect(healthOf(sources)).toEqual({ good: 2, bad: 1, idle: 1 }))
+
+  it('has rooms by site, each once', () => {
+    expect(bySite(places).map((site) => [site.id, site.places.length])).toEqual([['s1', 2], ['s2', 1]])
+  })
+
+  it('has its rooms shut where there are many sources, and keeps what somebody opened', () => {
+    expect([isOpen(view, 'OH1', FEW), isOpen(view, 'OH1', FEW + 1)]).toEqual([true, false])
+    const opened = toggled(view, 'OH1', FEW + 1)
+    expect([isOpen(opened, 'OH1', FEW + 1), isOpen(opened, 'ER1', FEW + 1)]).toEqual([true, false])
+    expect(toggled(opened, 'OH1', FEW + 1)).toEqual(view)
+    const shut = toggled(view, 'OH1', 4)
+    expect([isOpen(shut, 'OH1', 4), toggled(shut, 'OH1', 4)]).toEqual([false, view])
+  })
+
+  it('is kept in the address, and survives nonsense there', () => {
+    const address = { q: '评标室 3', faulty: '1', open: 'OH1,ER1' }
+    expect(toAddress(viewFrom(address))).toEqual(address)
+    expect(viewFrom({ faulty: 'yes', open: [',', 'a'] })).toEqual(view)
   })
 })
 

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { ApiError, type EventKind, type ProjectTimeline, type TimelineEntry, type TimelineSession } from '@/api/client'
+import { ApiError, type EventKind, type ProjectTimeline, type Seating, type TimelineEntry, type TimelineSession } from '@/api/client'
 import { fromField, toField } from '@/format/beijing'
 import { axisOf, daysOf, momentAt, panned, placeOf, scaleOf, showing, ticksOf, without, zoomed } from '@/pages/timeline/axis'
 import { chainsOf, inForce } from '@/pages/timeline/chains'
 import { draftOf, farFrom, missing, momentOf, refusalOf, toEvent, unchanged } from '@/pages/timeline/entry'
 import { placeLabels, textWidth } from '@/pages/timeline/labels'
-import { busyOf, groupsOf, inOrder, type Bar } from '@/pages/timeline/rows'
-import { chineseNumber } from '@/pages/timeline/words'
+import { busyOf, groupsOf, inOrder, pickables, type Bar } from '@/pages/timeline/rows'
+import { doubtsOf, seatDraftOf, seated, seatGroups, seatWanting, toSeating, type SeatDraft } from '@/pages/timeline/seating'
+import { chineseNumber, whoSaid } from '@/pages/timeline/words'
 
 const MINUTE = 60_000_000
 const HOUR = 60 * MINUTE
@@ -21,9 +22,11 @@ function span(startUs: number, endUs: number): { startUs: number; endUs: number 
   return { startUs, endUs }
 }
 
+const PERSON = { kind: 'person', name: 'w-1' } as const
+
 function event(id: string, atUs: number, more: Partial<TimelineEntry> = {}): TimelineEntry {
   return {
-    id, at_us: atUs, type: 'eval.pause', effect: 'pause', reason: '', principal: 'etrade', recorded_us: atUs,
+    id, at_us: atUs, type: 'eval.pause', effect: 'pause', reason: '', principal: 'etrade', reporter: PERSON, recorded_us: atUs,
     details: {}, replaces: null, replaced_by: null, withdrawn: false, ...more,
   }
 }
@@ -32,7 +35,7 @@ function session(id: string, more: Partial<TimelineSession> = {}): TimelineSessi
   return {
     id, phase: 'evaluation', state: 'cut', room_id: 'R', room_name_zh: '评标室', room_name_en: 'Room', site_name_zh: '中心',
     site_name_en: 'Centre', venue_role: 'main', start_us: at(9), end_us: at(12), pauses: [], nights: [], sections: [], seats: [],
-    events: [], clips: [], ...more,
+    seatings: [], places: [], events: [], clips: [], ...more,
   }
 }
 
@@ -234,11 +237,11 @@ describe('what somebody enters', () => {
 describe('the rows of a project', () => {
   it('show two members on one seat, one after the other', () => {
     const seats = [
-      { seat_id: 'A', seat_ordinal: 3, member: 'E5', start_us: at(11), end_us: at(12) },
-      { seat_id: 'A', seat_ordinal: 3, member: 'E2', start_us: at(9), end_us: at(10) },
+      { seat_id: 'A', seat_ordinal: 3, seating_id: 's2', member: 'E5', start_us: at(11), end_us: at(12) },
+      { seat_id: 'A', seat_ordinal: 3, seating_id: 's1', member: 'E2', start_us: at(9), end_us: at(10) },
     ]
     const found = bars(project([session('S', { seats })]), 'member')
-    expect(found.map((bar) => [bar.text, bar.second])).toEqual([['E2', false], ['E5', true]])
+    expect(found.map((bar) => [bar.text, bar.second, bar.pick])).toEqual([['E2', false, 'seat:s1'], ['E5', true, 'seat:s2']])
   })
 
   it('show sources with gaps always, and all others when asked to', () => {
@@ -247,6 +250,13 @@ describe('the rows of a project', () => {
     expect(bars(timeline, 'expected')).toHaveLength(1)
     expect(bars(timeline, 'expected', ['S'])).toHaveLength(2)
     expect(bars(timeline, 'gap')[0]!.tip[0]).toContain('摄像机断开')
+  })
+
+  it('name a source without the room that stands above it', () => {
+    const gap = { start_us: at(10), end_us: at(10, 6), cause: 'camera_lost' as const, detail: '', backfilled: false }
+    const held = session('S', { clips: [clip('评标室03席人像', at(9), at(12), { gaps: [gap] }), clip('评标室', at(9), at(12), { gaps: [gap] })] })
+    const labels = groupsOf(project([held]), 0, new Set())[0]!.rows.filter((one) => one.kind === 'source').map((one) => one.label)
+    expect(labels).toEqual(['03席人像', '评标室'])
   })
 
   it('show what was filled afterwards otherwise than what is missing', () => {
@@ -292,7 +302,7 @@ describe('the rows of a project', () => {
   })
 
   it('keep tags of no session in sight', () => {
-    const tag = { id: 't', at_us: at(10), kind: 'irregular', severity: 'major', text: '', principal: 'w', session_id: null, source_id: null }
+    const tag = { id: 't', at_us: at(10), kind: 'irregular', severity: 'major', text: '', principal: 'w', reporter: PERSON, session_id: null, source_id: null }
     const [common] = groupsOf(project([session('S')], { tags: [tag] }), 0, new Set())
     expect(common!.rows[0]!.points).toMatchObject([{ pick: 'tag:t', mark: 'flag-major' }])
   })
@@ -312,6 +322,62 @@ describe('the rows of a project', () => {
     const night = { start_us: at(20), end_us: at(32) }
     const timeline = project([session('S', { start_us: at(14), end_us: at(36), nights: [night] })])
     expect(axisOf(busyOf(timeline, 0), true)!.pieces.map((piece) => piece.folded)).toEqual([false, true, false])
+  })
+})
+
+describe('who sat where', () => {
+  function seating(id: string, more: Partial<Seating> = {}): Seating {
+    return {
+      id, seat_id: 'A', seat_ordinal: 1, member: 'E2', from_us: null, to_us: null, never: false, reason: '', principal: 'w', reporter: PERSON,
+      recorded_us: at(8), replaced_us: null, ...more,
+    }
+  }
+  const e2 = seating('1', { to_us: at(10) + 123_456 })
+  const e5 = seating('2', { member: 'E5', from_us: at(10, 30) })
+  const before = seating('0', { replaced_us: at(10) })
+  const held = session('S', { seatings: [before, e2, e5, seating('3', { member: 'E9', from_us: at(9), to_us: at(9), never: true })] })
+  const draft = { ...seatDraftOf('correct', held, e2, 'w-1'), reason: ' 记录有误 ' }
+
+  it('stands seat by seat, what was said before beneath what holds', () => {
+    const [group] = seatGroups(held)
+    expect(group!.now.map((one) => one.id)).toEqual(['1', '2'])
+    expect(group!.past.map((one) => one.id).sort()).toEqual(['0', '3'])
+    expect(seated(held).map((one) => one.member)).toEqual(['E2', 'E5'])
+  })
+
+  it('keeps a time that was not touched to the microsecond, and takes an empty one as the edge of the session', () => {
+    expect(toSeating({ ...draft, seatId: 'B' })).toMatchObject({ seat_id: 'B', from_us: null, to_us: at(10) + 123_456, replaces: '1', reason: '记录有误', withdrawn: false })
+  })
+
+  it.each([
+    [{}, 'unchanged'],
+    [{ seatId: '' }, 'seat'],
+    [{ member: '张三' }, 'member'],
+    [{ from: '2026-03-02T11:00:00' }, 'order'],
+    [{ member: 'e3', reason: ' ' }, 'reason'],
+    [{ member: 'e3', name: '' }, 'name'],
+    [{ member: 'e3' }, null],
+    [{ mode: 'withdraw' }, null],
+  ] as const)('%j wants %s', (more, wanting) => expect(seatWanting({ ...draft, ...more })).toBe(wanting))
+
+  it('is questioned where a seat has two members, a member two seats, or the day is wrong, and never kept from being sent', () => {
+    const timeline = project([held])
+    const doubts = (more: Partial<SeatDraft>): string[] => doubtsOf({ ...draft, ...more }, timeline).map((one) => one.what)
+    expect(doubts({})).toEqual([])
+    expect(doubts({ to: '2026-03-02T10:45:00' })).toEqual(['taken'])
+    expect(doubts({ seatId: 'B', member: 'E5', to: '' })).toEqual(['elsewhere'])
+    expect(doubts({ from: '2026-03-01T09:30:00' })).toEqual(['outside'])
+    expect(seatWanting({ ...draft, to: '2026-03-02T10:45:00' })).toBeNull()
+  })
+
+  it('is told by a trading system under its name, by a person, or by a file', () => {
+    expect(whoSaid({ kind: 'trading_system', name: '电子交易系统' })).toBe('交易系统“电子交易系统”')
+    expect(whoSaid({ kind: 'file', name: 'w-1' })).toContain('导入文件')
+    expect(whoSaid(PERSON)).toBe('w-1（人工）')
+  })
+
+  it('can be chosen on the axis, from the start of the session where nobody said since when', () => {
+    expect(pickables(project([held])).get('seat:1')).toMatchObject({ startUs: at(9), endUs: at(10) + 123_456, sessionId: 'S' })
   })
 })
 

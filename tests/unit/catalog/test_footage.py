@@ -321,12 +321,33 @@ def test_a_range_of_a_source_is_found_by_the_index_of_that_source(catalogue: Cat
     else:
         catalogue.removal.tombstones_within(ranges)
     event.remove(engine, "before_cursor_execute", note)
-    (plan,) = [
-        " ".join(str(row[3]) for row in explained)
+    long, usual = (
+        " ".join(str(row[3]) for row in explain(catalogue, statement, parameters))
         for statement, parameters in told
-        if "BETWEEN" in statement and (explained := explain(catalogue, statement, parameters))
+        if "segment" in statement
+    )
+    assert "ix_segment_source_id_wall_start_us" in usual
+    assert "ix_segment_long" in long, "of sources' segments, all of all times are looked at"
+
+
+def test_sources_with_one_range_are_asked_for_at_once_and_keep_their_own(catalogue: Catalogue) -> None:
+    made = [
+        segment(0, 0, 60),
+        segment(1, 60, 120),
+        segment(0, 0, 60, source="screen", run_id="run-2"),
+        segment(1, 60, 120, source="screen", run_id="run-2"),
     ]
-    assert "ix_segment_source_id_wall_start_us" in plan
+    add_segments(catalogue, made)
+    holes = [gap("one", 60, 70), gap("other", 50, 61, source="screen")]
+    for hole in holes:
+        catalogue.footage.add_gap(hole)
+    walls = {"cam": wall(0, 120), "screen": wall(0, 120)}
+    spans, gaps = catalogue.footage.spans_within(walls), catalogue.footage.gaps_within(walls)
+    assert {source: [span.id for span in found] for source, found in spans.items()} == {
+        "cam": [made[0].id, made[1].id],
+        "screen": [made[2].id, made[3].id],
+    }
+    assert gaps == {"cam": [holes[0]], "screen": [holes[1]]}
 
 
 def explain(catalogue: Catalogue, statement: str, parameters: Any) -> list[Any]:

@@ -505,6 +505,19 @@ def test_nobody_is_dropped_from_a_session_that_has_begun(centre: Centre) -> None
     assert centre.get("S").seats == tuple(now)
 
 
+@pytest.mark.parametrize("off_hours", [-8, 8])
+def test_a_seating_in_the_wrong_zone_is_refused_and_nothing_is_lost(centre: Centre, off_hours: int) -> None:
+    before = SeatOccupation(seat_id="er-1", member="E1")
+    centre.plan(planned_in("S", "ER", "er-1"))
+    centre.tell("S", "eval.start", 0)
+    centre.tell("S", "eval.end", 3600)
+    off = off_hours * 3600
+    elsewhen = SeatOccupation(seat_id="er-1", member="E2", from_us=moment(off), to_us=moment(off + 1800))
+    with pytest.raises(TimelineError, match="time zone"):
+        centre.catalogue.sessions.set_seats("S", [before, elsewhen], principal="w", reason="r", at_us=1)
+    assert centre.get("S").seats == (before,)
+
+
 def test_of_two_times_of_a_member_on_a_seat_neither_is_dropped(centre: Centre) -> None:
     first = SeatOccupation(seat_id="er-1", member="E1", to_us=moment(120))
     second = replace(first, from_us=moment(150), to_us=None)

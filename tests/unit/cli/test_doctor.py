@@ -15,8 +15,10 @@ import yaml
 
 from capture.roster import source_lock
 from catalog.catalogue import Catalogue
+from cli import doctor
 from cli.agents import receiver_certificate
 from cli.doctor import Diagnosis, diagnose
+from cli.page import STAMP, tree_hash
 from cli.wiring import open_catalogue
 from kernel.clock import SystemClock
 from kernel.lock import sole_user
@@ -61,6 +63,40 @@ def found(settings: Settings, subject: str) -> Diagnosis:
     (one,) = [one for one in diagnose(settings) if subject in one.subject]
     assert TOKEN not in f"{one.found} {one.remedy}"  # invariant 16
     return one
+
+
+def built(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A page that was built from its sources just now; returns one of those."""
+    source = home / "web" / "src" / "main.ts"
+    source.parent.mkdir(parents=True)
+    source.write_text("one", encoding="utf-8")
+    static = home / "static"
+    static.mkdir()
+    (static / "index.html").write_text("page", encoding="utf-8")
+    (static / STAMP).write_text(tree_hash(home / "web"), encoding="utf-8")
+    monkeypatch.setattr(doctor, "WEB", home / "web")
+    monkeypatch.setattr(doctor, "STATIC", static)
+    return source
+
+
+def test_a_page_that_was_built_from_older_sources_is_found(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = built(tmp_path, monkeypatch)
+    assert found(settings, "网页").well
+    source.write_text("two", encoding="utf-8")
+    stale = found(settings, "网页")
+    assert (stale.well, stale.remedy) == (False, "Run 'make web'.")
+    assert "older sources" in stale.found
+
+
+def test_a_page_without_sources_beside_it_is_not_called_old(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a wheel installs it."""
+    built(tmp_path, monkeypatch)
+    monkeypatch.setattr(doctor, "WEB", tmp_path / "none")
+    assert found(settings, "网页").well
 
 
 @contextmanager

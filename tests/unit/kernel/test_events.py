@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kernel.events import bounds, effect_of, event_kinds, in_force
+from kernel.events import bounds, effect_of, event_kinds, in_force, kinds_called
 from kernel.model.timeline import CUTTING_EFFECTS, Effect, TimelineEvent
 
 UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -47,6 +47,18 @@ def test_every_kind_says_in_two_languages_what_it_is() -> None:
 
 def test_a_kind_that_nobody_described_is_a_mark() -> None:
     assert effect_of("lunch.served") is Effect.MARK
+
+
+def test_one_chinese_name_is_of_one_kind_in_each_phase() -> None:
+    """Else a file that says it would mean two things."""
+    names = {name for kind in event_kinds().values() for name in (kind.zh, *kind.also)}
+    for name in names:
+        phases = [phase for kind in kinds_called(name) for phase in kind.phases]
+        assert len(phases) == len(set(phases)), name
+    assert [kind.type for kind in kinds_called("暂停")] == ["eval.pause"]
+    switches = [kind.type for kind in kinds_called("切换标段")]
+    assert switches == ["opening.section_switch", "eval.section_switch"]
+    assert kinds_called("午餐") == []
 
 
 def test_what_begins_can_end() -> None:

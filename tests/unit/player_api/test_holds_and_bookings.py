@@ -10,10 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
+from catalog.bookings import LONGEST_US, check_bookable
 from catalog.catalogue import Catalogue
 from catalog.objects import MemoryStore
 from kernel.clock import SECOND_US, FakeClock
+from kernel.errors import TimelineError
 from kernel.model.cut import CutRules
+from kernel.timerange import TimeRange
 from player_api.app import create_app
 from tests.support.catalogue import add_segments, open_catalogue
 from tests.support.sources import segment
@@ -151,6 +154,19 @@ async def test_a_room_is_booked_listed_and_cancelled(centre: Centre) -> None:
     assert (await centre.client.post(address, json={"principal": "王工"})).status_code == 204
     assert (await centre.client.post(address, json={"principal": "王工"})).status_code == 404
     assert (await centre.client.get("/api/bookings")).json() == [second]
+
+
+@pytest.mark.parametrize(("ends_in_us", "words"), [(-1, "已经过去"), (LONGEST_US, "最长31天")])
+async def test_page_and_command_refuse_the_same_bookings_each_in_its_words(
+    centre: Centre, ends_in_us: int, words: str
+) -> None:
+    now_us = centre.clock.now_us()
+    wall = TimeRange(start_us=now_us - SECOND_US, end_us=now_us + ends_in_us)
+    with pytest.raises(TimelineError):
+        check_bookable(wall, now_us)
+    asked = centre.booking(start_us=wall.start_us, end_us=wall.end_us)
+    answer = await centre.client.post("/api/bookings", json=asked)
+    assert (answer.status_code, words in answer.json()["detail"]) == (422, True)
 
 
 async def test_a_booking_that_runs_is_listed_until_it_is_over(centre: Centre) -> None:

@@ -11,19 +11,24 @@ import httpx
 import pytest
 
 from catalog.catalogue import Catalogue
+from catalog.database import writing
 from catalog.objects import MemoryStore
 from catalog.sessions import AHEAD_US
+from catalog.tables import SeatRow
 from kernel.clock import SECOND_US, FakeClock
+from kernel.ids import new_id
 from kernel.model.cut import Clip, ClipGap, CutList
 from kernel.model.footage import Booking, BookingStatus, GapCause
 from kernel.model.timeline import (
     Phase,
     Project,
     ProjectKind,
+    SeatOccupation,
     Session,
     SessionState,
     SessionTimeline,
     Tag,
+    TimelineEvent,
 )
 from kernel.timerange import TimeRange
 from player_api.app import create_app
@@ -322,3 +327,198 @@ async def test_without_the_cutting_rules_events_are_shown_all_the_same(catalogue
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://127.0.0.1") as bare:
         found = await session(bare)
     assert (found["pauses"], len(found["events"])) == ([], 2)
+
+
+# --- who said it
+
+
+@pytest.fixture
+def etrade(catalogue: Catalogue) -> Catalogue:
+    catalogue.trading_systems.add("etrade", "电子交易系统", principal="test", at_us=START_US)
+    return catalogue
+
+
+def event(event_id: str, principal: str) -> TimelineEvent:
+    return TimelineEvent(
+        id=event_id,
+        session_id="P-O",
+        at_us=START_US + SECOND_US,
+        type="opening.objection",
+        reason="",
+        principal=principal,
+        recorded_us=NOW_US,
+    )
+
+
+@pytest.mark.parametrize(
+    ("event_id", "principal", "kind", "name"),
+    [
+        ("17-3", "system:etrade", "trading_system", "电子交易系统"),
+        ("17-3", "system:unheard-of", "trading_system", "unheard-of"),
+        ("row-9", "w-zt-1", "file", "w-zt-1"),
+        (new_id("event"), "w-zt-1", "person", "w-zt-1"),
+        (new_id("event"), "segmenter", "program", "segmenter"),
+        (new_id("event"), "", "unknown", ""),
+    ],
+)
+async def test_an_event_says_who_reported_it_and_which_way(
+    client: httpx.AsyncClient, etrade: Catalogue, event_id: str, principal: str, kind: str, name: str
+) -> None:
+    etrade.sessions.record_event(event(event_id, principal))
+    events = {one["id"]: one for one in (await session(client))["events"]}
+    assert events[event_id]["reporter"] == {"kind": kind, "name": name}
+
+
+async def test_a_correction_by_hand_names_the_person_and_the_old_one_its_system(
+    client: httpx.AsyncClient, etrade: Catalogue
+) -> None:
+    etrade.sessions.record_event(event("17-3", "system:etrade"))
+    new = (await enter(client, replaces="17-3")).json()
+    assert new["reporter"] == {"kind": "person", "name": "w-zt-1"}
+    events = {one["id"]: one for one in (await session(client))["events"]}
+    assert events["17-3"]["reporter"]["name"] == "电子交易系统"
+
+
+# --- who sat where
+
+
+@pytest.fixture
+def seated(catalogue: Catalogue) -> Catalogue:
+    """E2 and then E5 on the first seat of the hall, O1 on the second; said by a trading system."""
+    with writing(catalogue._engine) as rows:
+        for n in (1, 2, 3):
+            rows.add(SeatRow(id=f"OH-0{n}", room_id="OH", ordinal=n))
+    left_us = START_US + 600 * SECOND_US
+    catalogue.sessions.set_seats(
+        "P-O",
+        [
+            SeatOccupation(seat_id="OH-01", member="E2", expert_key="k2", to_us=left_us),
+            SeatOccupation(seat_id="OH-01", member="E5", expert_key="k5", from_us=left_us),
+            SeatOccupation(seat_id="OH-02", member="O1"),
+        ],
+        principal="system:etrade",
+        reason="eval.expert_replaced",
+        at_us=START_US,
+    )
+    return catalogue
+
+
+async def seat(client: httpx.AsyncClient, **told: object) -> httpx.Response:
+    body = {
+        "seat_id": "OH-01",
+        "member": "E2",
+        "from_us": None,
+        "to_us": START_US + 540 * SECOND_US,
+        "reason": "left a minute earlier",
+        "principal": "w-zt-1",
+        **told,
+    }
+    return await client.post("/api/sessions/P-O/seatings", json=body)
+
+
+def standing(shown: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What holds now, by member."""
+    return {
+        one["member"]: one for one in shown["seatings"] if one["replaced_us"] is None and not one["never"]
+    }
+
+
+async def test_a_seat_is_put_right_and_what_was_said_before_stays(
+    client: httpx.AsyncClient, seated: Catalogue
+) -> None:
+    old = standing(await session(client))["E2"]
+    assert (await seat(client, replaces=old["id"])).status_code == 201
+    shown = await session(client)
+    [before] = [one for one in shown["seatings"] if one["id"] == old["id"]]
+    assert (before["replaced_us"], before["to_us"]) == (NOW_US, START_US + 600 * SECOND_US)
+    new = standing(shown)["E2"]
+    assert (new["to_us"], new["reason"]) == (START_US + 540 * SECOND_US, "left a minute earlier")
+    assert new["reporter"] == {"kind": "person", "name": "w-zt-1"}
+    assert {one["member"]: one["end_us"] for one in shown["seats"]}["E2"] == START_US + 540 * SECOND_US
+    assert {one["member"]: one["seating_id"] for one in shown["seats"]}["E2"] == new["id"]
+
+
+async def test_the_key_of_an_expert_outlives_a_correction_by_hand(
+    client: httpx.AsyncClient, seated: Catalogue
+) -> None:
+    """People know no keys; without it the expert could no longer be followed over projects."""
+    await seat(client, replaces=standing(await session(client))["E2"]["id"])
+    found = seated.sessions.get("P-O")
+    assert found is not None
+    assert {one.member: one.expert_key for one in found.seats} == {"E2": "k2", "E5": "k5", "O1": ""}
+
+
+@pytest.mark.parametrize("told", [{"member": "E3"}, {"seat_id": "OH-03"}, {"withdrawn": True}])
+async def test_who_was_named_wrongly_is_said_never_to_have_sat_there(
+    client: httpx.AsyncClient, seated: Catalogue, told: dict[str, object]
+) -> None:
+    old = standing(await session(client))["E2"]
+    assert (await seat(client, replaces=old["id"], **told)).status_code == 201
+    shown = await session(client)
+    never = [one for one in shown["seatings"] if one["never"]]
+    assert [(one["seat_id"], one["member"], one["reason"]) for one in never] == [
+        ("OH-01", "E2", "left a minute earlier")
+    ]
+    now = {(one["seat_id"], one["member"]) for one in standing(shown).values()}
+    other = {(told.get("seat_id", "OH-01"), told.get("member", "E2"))} if "withdrawn" not in told else set()
+    assert now == {("OH-01", "E5"), ("OH-02", "O1"), *other}
+
+
+async def test_somebody_more_is_named_and_the_others_stay(
+    client: httpx.AsyncClient, seated: Catalogue
+) -> None:
+    assert (await seat(client, seat_id="OH-03", member="E4", to_us=None)).status_code == 201
+    assert set(standing(await session(client))) == {"E2", "E5", "O1", "E4"}
+
+
+async def test_a_seat_that_is_put_right_is_cut_anew(client: httpx.AsyncClient, seated: Catalogue) -> None:
+    before = seated.sessions.get("P-O")
+    await seat(client, replaces=standing(await session(client))["E2"]["id"])
+    after = seated.sessions.get("P-O")
+    assert before is not None
+    assert after is not None
+    assert after.change_number > before.change_number
+
+
+async def test_of_two_who_put_a_seat_right_the_second_is_told_so_and_loses_nothing(
+    client: httpx.AsyncClient, seated: Catalogue
+) -> None:
+    old = standing(await session(client))["E2"]["id"]
+    assert (await seat(client, replaces=old)).status_code == 201
+    second = await seat(client, replaces=old, to_us=START_US + SECOND_US)
+    assert (second.status_code, second.json()["detail"]["code"]) == (409, "event_replaced")
+    assert standing(await session(client))["E2"]["to_us"] == START_US + 540 * SECOND_US
+
+
+@pytest.mark.parametrize(
+    ("told", "status", "code"),
+    [
+        ({"from_us": START_US + 2, "to_us": START_US + 1}, 409, "ends_before_start"),
+        ({"to_us": NOW_US + AHEAD_US + 1}, 409, "in_future"),
+        ({"seat_id": "none"}, 409, "other"),
+        ({"replaces": "none"}, 409, "other"),
+        ({"withdrawn": True}, 409, "other"),
+        ({"member": "张三"}, 422, None),
+        ({"reason": "  "}, 422, None),
+        ({"principal": ""}, 422, None),
+    ],
+)
+async def test_what_cannot_be_said_of_a_seat_is_refused_and_nothing_changes(
+    client: httpx.AsyncClient, seated: Catalogue, told: dict[str, object], status: int, code: str | None
+) -> None:
+    before = seated.sessions.seatings_of("P-O")
+    answer = await seat(client, **told)
+    assert answer.status_code == status
+    assert code is None or answer.json()["detail"]["code"] == code
+    assert seated.sessions.seatings_of("P-O") == before
+
+
+async def test_no_seat_of_a_session_that_does_not_exist(client: httpx.AsyncClient) -> None:
+    told = {"seat_id": "OH-01", "member": "E1", "reason": "x", "principal": "x"}
+    assert (await client.post("/api/sessions/none/seatings", json=told)).status_code == 404
+
+
+async def test_the_seats_that_can_be_named_are_those_of_the_room(
+    client: httpx.AsyncClient, seated: Catalogue
+) -> None:
+    assert [one["id"] for one in (await session(client))["places"]] == ["OH-01", "OH-02", "OH-03"]

@@ -433,6 +433,109 @@ async def test_the_receiver_takes_reports_from_other_machines_and_says_what_make
     assert "name_zh" in wrong.json()["detail"]
 
 
+async def test_what_is_odd_about_events_is_told_and_they_are_kept(
+    client: httpx.AsyncClient, catalogue: Catalogue
+) -> None:
+    """A pause that a system reports in the wrong zone, a slip of the pen, a word of another phase."""
+    await put(client)
+    sent = [
+        event("e1", "opening.start", "09:00:00"),
+        event("e2", "eval.pause", "01:30:00"),
+        event("e3", "opening.read_price", "09:30:00"),
+        event("e4", "eval.leader_elected", "09:40:00"),
+        event("e5", "opening.end", "10:00:00"),
+    ]
+    for outcome in ("recorded", "known"):
+        answer = await client.post("/api/trading/events", json=sent)
+        told = answer.json()["events"]
+        assert answer.status_code == 200
+        assert [one["outcome"] for one in told] == [outcome] * 5
+        assert [[notice["code"] for notice in one["notices"]] for one in told] == [
+            [],
+            ["outside_session"],
+            ["unknown_kind"],
+            ["other_phase"],
+            [],
+        ]
+    assert "lies 7 h 30 min before the start of session P01-O" in told[1]["notices"][0]["message"]
+    assert "time zone" in told[1]["notices"][0]["hint"]
+    assert "opening.read_prices was meant" in told[2]["notices"][0]["hint"]
+    assert len(catalogue.sessions.events_of("P01-O")) == 5
+    right = event("e2b", "eval.pause", "09:30:00", replaces="e2")
+    answer = await client.post("/api/trading/events", json=[right])
+    assert answer.json()["events"][0]["notices"] == []
+
+
+async def test_a_start_tells_of_what_was_reported_before_and_lies_outside(client: httpx.AsyncClient) -> None:
+    await put(client)
+    first = await client.post("/api/trading/events", json=[event("e2", "eval.pause", "01:00:00")])
+    assert first.json()["events"][0]["notices"] == []  # nobody knows yet when it begins
+    start = await client.post("/api/trading/events", json=[event("e1", "opening.start", "09:00:00")])
+    (notice,) = start.json()["events"][0]["notices"]
+    assert (notice["event"], notice["code"]) == ("e2", "outside_session")
+    assert "lies 8 h before" in notice["message"]
+
+
+async def test_nothing_of_the_interface_is_fetched_from_the_internet(client: httpx.AsyncClient) -> None:
+    """Trading centres have no way out: FastAPI's own pages would stay white."""
+    assert (await client.get("/api/docs")).status_code == 404
+    for path in ("/docs", "/redoc", "/api/openapi.json"):
+        assert "cdn." not in (await client.get(path)).text
+
+
+@pytest.mark.parametrize("trades", [True, False])
+async def test_the_receiver_describes_the_interface_for_trading_systems_only(
+    catalogue: Catalogue, trades: bool
+) -> None:
+    clock = FakeClock(NOW_US)
+    routes = trading_router(catalogue.reports, catalogue.trading_systems, clock) if trades else None
+    app = create_agent_app(NoFootage(), {}, clock, trading=routes)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app), base_url="https://recorder"
+    ) as nobody:
+        answer = await nobody.get("/api/openapi.json")
+        pages = [(await nobody.get(path)).status_code for path in ("/docs", "/redoc", "/openapi.json")]
+    assert pages == [404] * 3
+    assert answer.status_code == (200 if trades else 404)
+    if trades:
+        assert set(answer.json()["paths"]) == {
+            "/api/trading/projects/{project_id}",
+            "/api/trading/events",
+            "/api/trading/sessions/{session_id}/seats",
+        }
+
+
+async def test_what_is_described_of_refusals_is_what_is_answered(client: httpx.AsyncClient) -> None:
+    described = (await client.get("/api/openapi.json")).json()
+    body = {"$ref": "#/components/schemas/Refused"}
+    for path, methods in described["paths"].items():
+        if path.startswith("/api/trading"):
+            (route,) = methods.values()
+            said = {code: answer for code, answer in route["responses"].items() if code in ("401", "422")}
+            if not path.endswith("/events"):
+                said["409"] = route["responses"]["409"]
+            schemas = [one["content"]["application/json"]["schema"] for one in said.values()]
+            assert schemas == [body] * len(said)
+            assert "409" in route["responses"]
+    refused = [
+        await client.put("/api/trading/projects/P01", json={**PROJECT, "name_zh": ""}),
+        await client.put("/api/trading/projects/P02", json=PROJECT),
+        await client.put("/api/trading/projects/P01", json={**PROJECT, "region": "999999"}),
+        await client.post("/api/trading/events", content=b"{"),
+        await client.post("/api/trading/events", json=[], headers={"Authorization": "Bearer wrong"}),
+    ]
+    assert [one.status_code for one in refused] == [422, 422, 409, 422, 401]
+    for answer in refused:
+        assert set(answer.json()) == {"detail"}
+        assert isinstance(answer.json()["detail"], str)
+
+
+async def test_a_hint_fits_whoever_reports(client: httpx.AsyncClient) -> None:
+    answer = await client.put("/api/trading/projects/P01", json={**PROJECT, "region": "999999"})
+    assert "file" not in answer.json()["detail"]
+    assert "try again" in answer.json()["detail"]
+
+
 class NoFootage:
     """A receiver without agents: nobody has a token, so nothing is asked of it."""
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kernel.clock import SECOND_US
 from kernel.errors import TimelineError
 from kernel.events import in_force
 from kernel.model.cut import CutRules, PauseRule
@@ -118,6 +119,14 @@ def test_events_that_are_told_out_of_order_make_the_same_pauses() -> None:
 def test_a_pause_after_the_end_is_no_pause_of_the_session() -> None:
     assert spans(("pause", 200)) == []
     assert spans(("pause", 250)) == []
+
+
+def test_a_session_begins_unpaused_whatever_was_told_before() -> None:
+    """A pause eight hours off must not reach into the session, nor its resumption end a pause there."""
+    assert spans(("pause", 20), ("resume", 150)) == []
+    assert spans(("pause", 20)) == []
+    assert spans(("pause", 20), ("pause", 120), ("resume", 130)) == [(120, 130)]
+    assert spans(("pause", 150), ("resume", 300)) == [(150, 200)]
 
 
 def test_other_marks_do_not_pause() -> None:
@@ -313,3 +322,54 @@ def test_rolls_of_seats_stop_where_their_members_came_and_went_and_the_room_does
     found = timeline(session("seat-01"), [event(kind, at_us)], SEEN)
     assert parts(found, "face") == [face]
     assert parts(found, "room-cam") == [(95, 207)]
+
+
+# --- what lies outside the session
+
+HOUR_US = 3600 * SECOND_US
+LONG = TimeRange(start_us=100 * HOUR_US, end_us=103 * HOUR_US)
+ACTING = ["pause", "resume", "overnight_seal", "overnight_unseal", "section_switch", "leader_elected"]
+FAR = ["seats.entered", "seats.cleared", "fault.start", "fault.end", "session.cancelled", "no.such"]
+INSIDE = st.integers(LONG.start_us, LONG.end_us)
+BEFORE, AFTER = st.integers(0, LONG.start_us - 1), st.integers(LONG.end_us + 1, 2 * LONG.end_us)
+FAR_OFF = st.integers(0, 95 * HOUR_US) | st.integers(108 * HOUR_US, 200 * HOUR_US)
+
+
+def happened(kinds: list[str], at_us: st.SearchStrategy[int]) -> st.SearchStrategy[list[TimelineEvent]]:
+    sections = st.integers(1, 3)
+    one = st.builds(lambda kind, at, n: event(kind, at, section=n), st.sampled_from(kinds), at_us, sections)
+    return st.lists(one, max_size=6, unique_by=lambda found: found.id)
+
+
+@UNTIMED
+@given(
+    happened([*(f"eval.{kind}" for kind in ACTING), "seats.entered", "seats.cleared"], INSIDE),
+    happened([f"eval.{kind}" for kind in ACTING], BEFORE | AFTER),
+    happened(FAR, FAR_OFF),
+    st.sampled_from(PauseRule),
+)
+def test_no_event_outside_a_session_changes_how_it_is_cut(
+    inside: list[TimelineEvent], outside: list[TimelineEvent], far: list[TimelineEvent], pauses: PauseRule
+) -> None:
+    """Neither this session nor the one after it on the same seat."""
+    rules = replace(RULES, pauses=pauses)
+    mine = session("seat-01", start=LONG.start_us, end=LONG.end_us)
+    next_one = replace(mine, id="T", project_id="Q", start_us=LONG.end_us + 8, end_us=LONG.end_us + 99)
+
+    def cut_by(events: list[TimelineEvent]) -> list[SessionTimeline]:
+        uses = rules_of.neighbour_uses(mine, events)
+        after = session_timeline(next_one, [], SEEN, rules, room_kinds=KINDS, neighbours=uses)
+        return [timeline(mine, events, SEEN, rules), after]
+
+    assert cut_by([*inside, *outside, *far]) == cut_by(inside)
+
+
+def test_seats_that_were_taken_shortly_before_count_and_those_of_a_wrong_zone_do_not() -> None:
+    """Eight hours late, it would cost the pre-roll; eight hours early, the post-roll of whoever sat there."""
+    mine = session("seat-01", start=LONG.start_us, end=LONG.end_us)
+    whole = [(LONG.start_us - 5, LONG.end_us + 7)]
+    for kind, at_us in (("entered", 111), ("entered", 92), ("cleared", 95), ("cleared", 111)):
+        told = [event(f"seats.{kind}", at_us * HOUR_US)]
+        assert parts(timeline(mine, told, SEEN), "face") == whole
+    told = [event("seats.entered", 92 * HOUR_US), event("seats.entered", LONG.start_us - 2)]
+    assert parts(timeline(mine, told, SEEN), "face") == [(LONG.start_us - 2, LONG.end_us + 7)]

@@ -35,6 +35,11 @@ export type TimelineSession = Schemas['TimelineSessionPublic']
 export type TimelineEntry = Schemas['TimelineEventPublic']
 export type EventKind = Schemas['EventKindPublic']
 export type EventByHand = Schemas['EventByHand']
+export type EventEntered = Schemas['EventEntered']
+export type Notice = Schemas['Notice']
+export type Reporter = Schemas['ReporterPublic']
+export type Seating = Schemas['SeatingPublic']
+export type SeatingByHand = Schemas['SeatingByHand']
 export type Effect = Schemas['Effect']
 export type Fault = Schemas['Fault']
 export type Checkup = Schemas['CheckupPublic']
@@ -89,7 +94,10 @@ export const api = {
   eventKinds: () => getJson<EventKind[]>('/api/event-kinds'),
   /** Add an event, put one right or take it back; both stay on record. */
   enterEvent: (sessionId: string, event: EventByHand) =>
-    postJson<TimelineEntry>(`/api/sessions/${encodeURIComponent(sessionId)}/events`, event),
+    postJson<EventEntered>(`/api/sessions/${encodeURIComponent(sessionId)}/events`, event),
+  /** Say who sat where, or put it right; what was said before stays on record. */
+  enterSeating: (sessionId: string, told: SeatingByHand) =>
+    postJson<Seating[]>(`/api/sessions/${encodeURIComponent(sessionId)}/seatings`, told),
   newestCheckups: (signal?: AbortSignal) => getJson<Checkup[]>('/api/checkups', signal),
   /** Takes some seconds. */
   checkUp: (roomId: string, principal: string) =>

@@ -8,7 +8,10 @@ export interface Resource<T> {
   /** Why the last fetch failed. */
   error: Ref<ApiError | null>
   loading: Ref<boolean>
+  /** Ask anew; what is under way is given up, since something else is asked for now. */
   reload: () => Promise<void>
+  /** Ask for the same again; after what is under way: a slow answer would else never arrive while much changes. */
+  refresh: () => Promise<void>
 }
 
 /**
@@ -22,9 +25,11 @@ export function useResource<T>(fetcher: (signal: AbortSignal) => Promise<T>, { l
   const error = ref<ApiError | null>(null)
   const loading = ref(false)
   let current: AbortController | null = null
+  let again = false
 
   async function reload(): Promise<void> {
     current?.abort()
+    again = false
     const mine = (current = new AbortController())
     loading.value = true
     try {
@@ -37,12 +42,18 @@ export function useResource<T>(fetcher: (signal: AbortSignal) => Promise<T>, { l
       error.value = reason instanceof ApiError ? reason : new ApiError(0, String(reason))
     }
     loading.value = false
+    if (again) void reload()
   }
 
-  if (live) onCatalogueChange(() => void reload())
+  async function refresh(): Promise<void> {
+    if (loading.value) again = true
+    else await reload()
+  }
+
+  if (live) onCatalogueChange(() => void refresh())
   onScopeDispose(() => {
     current?.abort()
     current = null
   })
-  return { data, error, loading, reload }
+  return { data, error, loading, reload, refresh }
 }

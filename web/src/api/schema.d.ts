@@ -558,6 +558,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sessions/{session_id}/seatings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Seat
+         * @description Say who sat where, or put it right; what was said before stays on record. All that is said now.
+         */
+        post: operations["seat_api_sessions__session_id__seatings_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/trading/projects/{project_id}": {
         parameters: {
             query?: never;
@@ -903,6 +923,38 @@ export interface components {
             };
         };
         /**
+         * EventEntered
+         * @description An event as it was taken in by hand.
+         */
+        EventEntered: {
+            /** Id */
+            id: string;
+            /** At Us */
+            at_us: number;
+            /** Type */
+            type: string;
+            effect: components["schemas"]["Effect"];
+            /** Reason */
+            reason: string;
+            /** Principal */
+            principal: string;
+            reporter: components["schemas"]["ReporterPublic"];
+            /** Recorded Us */
+            recorded_us: number;
+            /** Details */
+            details: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /** Replaces */
+            replaces: string | null;
+            /** Replaced By */
+            replaced_by: string | null;
+            /** Withdrawn */
+            withdrawn: boolean;
+            /** Notices */
+            notices: components["schemas"]["Notice"][];
+        };
+        /**
          * EventKindPublic
          * @description A kind of event that the timeline knows.
          */
@@ -933,6 +985,11 @@ export interface components {
              * @default
              */
             hint: string;
+            /**
+             * Notices
+             * @default []
+             */
+            notices: components["schemas"]["Notice"][];
         };
         /**
          * EventPublic
@@ -996,6 +1053,9 @@ export interface components {
         /**
          * EventsTaken
          * @description What became of each event, in the order in which they were sent.
+         *
+         *     Notices tell what is odd about events that were taken in all the same: outside their session, of a type
+         *     that is not known or belongs to another phase.
          */
         EventsTaken: {
             /** Events */
@@ -1166,6 +1226,25 @@ export interface components {
             /** Since Us */
             since_us: number | null;
         };
+        /**
+         * Notice
+         * @description What is odd about an event that was taken in.
+         */
+        Notice: {
+            code: components["schemas"]["NoticeCode"];
+            /** Event */
+            event: string;
+            /** Message */
+            message: string;
+            /** Hint */
+            hint: string;
+        };
+        /**
+         * NoticeCode
+         * @description What is odd about an event.
+         * @enum {string}
+         */
+        NoticeCode: "outside_session" | "other_phase" | "unknown_kind";
         /**
          * OriginalChapterPublic
          * @description An event or a tag.
@@ -1581,6 +1660,14 @@ export interface components {
             detail: components["schemas"]["RefusalDetail"];
         };
         /**
+         * Refused
+         * @description Why a request was refused, and what to do about it.
+         */
+        Refused: {
+            /** Detail */
+            detail: string;
+        };
+        /**
          * RegionPublic
          * @description A division of GB/T 2260.
          */
@@ -1631,6 +1718,21 @@ export interface components {
             fragments: components["schemas"]["FragmentPublic"][];
         };
         /**
+         * ReporterKind
+         * @description Which way something came in.
+         * @enum {string}
+         */
+        ReporterKind: "trading_system" | "file" | "person" | "program" | "unknown";
+        /**
+         * ReporterPublic
+         * @description Who said something.
+         */
+        ReporterPublic: {
+            kind: components["schemas"]["ReporterKind"];
+            /** Name */
+            name: string;
+        };
+        /**
          * RunOrigin
          * @description How a run's footage came into the ring.
          * @enum {string}
@@ -1649,6 +1751,16 @@ export interface components {
             ended_us: number | null;
             end_reason: components["schemas"]["EndReason"] | null;
             origin: components["schemas"]["RunOrigin"];
+        };
+        /**
+         * SeatPublic
+         * @description A seat of a session's rooms.
+         */
+        SeatPublic: {
+            /** Id */
+            id: string;
+            /** Ordinal */
+            ordinal: number;
         };
         /**
          * SeatReport
@@ -1697,6 +1809,8 @@ export interface components {
             seat_ordinal: number | null;
             /** Member */
             member: string;
+            /** Seating Id */
+            seating_id: string;
         };
         /**
          * Seating
@@ -1713,6 +1827,60 @@ export interface components {
              * @description Why it is said anew
              */
             reason: string;
+        };
+        /**
+         * SeatingByHand
+         * @description Who sat on one seat and when, entered by a person with a reason; or that somebody never sat there.
+         */
+        SeatingByHand: {
+            /** Seat Id */
+            seat_id: string;
+            /** Member */
+            member: string;
+            /** From Us */
+            from_us?: number | null;
+            /** To Us */
+            to_us?: number | null;
+            /** Reason */
+            reason: string;
+            /** Principal */
+            principal: string;
+            /** Replaces */
+            replaces?: string | null;
+            /**
+             * Withdrawn
+             * @default false
+             */
+            withdrawn: boolean;
+        };
+        /**
+         * SeatingPublic
+         * @description What somebody said of a seat: a member by ordinal, from when to when.
+         */
+        SeatingPublic: {
+            /** Id */
+            id: string;
+            /** Seat Id */
+            seat_id: string;
+            /** Seat Ordinal */
+            seat_ordinal: number | null;
+            /** Member */
+            member: string;
+            /** From Us */
+            from_us: number | null;
+            /** To Us */
+            to_us: number | null;
+            /** Never */
+            never: boolean;
+            /** Reason */
+            reason: string;
+            /** Principal */
+            principal: string;
+            reporter: components["schemas"]["ReporterPublic"];
+            /** Recorded Us */
+            recorded_us: number;
+            /** Replaced Us */
+            replaced_us: number | null;
         };
         /**
          * SectionPublic
@@ -2040,6 +2208,7 @@ export interface components {
             text: string;
             /** Principal */
             principal: string;
+            reporter: components["schemas"]["ReporterPublic"];
             /** Session Id */
             session_id: string | null;
             /** Source Id */
@@ -2107,6 +2276,7 @@ export interface components {
             reason: string;
             /** Principal */
             principal: string;
+            reporter: components["schemas"]["ReporterPublic"];
             /** Recorded Us */
             recorded_us: number;
             /** Details */
@@ -2167,6 +2337,10 @@ export interface components {
             sections: components["schemas"]["SectionSpanPublic"][];
             /** Seats */
             seats: components["schemas"]["SeatSpanPublic"][];
+            /** Seatings */
+            seatings: components["schemas"]["SeatingPublic"][];
+            /** Places */
+            places: components["schemas"]["SeatPublic"][];
             /** Events */
             events: components["schemas"]["TimelineEventPublic"][];
             /** Clips */
@@ -3117,7 +3291,51 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TimelineEventPublic"];
+                    "application/json": components["schemas"]["EventEntered"];
+                };
+            };
+            /** @description It was not taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalPublic"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    seat_api_sessions__session_id__seatings_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SeatingByHand"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SeatingPublic"][];
                 };
             };
             /** @description It was not taken */
@@ -3162,13 +3380,31 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description The key holds for no trading system */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Nothing of it was taken in */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The request makes no sense; nothing of it was taken in */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Refused"];
                 };
             };
         };
@@ -3195,6 +3431,15 @@ export interface operations {
                     "application/json": components["schemas"]["EventsTaken"];
                 };
             };
+            /** @description The key holds for no trading system */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
             /** @description Some were refused */
             409: {
                 headers: {
@@ -3204,13 +3449,13 @@ export interface operations {
                     "application/json": components["schemas"]["EventsTaken"];
                 };
             };
-            /** @description Validation Error */
+            /** @description The request makes no sense; nothing of it was taken in */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Refused"];
                 };
             };
         };
@@ -3237,13 +3482,31 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description The key holds for no trading system */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Nothing of it was taken in */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description The request makes no sense; nothing of it was taken in */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Refused"];
                 };
             };
         };

@@ -56,13 +56,12 @@ export function localLabel(row: { label_zh: string; label_en: string }): string 
   return localName({ name_zh: row.label_zh, name_en: row.label_en })
 }
 
-/** Words for an event; a type that the catalogue does not know is shown as it came. */
-export function eventName(type: string): string {
-  const words = (i18n.global.locale.value === 'en' ? en : zhCN).event as Record<string, string>
-  return words[type] ?? type
+/** A label without the name of its room, which stands above it. */
+export function labelWithin(label: string, room: string): string {
+  return (room && label.startsWith(room) && label.slice(room.length).replace(/^[\s,，·]+/, '')) || label
 }
 
-/** Words for a step of archiving, likewise. */
+/** Words for a step of archiving; one that the catalogue does not know is shown as it came. */
 export function stepName(step: string): string {
   const words = (i18n.global.locale.value === 'en' ? en : zhCN).archive.steps as Record<string, string>
   return words[step] ?? step

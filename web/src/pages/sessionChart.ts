@@ -1,8 +1,9 @@
 /** A session as lanes of the time chart. */
 
 import type { Clip, Session } from '@/api/client'
+import { kindName } from '@/api/kinds'
 import type { ChartEvent, ChartLane } from '@/components/ChartLane'
-import { eventName, i18n, localLabel } from '@/i18n'
+import { i18n, localLabel } from '@/i18n'
 
 /** Clips by source, in the order in which the server names the sources. */
 export function bySource(clips: readonly Clip[]): Map<string, Clip[]> {
@@ -56,7 +57,7 @@ export function recordedOf(clip: Clip): { startUs: number; endUs: number }[] {
 export function chartEvents(session: Session): ChartEvent[] {
   return session.events.map((event) => ({
     atUs: event.at_us,
-    text: event.reason ? `${eventName(event.type)} · ${event.reason}` : eventName(event.type),
+    text: event.reason ? `${kindName(event.type)} · ${event.reason}` : kindName(event.type),
   }))
 }
 

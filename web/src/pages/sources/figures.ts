@@ -2,6 +2,7 @@
 
 import type { Disk, Fault, SourcesOverview, SourceStatus } from '@/api/client'
 import { formatDuration, SECOND_US } from '@/format/beijing'
+import { localLabel, localName } from '@/i18n'
 
 /** `640 kbit/s`, `4.12 Mbit/s` */
 export function formatBitRate(kbps: number): string {
@@ -74,6 +75,12 @@ export function lasting(disk: Disk): { key: string; n: string } {
   if (days === null) return { key: 'sources.rateUnknown', n: '' }
   if (days > 365) return { key: 'sources.overYear', n: '' }
   return days < 2 ? { key: 'sources.hoursLeft', n: (days * 24).toFixed(1) } : { key: 'sources.daysLeft', n: days.toFixed(1) }
+}
+
+/** Room and source; a label that names its room already is enough. */
+export function fullName(source: SourceStatus): string {
+  const [room, label] = [localName({ name_zh: source.room_name_zh, name_en: source.room_name_en }), localLabel(source)]
+  return label.startsWith(room) ? label : `${room} · ${label}`
 }
 
 export interface Place {

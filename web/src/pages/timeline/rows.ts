@@ -2,10 +2,10 @@
 
 import type { ProjectTimeline, TimelineEntry, TimelineSession } from '@/api/client'
 import { formatDuration, formatRange, formatTime, SECOND_US } from '@/format/beijing'
-import { i18n, localLabel, localName } from '@/i18n'
+import { i18n, labelWithin, localLabel, localName } from '@/i18n'
 import { without, type Span } from './axis'
 import { chainsOf, inForce } from './chains'
-import { detailsText, entryName, sectionName, sectionTitle, severityName, tagName } from './words'
+import { detailsText, entryName, sectionName, sectionTitle, severityName, tagName, whoSaid } from './words'
 
 /** What is missing, what was filled afterwards, and what may still come. */
 export type GapLook = 'gap' | 'backfilled' | 'pending'
@@ -85,6 +85,10 @@ export function tagPick(tag: Tag): string {
   return `tag:${tag.id}`
 }
 
+export function seatPick(seatingId: string): string {
+  return `seat:${seatingId}`
+}
+
 const ROLES = ['main', 'secondary', 'external']
 
 /** Sessions by phase, phases as they first began, the main venue first. */
@@ -97,10 +101,21 @@ export function inOrder(sessions: readonly TimelineSession[]): TimelineSession[]
   return [...sessions].sort((a, b) => key(a).map((value, i) => value - key(b)[i]!).find((difference) => difference !== 0 && !Number.isNaN(difference)) ?? 0)
 }
 
+/** Who sat where, as it is or was said; nothing of a session that has not begun lies on the axis. */
+function seatPicks(session: TimelineSession, nowUs: number): Picked[] {
+  const { start_us: start } = session
+  if (start === null) return []
+  return session.seatings.map((one) => {
+    const startUs = one.from_us ?? start
+    return { pick: seatPick(one.id), sessionId: session.id, startUs, endUs: Math.max(startUs, one.to_us ?? session.end_us ?? nowUs) }
+  })
+}
+
 /** Everything on the page that can be chosen. */
 export function pickables(timeline: ProjectTimeline): Map<string, Picked> {
   const all: Picked[] = timeline.sessions.flatMap((session) => [
     ...session.events.map((event) => ({ pick: eventPick(event), sessionId: session.id, startUs: event.at_us, endUs: event.at_us })),
+    ...seatPicks(session, timeline.now_us),
     ...session.clips.flatMap((clip) =>
       clip.gaps.map((gap) => ({ pick: gapPick(clip, gap), sessionId: session.id, startUs: gap.start_us, endUs: gap.end_us })),
     ),
@@ -209,7 +224,8 @@ function eventPoints(session: TimelineSession): Point[] {
     return said.map((event, i): Point => {
       const old = chain.withdrawn || i > 0
       const tip = [`${formatTime(event.at_us)} ${entryName(event)}`]
-      for (const line of [detailsText(event, session), event.reason]) if (line) tip.push(line)
+      const by = t('timeline.byAt', { who: whoSaid(event.reporter) })
+      for (const line of [detailsText(event, session), event.reason, by]) if (line) tip.push(line)
       if (old) tip.push(chain.withdrawn ? t('timeline.withdrawn') : t('timeline.replacedBy', { time: formatTime(chain.head.at_us) }))
       return { pick: eventPick(event), atUs: event.at_us, text: old ? '' : entryName(event), tip, mark: MARKS[event.effect] ?? 'mark', old }
     })
@@ -221,7 +237,7 @@ function tagRows(id: string, tags: readonly Tag[]): Row[] {
   const points = tags.map((tag): Point => {
     const name = [tagName(tag.kind), severityName(tag.severity)].filter(Boolean).join(' · ')
     const mark = tag.severity === 'major' ? 'flag-major' : tag.severity ? 'flag-minor' : 'flag'
-    return { pick: tagPick(tag), atUs: tag.at_us, text: name, tip: [`${formatTime(tag.at_us)} ${name}`, tag.text, tag.principal].filter(Boolean), mark, old: false }
+    return { pick: tagPick(tag), atUs: tag.at_us, text: name, tip: [`${formatTime(tag.at_us)} ${name}`, tag.text, whoSaid(tag.reporter)].filter(Boolean), mark, old: false }
   })
   return points.length ? [row(id, 'tags', t('timeline.tags'), [], points)] : []
 }
@@ -237,7 +253,7 @@ function faultBars(session: TimelineSession, nowUs: number): Bar[] {
   const bars: Bar[] = []
   const open: TimelineEntry[] = []
   const close = (event: TimelineEntry, endUs: number, lasts: boolean): void => {
-    const what = [event.reason, ...Object.values(event.details)].filter((one) => typeof one === 'string' && one !== '').join(' · ')
+    const what = [event.reason, detailsText(event, session)].filter(Boolean).join(' · ')
     bars.push(bar('fault', { startUs: event.at_us, endUs: Math.max(endUs, event.at_us) }, `${t('timeline.fault')} ${what}`, { text: t('timeline.fault'), pick: eventPick(event), open: lasts }))
   }
   for (const event of inForce(session.events)) {
@@ -260,7 +276,7 @@ function seatRows(session: TimelineSession, unfolded: boolean): Row[] {
   }
   for (const [id, members] of seats) {
     const label = members[0]!.seat_ordinal === null ? id : t('source.seat', { n: members[0]!.seat_ordinal })
-    const bars = members.map((one, i) => bar('member', span(one), `${label} · ${one.member}`, { text: one.member, second: i % 2 === 1 }))
+    const bars = members.map((one, i) => bar('member', span(one), `${label} · ${one.member}`, { text: one.member, second: i % 2 === 1, pick: one.seating_id && seatPick(one.seating_id) }))
     rows.push(row(`${session.id}:${id}`, 'seat', label, bars))
     rows.push(...sources.filter(([, clips]) => clips[0]!.seat_id === id).map(([source, clips]) => sourceRow(session, source, clips)))
   }
@@ -277,6 +293,7 @@ function sourcesOf(session: TimelineSession): Map<string, Clip[]> {
 
 function sourceRow(session: TimelineSession, id: string, clips: readonly Clip[]): Row {
   const name = localLabel(clips[0]!)
+  const room = localName({ name_zh: session.room_name_zh, name_en: session.room_name_en })
   const wall = { startUs: session.start_us ?? 0, endUs: session.end_us ?? Infinity }
   const bars = clips.flatMap((clip) => {
     const rolls = without([span(clip)], [wall]).map((one) => bar('expected-roll', one, name))
@@ -284,7 +301,7 @@ function sourceRow(session: TimelineSession, id: string, clips: readonly Clip[])
     return [...rolls, ...(inside.endUs > inside.startUs ? [bar('expected', inside, name)] : [])]
   })
   const gaps = clips.flatMap((clip) => clip.gaps.map((gap) => gapBar(name, clip, gap)))
-  return row(`${session.id}:${id}`, 'source', name, [...bars, ...gaps])
+  return row(`${session.id}:${id}`, 'source', labelWithin(name, room), [...bars, ...gaps])
 }
 
 export function gapLook(gap: ClipGap): GapLook {

@@ -1,25 +1,13 @@
 /** What the page calls things: kinds of events by the server's list, everything else by the message catalogue. */
 
-import { shallowRef } from 'vue'
-import { api, type Effect, type EventKind, type ProjectTimeline, type TimelineEntry, type TimelineSession } from '@/api/client'
-import { eventName, i18n, locale, localName } from '@/i18n'
+import type { Effect, ProjectTimeline, Reporter, Seating, TimelineEntry, TimelineSession } from '@/api/client'
+import { kindName } from '@/api/kinds'
+import { formatDateTime, formatRange } from '@/format/beijing'
+import { i18n, locale, localLabel, localName } from '@/i18n'
 
-const kinds = shallowRef<EventKind[]>([])
-let asked = false
-
-/** The kinds of events, fetched once; empty until the server has answered. */
-export function useKinds(): typeof kinds {
-  if (!asked) {
-    asked = true
-    api.eventKinds().then((found) => (kinds.value = found)).catch(() => (asked = false))
-  }
-  return kinds
-}
-
-/** A kind in words; one that nobody described as it came. */
-export function kindName(type: string): string {
-  const kind = kinds.value.find((one) => one.type === type)
-  return kind ? localName({ name_zh: kind.zh, name_en: kind.en }) : eventName(type)
+/** Who said something: a trading system by its name, a person, a file and who brought it. */
+export function whoSaid(reporter: Reporter): string {
+  return i18n.global.t(`timeline.who.${reporter.kind}`, { name: reporter.name })
 }
 
 /** An event in words: its kind, and the section it names. */
@@ -35,15 +23,43 @@ export function detailsText(event: TimelineEntry, session: TimelineSession): str
     .filter(([key]) => key !== 'section')
     .map(([key, value]) => {
       const name = i18n.global.te(`timeline.details.${key}`) ? i18n.global.t(`timeline.details.${key}`) : key
-      return value === true ? name : `${name} ${seatName(session, value)}`
+      return value === true ? name : `${name} ${valueText(session, key, value)}`
     })
     .join(' · ')
 }
 
-/** A seat by its number; anything else as it came. */
-function seatName(session: TimelineSession, value: unknown): string {
-  const ordinal = session.seats.find((one) => one.seat_id === value)?.seat_ordinal
-  return typeof ordinal === 'number' ? i18n.global.t('source.seat', { n: ordinal }) : typeof value === 'object' ? JSON.stringify(value) : String(value)
+/** A seat by its number, a camera by its label, what fails in words where there are any; anything else as it came. */
+function valueText(session: TimelineSession, key: string, value: unknown): string {
+  const { t, te } = i18n.global
+  const ordinal = session.places.find((one) => one.id === value)?.ordinal
+  if (ordinal !== undefined) return t('source.seat', { n: ordinal })
+  const clip = session.clips.find((one) => one.source_id === value)
+  if (clip) return localLabel(clip)
+  if (key === 'kind' && te(`timeline.failing.${String(value)}`)) return t(`timeline.failing.${String(value)}`)
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}
+
+/** A session by what happens there, its room and its start. */
+export function sessionName(one: TimelineSession): string {
+  const room = localName({ name_zh: one.room_name_zh, name_en: one.room_name_en })
+  return `${i18n.global.t(`phase.${one.phase}`)} · ${room}${one.start_us === null ? '' : ` · ${formatDateTime(one.start_us)}`}`
+}
+
+/** Seat, member, and from when to when: `3 号席 · E2 · 2026-03-20 09:00:00 – 场次结束`. */
+export function occupationText(one: Seating, times = true): string {
+  const { t } = i18n.global
+  const seat = one.seat_ordinal === null ? one.seat_id : t('source.seat', { n: one.seat_ordinal })
+  if (!times) return `${seat} · ${one.member}`
+  if (one.from_us === null && one.to_us === null) return `${seat} · ${one.member} · ${t('timeline.seats.throughout')}`
+  if (one.from_us !== null && one.to_us !== null) return `${seat} · ${one.member} · ${formatRange(one.from_us, one.to_us)}`
+  const from = one.from_us === null ? t('timeline.seats.start') : formatDateTime(one.from_us)
+  return `${seat} · ${one.member} · ${from} – ${one.to_us === null ? t('timeline.seats.end') : formatDateTime(one.to_us)}`
+}
+
+/** A source by its label, where a clip of the timeline shows it; else its id. */
+export function sourceName(timeline: ProjectTimeline, id: string): string {
+  const clip = timeline.sessions.flatMap((one) => one.clips).find((one) => one.source_id === id)
+  return clip ? localLabel(clip) : id
 }
 
 /** Effects after which clips are cut anew (`CUTTING_EFFECTS` of the server). */

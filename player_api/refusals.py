@@ -1,0 +1,19 @@
+"""How a request that makes no sense is told, and the body that refusals of programs have."""
+
+from __future__ import annotations
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+
+
+class Refused(BaseModel):
+    """Why a request was refused, and what to do about it."""
+
+    detail: str
+
+
+def in_words(error: RequestValidationError) -> str:
+    """What is wrong with a request and where, without what was sent."""
+    said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+    whole = said.encode(errors="replace").decode()  # a key may be no text at all
+    return f"the request makes no sense: {whole}."
