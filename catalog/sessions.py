@@ -462,7 +462,7 @@ def _check_within(row: SessionRow, occupation: SeatOccupation) -> None:
     if early or late:
         side = "before the start" if early else "after the end"
         raise TimelineError(
-            f"{occupation.member} is said to sit on seat {occupation.seat_id} hours {side} of session {row.id}.",
+            f"{occupation.member} would sit on seat {occupation.seat_id} hours {side} of session {row.id}.",
             hint="Nothing of it was recorded. Check the clock and time zone of the system that reports it.",
         )
 
