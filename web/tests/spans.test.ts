@@ -98,6 +98,11 @@ describe('pauses', () => {
     expect(pausesOf(events, 100 * S)).toEqual([{ startUs: 10 * S, endUs: 20 * S }])
   })
 
+  it('do not reach into a session from before its start', () => {
+    const events = [at('eval.pause', 0), at('eval.start', 10), at('eval.resume', 20), at('eval.end', 90)]
+    expect(pausesOf(events, 100 * S)).toEqual([])
+  })
+
   it('last to the end where nobody resumed', () => {
     expect(pausesOf([at('eval.pause', 10)], 100 * S)).toEqual([{ startUs: 10 * S, endUs: 100 * S }])
     expect(pausesOf([at('eval.pause', 10), at('eval.end', 30)], 100 * S)).toEqual([{ startUs: 10 * S, endUs: 30 * S }])

@@ -16,7 +16,6 @@ from catalog.objects import MemoryStore
 from catalog.sessions import AHEAD_US
 from catalog.tables import SeatRow
 from kernel.clock import SECOND_US, FakeClock
-from kernel.ids import new_id
 from kernel.model.cut import Clip, ClipGap, CutList
 from kernel.model.footage import Booking, BookingStatus, GapCause
 from kernel.model.timeline import (
@@ -356,9 +355,9 @@ def event(event_id: str, principal: str) -> TimelineEvent:
         ("17-3", "system:etrade", "trading_system", "电子交易系统"),
         ("17-3", "system:unheard-of", "trading_system", "unheard-of"),
         ("row-9", "w-zt-1", "file", "w-zt-1"),
-        (new_id("event"), "w-zt-1", "person", "w-zt-1"),
-        (new_id("event"), "segmenter", "program", "segmenter"),
-        (new_id("event"), "", "unknown", ""),
+        ("event-0123456789abcdef0123456789abcdef", "w-zt-1", "person", "w-zt-1"),
+        ("event-0123456789abcdef0123456789abcdef", "segmenter", "program", "segmenter"),
+        ("event-0123456789abcdef0123456789abcdef", "", "unknown", ""),
     ],
 )
 async def test_an_event_says_who_reported_it_and_which_way(

@@ -120,7 +120,8 @@ export function pausesOf(events: readonly { at_us: number; type: string }[], end
   const pauses: Range[] = []
   let since: number | null = null
   for (const event of [...events].sort((a, b) => a.at_us - b.at_us)) {
-    if (event.type === 'eval.pause') since ??= event.at_us
+    if (event.type === 'eval.start') since = null // a session begins unpaused
+    else if (event.type === 'eval.pause') since ??= event.at_us
     else if (since !== null && (event.type === 'eval.resume' || event.type === 'eval.end')) {
       pauses.push({ startUs: since, endUs: event.at_us })
       since = null
