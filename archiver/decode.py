@@ -19,7 +19,7 @@ from kernel.codec import g726
 from kernel.errors import CodecUnsupported
 from kernel.isobmff.reader import read_fragments, read_init
 from kernel.isobmff.sample_entry import channel_count, decoder_config, sample_size
-from kernel.isobmff.tracks import Track
+from kernel.isobmff.tracks import FragmentRef, Track
 from kernel.timerange import TimeRange
 
 DECODERS = {
@@ -142,14 +142,14 @@ class _Decoding:
         """
         if unit is not None and wanted is not None and wanted.contains(unit.wall_us):
             self._walls[unit.pts] = unit.wall_us
-        frames = _feed(self._context, self._track, unit, self._tally)
+        frames = take_frames(self._context, self._track, unit, self._tally)
         known = [(self._walls.pop(frame.pts, None), frame) for frame in frames]
         shown = [(wall_us, frame) for wall_us, frame in known if wall_us is not None]
         self._tally.frames += len(shown)
         return shown
 
 
-def _feed(context: Any, track: Track, unit: Unit | None, tally: DecodeTally) -> list[Any]:
+def take_frames(context: Any, track: Track, unit: Unit | None, tally: DecodeTally) -> list[Any]:
     """What the decoder gives for a unit; None drains it. A unit it refuses is counted, not hidden."""
     packet = None
     if unit is not None:
@@ -162,28 +162,39 @@ def _feed(context: Any, track: Track, unit: Unit | None, tally: DecodeTally) -> 
         return []
 
 
-def archived_frames(path: Path, every: int = 1) -> Iterator[tuple[int, VideoFrame]]:
+def archived_frames(path: Path, every: int = 1, start_us: int = 0) -> Iterator[tuple[int, VideoFrame]]:
     """Frames of an archived file (each ``every``-th one) with the wall time that the file gives them.
 
     The wall time comes from the file alone: the ``prft`` of the fragment and the frame's media time.
+
+    Args:
+        start_us: begin with the group of pictures that shows this moment.
     """
     with path.open("rb") as file:
         track = read_init(file).video
         context = open_decoder(track)
         walls: dict[int, int] = {}
         number = 0
-        for found in read_fragments(file):
+        for found in _from(list(read_fragments(file)), start_us):
             time = found.producer_time
             for ref in found.runs[track.id]:
                 if time is not None:
                     walls[ref.pts] = time.wall_us + (ref.pts - time.media_time) * 1_000_000 // track.timescale
                 file.seek(ref.offset)
                 unit = Unit(data=file.read(ref.size), pts=ref.pts, dts=ref.dts, key=ref.key, wall_us=0)
-                for frame in _feed(context, track, unit, DecodeTally()):
+                for frame in take_frames(context, track, unit, DecodeTally()):
                     number += 1
                     if (number - 1) % every == 0:
                         yield walls[frame.pts], frame
-        for frame in _feed(context, track, None, DecodeTally()):
+        for frame in take_frames(context, track, None, DecodeTally()):
             number += 1
             if (number - 1) % every == 0:
                 yield walls[frame.pts], frame
+
+
+def _from(fragments: list[FragmentRef], start_us: int) -> list[FragmentRef]:
+    """The fragments from the last one on that begins at or before a moment."""
+    early = [
+        n for n, one in enumerate(fragments) if one.producer_time and one.producer_time.wall_us <= start_us
+    ]
+    return fragments[early[-1] if early else 0 :]

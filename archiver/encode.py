@@ -1,12 +1,13 @@
-"""Encodes a piece of a clip: pictures of a chunk, or the sound of a clip. Each function is one step for one
-processor, from named inputs to a named file, which appears when it is complete."""
+"""Encodes the pictures of a chunk: one step for one processor, from named inputs to a named file, which
+appears when it is complete."""
 
 from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib.metadata import version
 from itertools import pairwise
@@ -15,26 +16,25 @@ from typing import Any
 
 import av
 import numpy as np
-from av.audio.resampler import AudioResampler
 from av.error import FFmpegError
 from av.video.frame import PictureType, VideoFrame
-from av.video.reformatter import ColorRange
+from av.video.reformatter import ColorRange, Interpolation
 
-from archiver.archive_file import AUDIO_TRACK, VIDEO_TIMESCALE, VIDEO_TRACK, to_micros, to_ticks
-from archiver.decode import DecodeTally, audio_frames, video_frames
+from archiver.archive_file import VIDEO_TIMESCALE, VIDEO_TRACK, to_micros, to_ticks
+from archiver.decode import DecodeTally, video_frames
+from archiver.fingerprint import Fingerprint, fingerprint, key_frames
 from archiver.output import whole_file
-from archiver.profile import AUDIO_KBPS, AUDIO_RATE_HZ, KEY_INTERVAL_SECONDS, Options
 from archiver.ring_reader import PictureFormat
 from archiver.samples import SAMPLE_OF
 from archiver.stretches import Stretch
+from archiver.thinning import ALL_PICTURES, Pace, thinned
 from kernel.errors import EncodeError
 from kernel.isobmff.boxes import find
 from kernel.isobmff.tracks import ProducerTime, Sample, Track, TrackRun
 from kernel.isobmff.writer import fragment, init_segment, producer_time
 from kernel.timerange import TimeRange
 
-_AAC_FRAME = 1024  # samples
-_JITTER_SAMPLES = AUDIO_RATE_HZ // 20  # 50 ms: sound within this of its place follows on without a break
+_SCALING = Interpolation.BICUBIC
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,10 +43,12 @@ class VideoStep:
 
     stretch: Stretch
     clip_start_us: int
-    picture: PictureFormat  # of the whole clip
+    picture: PictureFormat  # of the whole clip, as it is archived
     encoder: str
-    options: Options
+    options: Mapping[str, str]  # FFmpeg's
+    key_seconds: float  # a key frame at least so often: what a seek may cost
     target: Path
+    pace: Pace = ALL_PICTURES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,9 +58,12 @@ class VideoResult:
     path: Path | None  # None where not one picture could be had
     wall: TimeRange
     size_bytes: int
-    frames: int
+    frames: int  # that are in the file
+    key_bytes: int  # of its first picture
+    frames_seen: int  # of the footage; more than are in the file where a still screen was thinned out
     undecodable_units: int
     decoders: tuple[str, ...]
+    fingerprints: tuple[Fingerprint, ...] = ()  # of the first picture of each group
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,24 +82,57 @@ def encode_video(step: VideoStep) -> VideoResult:
         EncodeError: the encoder fails, or gives another number of pictures than it was given.
     """
     tally = DecodeTally()
+    made = encode_frames(step, video_frames(step.stretch, tally))
+    return replace(
+        made,
+        frames_seen=tally.frames,
+        undecodable_units=tally.undecodable_units,
+        decoders=tuple(sorted(tally.decoders)),
+    )
+
+
+def encode_frames(step: VideoStep, frames: Iterable[tuple[int, VideoFrame]]) -> VideoResult:
+    """Encode pictures that are decoded already; what decoding met is for the caller to add.
+
+    Raises:
+        EncodeError: the encoder fails, or gives another number of pictures than it was given.
+    """
     encoder = VideoEncoder(step)
     units: list[EncodedUnit] = []
+    given = 0
     try:
-        for wall_us, frame in video_frames(step.stretch, tally):
+        for wall_us, frame in thinned(frames, step.pace):
             units += encoder.encode(wall_us, frame)
+            given += 1
         units += encoder.drain()
     except FFmpegError as error:
         raise EncodeError(f"{step.encoder} failed: {error}.") from None
-    if len(units) != tally.frames:
-        raise EncodeError(f"{step.encoder} gave {len(units)} pictures for {tally.frames}.")
+    if len(units) != given:
+        raise EncodeError(f"{step.encoder} gave {len(units)} pictures for {given}.")
     size_bytes = _write_video(step, encoder.track(), units) if units else 0
     return VideoResult(
         path=step.target if units else None,
         wall=step.stretch.wall,
         size_bytes=size_bytes,
-        frames=tally.frames,
-        undecodable_units=tally.undecodable_units,
-        decoders=tuple(sorted(tally.decoders)),
+        frames=given,
+        key_bytes=len(units[0].data) if units else 0,
+        frames_seen=given,
+        undecodable_units=0,
+        decoders=(),
+        fingerprints=_fingerprints(step, encoder.key_pictures) if units else (),
+    )
+
+
+def _fingerprints(step: VideoStep, sources: Mapping[int, str]) -> tuple[Fingerprint, ...]:
+    """Both sides of each group's first picture; the file is decoded again, so it is known to be readable."""
+    return tuple(
+        Fingerprint(
+            wall_us=step.clip_start_us + to_micros(ticks, VIDEO_TIMESCALE),
+            source=sources[ticks],
+            archived=fingerprint(frame),
+        )
+        for ticks, frame in key_frames(step.target)
+        if ticks in sources
     )
 
 
@@ -113,12 +151,14 @@ class VideoEncoder:
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = Fraction(1, VIDEO_TIMESCALE)
         stream.codec_context.framerate = rate
-        stream.codec_context.gop_size = max(1, round(rate * KEY_INTERVAL_SECONDS))
+        stream.codec_context.gop_size = max(1, round(rate * Fraction(step.key_seconds)))
         stream.codec_context.thread_count = 1
         self._stream = stream
         self._sample_of = SAMPLE_OF[step.encoder]
+        self._key_ticks = round(step.key_seconds * VIDEO_TIMESCALE)
         self._key_due = 0  # ticks of the next key frame
         self._first = True
+        self.key_pictures: dict[int, str] = {}  # fingerprints of the pictures asked for as key frames, by pts
         self._container.start_encoding()
         leave_real_time()
 
@@ -133,8 +173,9 @@ class VideoEncoder:
         plain.time_base = Fraction(1, VIDEO_TIMESCALE)
         plain.pict_type = PictureType.NONE
         if self._first or plain.pts >= self._key_due:
-            self._first, self._key_due = False, plain.pts + KEY_INTERVAL_SECONDS * VIDEO_TIMESCALE
+            self._first, self._key_due = False, plain.pts + self._key_ticks
             plain.pict_type = PictureType.I
+            self.key_pictures[plain.pts] = fingerprint(plain)
         return self._units(self._stream.encode(plain))
 
     def drain(self) -> list[EncodedUnit]:
@@ -181,11 +222,17 @@ def fit(frame: VideoFrame, width: int, height: int) -> VideoFrame:
     """
     levels = ColorRange.MPEG if frame.color_range == ColorRange.JPEG else None
     if frame.width * height == frame.height * width:
-        return frame.reformat(width=width, height=height, format="yuv420p", dst_color_range=levels)
+        return frame.reformat(
+            width=width, height=height, format="yuv420p", dst_color_range=levels, interpolation=_SCALING
+        )
     scale = min(width / frame.width, height / frame.height)
     inner_width, inner_height = (max(2, int(side * scale) // 2 * 2) for side in (frame.width, frame.height))
     inner = frame.reformat(
-        width=inner_width, height=inner_height, format="yuv420p", dst_color_range=levels
+        width=inner_width,
+        height=inner_height,
+        format="yuv420p",
+        dst_color_range=levels,
+        interpolation=_SCALING,
     ).to_ndarray()
     canvas = np.full((height * 3 // 2, width), 128, np.uint8)
     canvas[:height] = 16  # black, limited range
@@ -238,150 +285,6 @@ def _stamped(sequence: int, run: TrackRun, step: VideoStep) -> bytes:
         captured=step.stretch.captured,
     )
     return producer_time(time) + fragment(sequence, [run])
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AudioStep:
-    """The sound of a whole clip: an encoder's overlap makes seams where chunks of sound meet."""
-
-    stretches: tuple[Stretch, ...]
-    clip_start_us: int
-    target: Path
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AudioResult:
-    """What an audio step made."""
-
-    path: Path | None  # None where the clip has no sound
-    size_bytes: int
-    padded_us: int  # silence put where a stretch has pictures but no sound
-    trimmed_us: int  # sound left out because it ran ahead of its place
-    undecodable_units: int
-    decoders: tuple[str, ...]
-
-
-def encode_audio(step: AudioStep) -> AudioResult:
-    """Encode the sound of a clip as mono AAC-LC, each stretch on its own, in its true place.
-
-    Within a stretch, sound that is missing becomes silence of the same length, which is counted: a player
-    that waits for sound must not hold the picture (invariant 7).
-    """
-    tally = DecodeTally()
-    runs: list[TrackRun] = []
-    padded = trimmed = 0
-    entry = b""
-    for stretch in step.stretches:
-        try:
-            encoder = AudioEncoder(stretch, step.clip_start_us)
-            for wall_us, frame in audio_frames(stretch, tally):
-                encoder.add(wall_us, frame)
-            if encoder.heard:
-                runs.append(encoder.finish())
-                padded += encoder.padded_samples
-                trimmed += encoder.trimmed_samples
-                entry = encoder.entry()
-        except FFmpegError as error:
-            raise EncodeError(f"the sound cannot be encoded: {error}.") from None
-    decoders = tuple(sorted(tally.decoders))
-    path, size = (_write_audio(step.target, entry, runs)) if runs else (None, 0)
-    return AudioResult(
-        path=path,
-        size_bytes=size,
-        padded_us=to_micros(padded, AUDIO_RATE_HZ),
-        trimmed_us=to_micros(trimmed, AUDIO_RATE_HZ),
-        undecodable_units=tally.undecodable_units,
-        decoders=decoders,
-    )
-
-
-class AudioEncoder:
-    """Places decoded sound on the sample grid of its stretch and encodes it."""
-
-    def __init__(self, stretch: Stretch, clip_start_us: int) -> None:
-        self._wall = stretch.wall
-        self._base = to_ticks(stretch.wall.start_us - clip_start_us, AUDIO_RATE_HZ)
-        self._length = to_ticks(stretch.wall.duration_us, AUDIO_RATE_HZ)
-        self._header = io.BytesIO()
-        movflags = {"movflags": "empty_moov+default_base_moof"}
-        self._container = av.open(self._header, "w", format="mp4", options=movflags)
-        self._stream: Any = self._container.add_stream("aac", rate=AUDIO_RATE_HZ, layout="mono")
-        self._stream.bit_rate = AUDIO_KBPS * 1000
-        self._container.start_encoding()
-        self._resampler: AudioResampler | None = None
-        self._format: tuple[str, str, int] | None = None
-        self._cursor = 0  # samples of the stretch that are placed
-        self._samples: list[Sample] = []
-        self.heard = False
-        self.padded_samples = 0
-        self.trimmed_samples = 0
-
-    def add(self, wall_us: int, frame: Any) -> None:
-        """Place a frame by its wall time; small differences are jitter of time stamps, not silence."""
-        place = to_ticks(wall_us - self._wall.start_us, AUDIO_RATE_HZ)
-        early = self._cursor - place
-        if not self.heard or -early > _JITTER_SAMPLES:
-            self._pad(-early)
-        self.heard = True
-        for block in self._resample(frame):
-            samples = block.to_ndarray().reshape(-1)
-            if early > _JITTER_SAMPLES:
-                # A microphone's clock that is too fast, or two runs that overlap: lips and words must meet.
-                extra = min(early, len(samples))
-                early -= extra
-                self.trimmed_samples += extra
-                samples = samples[extra:]
-            self._place(samples)
-
-    def _resample(self, frame: Any) -> list[Any]:
-        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if self._resampler is None or kind != self._format:
-            self._resampler = AudioResampler(format="fltp", layout="mono", rate=AUDIO_RATE_HZ)
-            self._format = kind
-        frame.pts = None
-        return list(self._resampler.resample(frame))
-
-    def _pad(self, count: int) -> None:
-        if count > 0:
-            self.padded_samples += count
-            self._place(np.zeros(count, dtype=np.float32))
-
-    def _place(self, samples: np.ndarray[Any, np.dtype[np.float32]]) -> None:
-        samples = samples[: max(0, self._length - self._cursor)]
-        for start in range(0, len(samples), _AAC_FRAME):
-            part = samples[start : start + _AAC_FRAME]
-            block = av.AudioFrame.from_ndarray(part.reshape(1, -1), format="fltp", layout="mono")
-            block.sample_rate, block.pts, block.time_base = (
-                AUDIO_RATE_HZ,
-                self._cursor,
-                Fraction(1, AUDIO_RATE_HZ),
-            )
-            self._cursor += len(part)
-            self._take(self._stream.encode(block))
-
-    def _take(self, packets: list[Any]) -> None:
-        """Keep what lies within the stretch: the encoder's first packet is priming, before its start."""
-        for packet in packets:
-            if 0 <= packet.pts < self._length:
-                self._samples.append(Sample(data=bytes(packet), duration=_AAC_FRAME))
-
-    def finish(self) -> TrackRun:
-        """The encoded sound of the whole stretch, silence up to its end."""
-        self._pad(self._length - self._cursor)
-        self._take(self._stream.encode(None))
-        return TrackRun(track_id=AUDIO_TRACK, base_dts=self._base, samples=tuple(self._samples))
-
-    def entry(self) -> bytes:
-        return sample_entry(self._header.getvalue())
-
-
-def _write_audio(target: Path, entry: bytes, runs: list[TrackRun]) -> tuple[Path, int]:
-    track = Track(id=AUDIO_TRACK, timescale=AUDIO_RATE_HZ, sample_entry=entry)
-    with whole_file(target) as file:
-        file.write(init_segment([track]))
-        for sequence, run in enumerate(runs, start=1):
-            file.write(fragment(sequence, [run]))
-        return target, file.tell()
 
 
 def libraries() -> dict[str, str]:

@@ -10,20 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from archiver.budget import budget_bytes
+from archiver.clip_work import ClipWork
 from archiver.package import PackageFile, PackageStep, document_bytes, make_package, write_json
-from archiver.plan import budget_bytes
-from archiver.profile import PROFILES, Profile
 from archiver.progress import ProgressTeller
 from archiver.receipt import receipt
 from archiver.ring_reader import picture_format
+from archiver.rules import archive_rules
 from archiver.session_document import session_document
 from archiver.steps import StepRunner
 from archiver.store import VersionTaken, key_prefix, store_package, verify_objects
 from archiver.stretches import stretches
-from archiver.within_budget import ClipEncoder, ClipWork, EncodedClip
+from archiver.within_budget import ClipEncoder, EncodedClip
 from catalog.catalogue import Catalogue
 from catalog.objects import ObjectStore, sha256_of
-from kernel.clock import Clock, iso_utc
+from kernel.clock import SECOND_US, Clock, iso_utc
 from kernel.errors import DiskFull, FixityError, StorageError, TimelineChanged
 from kernel.ids import new_id
 from kernel.isobmff.reader import read_init
@@ -31,8 +32,10 @@ from kernel.isobmff.sample_entry import codec_string
 from kernel.model.archive import Archive, ArchiveObject, Rendition
 from kernel.model.cut import Clip
 from kernel.model.footage import Segment
+from kernel.model.source import ContentKind
 from kernel.model.timeline import Project, Session, SessionState
 from kernel.settings import ArchiveSettings
+from kernel.timerange import TimeRange
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +61,7 @@ class SessionArchiver:
         self._project: Project = project
         self._tools = tools
         self._session = session
-        self._profile: Profile = PROFILES[tools.settings.codec]
+        self._rules = archive_rules(tools.settings.rules)
         self._directory = tools.work / session.id
         self._progress = ProgressTeller(tools.catalogue.archives, tools.clock, session.id)
         self._clips = tools.catalogue.clips.of_session(session.id)
@@ -79,13 +82,12 @@ class SessionArchiver:
     def _run(self) -> Archive:
         self._check_segments()
         works = self._works()
-        seconds = sum(work.seconds for work in works)
-        budget = budget_bytes(self._tools.settings.budget_kbps, seconds)
-        encoder = ClipEncoder(self._tools.runner, self._profile, self._progress)
+        budget = budget_bytes(seconds_by_kind(works), self._rules, self._tools.settings.budget_kbps)
         # What clips take beside their pictures the encoder knows; the rest grows with what happened.
         beside = document_bytes({**self._document(self._session, budget), "clips": [], "segments": []})
-        encoded, overrun = encoder.encode_within(works, budget - beside)
-        archive = self._store(encoded, budget, overrun)
+        encoder = ClipEncoder(self._tools.runner, works, self._progress)
+        encoded = encoder.encode_within(budget - beside)
+        archive = self._store(encoded.clips, budget, encoded.overrun_reason)
         shutil.rmtree(self._directory, ignore_errors=True)
         return archive
 
@@ -98,6 +100,7 @@ class SessionArchiver:
     def _works(self) -> list[ClipWork]:
         sources = self._tools.catalogue.places.sources()
         ring = str(self._tools.ring)
+        tagged = self._tagged()
         works = []
         for clip in self._clips:
             pieces = tuple(stretches(clip, self._segments, ring))
@@ -110,9 +113,19 @@ class SessionArchiver:
                         pieces=pieces,
                         picture=picture_format(paths),
                         directory=self._directory / f"{clip.source_id}-p{clip.part}",
+                        rules=self._rules,
+                        codec=self._tools.settings.codec,
+                        tagged=tagged,
                     )
                 )
         return works
+
+    def _tagged(self) -> tuple[TimeRange, ...]:
+        """Moments with a tag, and what lies around them."""
+        around_us = round(self._rules.tagged.around_seconds * SECOND_US)
+        tags = self._tools.catalogue.tags.of_project(self._project.id)
+        own = [tag for tag in tags if tag.session_id in (None, self._session.id)]
+        return tuple(TimeRange(start_us=tag.at_us - around_us, end_us=tag.at_us + around_us) for tag in own)
 
     def _store(self, encoded: Sequence[EncodedClip], budget: int, overrun: str) -> Archive:
         """Package, store, read back, record; the row comes last (invariant 10)."""
@@ -162,17 +175,7 @@ class SessionArchiver:
     def _receipt(self, one: EncodedClip) -> dict[str, Any]:
         with one.path.open("rb") as file:
             digest = sha256_of(file)
-        return receipt(
-            clip=one.work.clip,
-            segments=dict(self._segments),
-            profile=self._profile,
-            options=self._profile.options(one.work.source.content_kind, one.crf),
-            video=one.video,
-            audio=one.audio,
-            file_name=one.work.file_name,
-            size_bytes=one.size_bytes,
-            sha256=digest,
-        )
+        return receipt(one, self._segments, digest)
 
     def _package(
         self,
@@ -274,3 +277,12 @@ def raw_bytes(clips: Sequence[Clip], segments: Mapping[str, Segment]) -> int:
         for clip in clips
         for used in clip.slices
     )
+
+
+def seconds_by_kind(works: Sequence[ClipWork]) -> dict[ContentKind, float]:
+    """Recorded footage by content kind, in seconds."""
+    found: dict[ContentKind, float] = {}
+    for work in works:
+        kind = work.source.content_kind
+        found[kind] = found.get(kind, 0.0) + work.seconds
+    return found

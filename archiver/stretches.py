@@ -67,12 +67,15 @@ def _part(used: SegmentSlice, segment: Segment, ring: str) -> SlicePart:
     )
 
 
-def chunks(stretch: Stretch, longest_us: int = 60 * SECOND_US) -> list[Stretch]:
-    """A stretch in equal pieces of at most so long, each an independent step."""
-    count = max(1, -(-stretch.wall.duration_us // longest_us))
-    borders = [
-        stretch.wall.start_us + stretch.wall.duration_us * number // count for number in range(count + 1)
-    ]
+def chunks(stretch: Stretch, longest_us: int = 40 * SECOND_US) -> list[Stretch]:
+    """A stretch in pieces, each an independent step.
+
+    Borders are at round moments of wall time, not at shares of the stretch: those of a session that still
+    runs stay where they are when it goes on.
+    """
+    first = stretch.wall.start_us // longest_us + 1
+    rounds = range(first * longest_us, stretch.wall.end_us, longest_us)
+    borders = [stretch.wall.start_us, *rounds, stretch.wall.end_us]
     pieces = (TimeRange(start_us=start, end_us=end) for start, end in pairwise(borders))
     return [narrow(stretch, piece) for piece in pieces if not piece.empty]
 

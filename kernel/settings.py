@@ -112,7 +112,14 @@ class ArchiveSettings(Closed):
     codec: ArchiveCodec = Field(
         default=ArchiveCodec.AV1, description="av1 (smaller) or h264 (plays everywhere)."
     )
-    budget_kbps: float = Field(default=165, gt=0, description="Storage budget per stream, sound included.")
+    budget_kbps: float | None = Field(
+        default=None,
+        gt=0,
+        description="One storage budget per stream, sound included, instead of that of each content kind.",
+    )
+    rules: Path | None = Field(
+        default=None, description="A file like archive.yaml: what each content kind may weigh and must show."
+    )
     workers: int = Field(default=0, ge=0, description="Encoding processes; 0 means one per processor.")
 
 

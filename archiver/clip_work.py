@@ -1,0 +1,149 @@
+"""A clip with all that its steps need: how it is probed, encoded in chunks, and put together again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from archiver.encode import VideoStep
+from archiver.plan import Limits
+from archiver.probe import ProbeStep
+from archiver.ring_reader import PictureFormat
+from archiver.rules import ArchiveRules, CodecRule, KindRule
+from archiver.stretches import Stretch, chunks, samples_for_probing
+from kernel.clock import SECOND_US
+from kernel.model.cut import Clip
+from kernel.model.source import Source
+from kernel.settings import ArchiveCodec
+from kernel.timerange import TimeRange
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chunk:
+    """A piece of a clip that is encoded as one step."""
+
+    clip_id: str
+    piece: int  # which unbroken stretch of the clip it belongs to
+    stretch: Stretch
+    tagged: bool  # a tag is near: it gets more
+
+    @property
+    def seconds(self) -> float:
+        return self.stretch.wall.duration_us / SECOND_US
+
+    @property
+    def demand_id(self) -> str:
+        """What the plan calls all chunks that are encoded alike."""
+        return f"{self.clip_id}, tagged" if self.tagged else self.clip_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipWork:
+    """A clip and the rules that it is encoded by."""
+
+    clip: Clip
+    source: Source
+    pieces: tuple[Stretch, ...]
+    picture: PictureFormat  # of the footage
+    directory: Path
+    rules: ArchiveRules
+    codec: ArchiveCodec
+    tagged: tuple[TimeRange, ...] = ()  # tagged moments with what lies around them
+
+    @property
+    def kind(self) -> KindRule:
+        return self.rules.kinds[self.source.content_kind]
+
+    @property
+    def encoder(self) -> CodecRule:
+        return self.rules.codecs[self.codec]
+
+    @property
+    def seconds(self) -> float:
+        return sum(piece.wall.duration_us for piece in self.pieces) / SECOND_US
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.source.content_kind}-{self.source.id}-p{self.clip.part}.mp4"
+
+    @cached_property
+    def chunks(self) -> tuple[Chunk, ...]:
+        """All pieces to encode, in order."""
+        return tuple(
+            Chunk(
+                clip_id=self.clip.id,
+                piece=number,
+                stretch=stretch,
+                tagged=any(moment.intersect(stretch.wall) for moment in self.tagged),
+            )
+            for number, piece in enumerate(self.pieces)
+            for stretch in chunks(piece)
+        )
+
+    def limits(self, *, tagged: bool) -> Limits:
+        """What the plan must keep to."""
+        kind, encoder = self.kind, self.encoder
+        return Limits(
+            floor=kind.floor,
+            text_floor=kind.text_floor,
+            ceiling=kind.ceiling,
+            weight=kind.weight * (self.rules.tagged.weight if tagged else 1),
+            most_bits_per_second=kind.most_kbps * 1000,
+            best_crf=encoder.best_crf,
+            worst_crf=encoder.worst_crf,
+        )
+
+    def video_step(self, stretch: Stretch, crf: int, height: float) -> VideoStep:
+        """Encode a stretch with a setting."""
+        name = f"chunk-crf{crf}-h{height:g}-{stretch.wall.start_us}-{stretch.wall.end_us}.mp4"
+        return VideoStep(
+            stretch=stretch,
+            clip_start_us=self.clip.wall.start_us,
+            picture=shrunk(self.picture, height),
+            encoder=self.encoder.encoder,
+            options=self.encoder.options(self.kind, crf),
+            key_seconds=self.kind.key_seconds,
+            target=self.directory / self.codec / name,
+            pace=self.kind.pace,
+        )
+
+    def windows(self) -> list[Stretch]:
+        """The stretches that are tried before, and measured after."""
+        probing = self.rules.probing
+        return samples_for_probing(self.pieces, probing.seconds, probing.windows(self.seconds))
+
+    def settings(self) -> list[tuple[float, int]]:
+        """Heights and quality settings that are tried."""
+        return [(height, crf) for height in self.kind.heights for crf in self.encoder.probe_crfs]
+
+    def probe_steps(self) -> list[ProbeStep]:
+        """A step for each window; text is read in the first ones only, for it is slow."""
+        wall = [window.wall for window in self.windows()]
+        return [
+            ProbeStep(
+                source=self.picture,
+                tries=tuple(self.video_step(window, crf, height) for height, crf in self.settings()),
+                every=self.rules.probing.measure_every,
+                text_floor=self.kind.text_floor if number < self.rules.probing.text_stretches else None,
+                target=self.directory / self.codec / f"probe-{wall[number].start_us}.mp4",
+            )
+            for number, window in enumerate(self.windows())
+        ]
+
+
+def shrunk(picture: PictureFormat, height: float) -> PictureFormat:
+    """A format with so much of the height, and of the width; both stay even."""
+    if height == 1:
+        return picture
+    width, lines = (max(2, round(side * height / 2) * 2) for side in (picture.width, picture.height))
+    return replace(picture, width=width, height=lines)
+
+
+def waves(chunks: Sequence[Chunk], count: int) -> list[list[Chunk]]:
+    """Chunks in groups that each are spread over the whole time: what one weighs tells of the others."""
+    ordered: list[list[Chunk]] = [[] for _ in range(count)]
+    for number, chunk in enumerate(chunks):
+        ordered[number % count].append(chunk)
+    return ordered

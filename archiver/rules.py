@@ -1,0 +1,101 @@
+"""What archiving must reach and may weigh, by content kind: read from ``archiver/data/archive.yaml``."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import yaml
+from pydantic import Field, ValidationError
+
+from archiver.thinning import Pace
+from kernel.clock import SECOND_US
+from kernel.errors import SettingsError
+from kernel.model.source import ContentKind
+from kernel.settings import ArchiveCodec, Closed
+
+_FILE = Path(__file__).parent / "data" / "archive.yaml"
+
+
+class KindRule(Closed):
+    """What a stream of one content kind may weigh and must show; the words are explained in the file."""
+
+    budget_kbps: float = Field(gt=0)
+    most_kbps: float = Field(gt=0)
+    floor: float = Field(ge=0, le=100)
+    text_floor: float | None = Field(default=None, ge=0, le=1)
+    ceiling: float = Field(ge=0, le=100)
+    weight: float = Field(gt=0)
+    screen: bool = False
+    still_fps: float = Field(default=0, ge=0)
+    moving_fps: float = Field(default=0, ge=0)
+    key_seconds: float = Field(gt=0)
+    heights: tuple[float, ...] = Field(min_length=1)
+
+    @property
+    def pace(self) -> Pace:
+        """How pictures are thinned out."""
+        still, moving = (round(SECOND_US / fps) if fps else 0 for fps in (self.still_fps, self.moving_fps))
+        return Pace(still_us=still, moving_us=moving)
+
+
+class CodecRule(Closed):
+    """An encoder and its range of quality."""
+
+    encoder: str  # FFmpeg's name
+    best_crf: int  # lower would spend bytes that nobody sees
+    worst_crf: int  # higher is not legible any more
+    probe_crfs: tuple[int, ...] = Field(min_length=2)
+    camera: dict[str, str]
+    screen: dict[str, str]
+
+    def options(self, rule: KindRule, crf: int) -> dict[str, str]:
+        """Encoder options; single-threaded, because steps run side by side."""
+        return {**(self.screen if rule.screen else self.camera), "crf": str(crf)}
+
+
+class TaggedRule(Closed):
+    """What a tag does to the pictures around it."""
+
+    around_seconds: float = Field(ge=0)
+    weight: float = Field(ge=1)
+
+
+class ProbingRule(Closed):
+    """How much of a clip is tried before it is encoded."""
+
+    seconds: float = Field(gt=0)
+    every_seconds: float = Field(gt=0)
+    least: int = Field(ge=1)
+    most: int = Field(ge=1)
+    measure_every: int = Field(ge=1)
+    text_stretches: int = Field(ge=0)
+
+    def windows(self, footage_seconds: float) -> int:
+        """How many stretches of a clip of that length are tried."""
+        return min(self.most, max(self.least, round(footage_seconds / self.every_seconds)))
+
+
+class ArchiveRules(Closed):
+    """All rules of archiving."""
+
+    kinds: dict[ContentKind, KindRule]
+    tagged: TaggedRule
+    codecs: dict[ArchiveCodec, CodecRule]
+    probing: ProbingRule
+
+
+@cache
+def archive_rules(path: Path | None = None) -> ArchiveRules:
+    """The rules of a file, those that are shipped where none is named.
+
+    Raises:
+        SettingsError: the file is missing or says something that is not understood.
+    """
+    file = path or _FILE
+    try:
+        return ArchiveRules.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError, ValidationError) as error:
+        raise SettingsError(
+            f"{file.name}: {error}", hint="Compare it with archive.yaml as shipped."
+        ) from None
