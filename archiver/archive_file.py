@@ -19,7 +19,7 @@ from kernel.errors import EncodeError
 from kernel.isobmff.reader import read_fragments, read_init
 from kernel.isobmff.sample_entry import decoder_config
 from kernel.isobmff.tracks import ProducerTime, Sample, SampleRef, Track, TrackRun
-from kernel.isobmff.writer import fragment, init_segment, producer_time, segment_index
+from kernel.isobmff.writer import compact_fragment, init_segment, producer_time, segment_index
 
 VIDEO_TIMESCALE = 90_000
 VIDEO_TRACK = 1
@@ -76,7 +76,7 @@ def _fragment_bytes(number: int, group: Group, clip_start_us: int) -> bytes:
     wall_us = clip_start_us + to_micros(first, VIDEO_TIMESCALE)
     time = ProducerTime(track_id=VIDEO_TRACK, wall_us=wall_us, media_time=first, captured=group.captured)
     runs = [group.video, group.audio] if group.audio else [group.video]
-    return producer_time(time) + fragment(number, runs)
+    return producer_time(time) + compact_fragment(number, runs)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,17 +7,21 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from archiver.copy_stream import CopyStep, WeighStep
 from archiver.encode import VideoStep
 from archiver.plan import Limits
 from archiver.probe import ProbeStep
 from archiver.ring_reader import PictureFormat
-from archiver.rules import ArchiveRules, CodecRule, KindRule
-from archiver.stretches import Stretch, chunks, samples_for_probing
+from archiver.rules import ArchiveRules, CodecRule, KindRule, SoundCodecRule
+from archiver.stretches import Stretch, chunks, narrow, samples_for_probing
 from kernel.clock import SECOND_US
 from kernel.model.cut import Clip
 from kernel.model.source import Source
 from kernel.settings import ArchiveCodec
 from kernel.timerange import TimeRange
+
+_WAVE_OF = (3, 0, 3, 2, 3, 1, 3, 2)
+"""The wave of each of eight chunks of a clip in a row: an eighth, an eighth, a quarter, a half."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +54,9 @@ class ClipWork:
     directory: Path
     rules: ArchiveRules
     codec: ArchiveCodec
+    copied: bool = False  # its footage is kept as it is
     tagged: tuple[TimeRange, ...] = ()  # tagged moments with what lies around them
+    probed: tuple[TimeRange, ...] = ()  # stretches that were tried already, while the session ran
 
     @property
     def kind(self) -> KindRule:
@@ -59,6 +65,10 @@ class ClipWork:
     @property
     def encoder(self) -> CodecRule:
         return self.rules.codecs[self.codec]
+
+    @property
+    def sound(self) -> SoundCodecRule:
+        return self.rules.sound.codecs[self.codec]
 
     @property
     def seconds(self) -> float:
@@ -70,7 +80,12 @@ class ClipWork:
 
     @cached_property
     def chunks(self) -> tuple[Chunk, ...]:
-        """All pieces to encode, in order."""
+        """All pieces to encode, in order; unbroken stretches where nothing is to encode."""
+        if self.copied:
+            return tuple(
+                Chunk(clip_id=self.clip.id, piece=number, stretch=piece, tagged=False)
+                for number, piece in enumerate(self.pieces)
+            )
         return tuple(
             Chunk(
                 clip_id=self.clip.id,
@@ -109,27 +124,56 @@ class ClipWork:
             pace=self.kind.pace,
         )
 
+    def weigh_step(self) -> WeighStep:
+        """Ask whether the footage is small enough to be kept as it is."""
+        return WeighStep(
+            pieces=self.pieces,
+            picture=self.picture,
+            most_bytes=int(self.kind.copy_below_kbps * 125 * self.seconds),
+            target=self.directory / "weighed.mp4",
+        )
+
+    def copy_step(self, chunk: Chunk) -> CopyStep:
+        """Keep a piece as it is."""
+        wall = chunk.stretch.wall
+        return CopyStep(
+            piece=chunk.stretch,
+            clip_start_us=self.clip.wall.start_us,
+            picture=self.picture,
+            fingerprint_seconds=self.kind.key_seconds,
+            target=self.directory / f"copied-{wall.start_us}-{wall.end_us}.mp4",
+        )
+
     def windows(self) -> list[Stretch]:
-        """The stretches that are tried before, and measured after."""
+        """Stretches spread over the clip, that are measured when it is encoded."""
         probing = self.rules.probing
         return samples_for_probing(self.pieces, probing.seconds, probing.windows(self.seconds))
+
+    def tries(self) -> list[Stretch]:
+        """The stretches that are tried before: those of when the session ran, if they are still there."""
+        there = [
+            narrow(piece, wall)
+            for wall in self.probed
+            for piece in self.pieces
+            if piece.wall.intersect(wall) == wall
+        ]
+        return there or self.windows()
 
     def settings(self) -> list[tuple[float, int]]:
         """Heights and quality settings that are tried."""
         return [(height, crf) for height in self.kind.heights for crf in self.encoder.probe_crfs]
 
     def probe_steps(self) -> list[ProbeStep]:
-        """A step for each window; text is read in the first ones only, for it is slow."""
-        wall = [window.wall for window in self.windows()]
+        """A step for each stretch; text is read in the first ones only, for it is slow."""
         return [
             ProbeStep(
                 source=self.picture,
                 tries=tuple(self.video_step(window, crf, height) for height, crf in self.settings()),
                 every=self.rules.probing.measure_every,
                 text_floor=self.kind.text_floor if number < self.rules.probing.text_stretches else None,
-                target=self.directory / self.codec / f"probe-{wall[number].start_us}.mp4",
+                target=self.directory / self.codec / f"probe-{window.wall.start_us}.mp4",
             )
-            for number, window in enumerate(self.windows())
+            for number, window in enumerate(self.tries())
         ]
 
 
@@ -141,9 +185,14 @@ def shrunk(picture: PictureFormat, height: float) -> PictureFormat:
     return replace(picture, width=width, height=lines)
 
 
-def waves(chunks: Sequence[Chunk], count: int) -> list[list[Chunk]]:
-    """Chunks in groups that each are spread over the whole time: what one weighs tells of the others."""
-    ordered: list[list[Chunk]] = [[] for _ in range(count)]
-    for number, chunk in enumerate(chunks):
-        ordered[number % count].append(chunk)
-    return ordered
+def waves(chunks: Sequence[Chunk]) -> list[list[Chunk]]:
+    """Chunks in groups that are spread over the whole time of each clip: what one weighs tells of the rest.
+
+    The first groups are small: a curve that promises too much has spent little when that is seen.
+    """
+    ordered: list[list[Chunk]] = [[] for _ in range(max(_WAVE_OF) + 1)]
+    counts: dict[str, int] = {}
+    for chunk in chunks:
+        number = counts[chunk.clip_id] = counts.get(chunk.clip_id, -1) + 1
+        ordered[_WAVE_OF[number % len(_WAVE_OF)]].append(chunk)
+    return [group for group in ordered if group]

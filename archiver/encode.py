@@ -31,7 +31,7 @@ from archiver.thinning import ALL_PICTURES, Pace, thinned
 from kernel.errors import EncodeError
 from kernel.isobmff.boxes import find
 from kernel.isobmff.tracks import ProducerTime, Sample, Track, TrackRun
-from kernel.isobmff.writer import fragment, init_segment, producer_time
+from kernel.isobmff.writer import compact_fragment, init_segment, producer_time
 from kernel.timerange import TimeRange
 
 _SCALING = Interpolation.BICUBIC
@@ -284,7 +284,7 @@ def _stamped(sequence: int, run: TrackRun, step: VideoStep) -> bytes:
         media_time=run.base_dts,
         captured=step.stretch.captured,
     )
-    return producer_time(time) + fragment(sequence, [run])
+    return producer_time(time) + compact_fragment(sequence, [run])
 
 
 def libraries() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +14,9 @@ from typing import BinaryIO
 def whole_file(target: Path) -> Iterator[BinaryIO]:
     """A file to write; its name appears when the block ends well and every byte is on the disk.
 
-    The unfinished file bears the number of this process, so that two at the same work cannot mix.
+    The unfinished file has a name of its own, so that two at the same work, here or elsewhere, cannot mix.
     """
-    partial = target.with_name(f"{target.name}.{os.getpid()}.part")
+    partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     try:
         with partial.open("wb") as file:
             yield file

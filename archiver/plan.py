@@ -3,7 +3,8 @@
 The worst clip is the one with the largest *deficit*: the points of mean VMAF that it lacks of 100, times its
 weight. One deficit is allowed to all; each clip takes the cheapest setting that stays within it, but never
 worse than its floors and never better than its ceiling. The smallest deficit whose bytes fit is the plan;
-what is left by rounding goes to the worst clips, one step at a time.
+what is left by rounding goes to the worst clips, one step at a time. Bytes that change nothing are not spent:
+a screen whose pictures are thinned out, say, lacks points that no rate gives back, and nobody waits for it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from archiver.curve import Curve
 
 _HALVINGS = 30  # of the range of deficits; a step of CRF is far coarser
+_WORTH = 0.05  # points of VMAF that a step of CRF must bring: less is noise of the measurement
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,30 +93,43 @@ def _total(choices: Mapping[str, Choice]) -> float:
 
 def _floors_win(demands: Sequence[Demand], worst: Mapping[str, Choice], room_bytes: float) -> EncodePlan:
     over = math.ceil(_total(worst) - room_bytes)
-    shares = sorted(demands, key=lambda demand: -worst[demand.id].bytes)[:3]
-    told = ", ".join(f"{one.id} {math.ceil(worst[one.id].bytes)} bytes" for one in shares)
-    reason = (
+    reason = overrun_told(over, room_bytes, {one.id: worst[one.id].bytes for one in demands})
+    return EncodePlan(choices=worst, bytes=_total(worst), overrun_bytes=over, overrun_reason=reason)
+
+
+def overrun_told(over: int, room_bytes: float, needs: Mapping[str, float]) -> str:
+    """Why pictures are over their room, by how much, and whose they are."""
+    most = sorted(needs, key=lambda name: -needs[name])[:3]
+    told = ", ".join(f"{name} {math.ceil(needs[name])} bytes" for name in most)
+    return (
         f"The floors of legibility need {over} bytes more than the {max(0, math.floor(room_bytes))} that are "
         f"left for pictures; most is needed by {told}."
     )
-    return EncodePlan(choices=worst, bytes=_total(worst), overrun_bytes=over, overrun_reason=reason)
 
 
 def _rest_to_the_worst(
     menus: Mapping[str, Menu], chosen: Mapping[str, Choice], room_bytes: float
 ) -> dict[str, Choice]:
-    """Steps of CRF are coarse: what they leave makes the worst clips better, as long as a step fits."""
+    """Steps of CRF are coarse: what they leave makes the worst clips better, as long as a step fits.
+
+    Where the step of one does not fit, nobody else goes past what it would have come to: the bytes are of
+    more use later, when less is left to encode, and tagged moments never fall behind what lies around them.
+    """
     result = dict(chosen)
     left = room_bytes - _total(result)
     open_ones = set(menus)
+    bound = 0.0  # the deficit that nobody goes below
     while open_ones:
         name = max(open_ones, key=lambda one: (menus[one].deficit(result[one]), one))
         better = menus[name].better(result[name])
-        if better is None or better.bytes - result[name].bytes > left:
+        if better is None or menus[name].deficit(better) < bound:
             open_ones.discard(name)
-            continue
-        left -= better.bytes - result[name].bytes
-        result[name] = better
+        elif better.bytes - result[name].bytes > left:
+            open_ones.discard(name)
+            bound = max(bound, menus[name].deficit(better))
+        else:
+            left -= better.bytes - result[name].bytes
+            result[name] = better
     return result
 
 
@@ -125,7 +140,7 @@ class Menu:
         self._demand = demand
         limits = demand.limits
         rows = [[self._choice(curve, crf) for crf in self._allowed(curve)] for curve in demand.curves]
-        self._rows = [row for row in rows if row]
+        self._rows = [_worth_their_bytes(row) for row in rows if row]
         self._unreachable = not self._rows
         if self._unreachable:
             crfs = range(limits.best_crf, limits.worst_crf + 1)
@@ -204,3 +219,12 @@ class Menu:
             mean=choice.mean,
             unreachable=self._unreachable,
         )
+
+
+def _worth_their_bytes(row: Sequence[Choice]) -> list[Choice]:
+    """Of settings from the best to the worst those that show more than the next cheaper one."""
+    kept = [row[-1]]
+    for choice in reversed(row[:-1]):
+        if choice.mean - kept[-1].mean >= _WORTH * (kept[-1].crf - choice.crf):
+            kept.append(choice)
+    return kept[::-1]

@@ -14,6 +14,7 @@ from kernel.clock import SECOND_US
 from kernel.errors import BoxError, FootageError
 from kernel.isobmff.reader import InitSegment, read_fragments, read_init
 from kernel.isobmff.tracks import FragmentRef, ProducerTime, SampleRef, Track
+from kernel.timerange import TimeRange
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,6 +102,11 @@ class SegmentReader:
         if inside:
             for sample in samples[max(0, inside[0] - 1) : inside[-1] + 1]:
                 yield self._unit(track, sample)
+
+    def video_bytes(self, wall: TimeRange) -> int:
+        """What the pictures weigh that were captured in a range."""
+        track = self.init.video
+        return sum(one.size for one in self._samples(track) if wall.contains(self._wall(track, one)))
 
     def frame_rate(self) -> Fraction:
         """Pictures a second, on average."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from archiver.thinning import Pace
 from kernel.clock import SECOND_US
@@ -14,6 +16,7 @@ from kernel.errors import SettingsError
 from kernel.model.source import ContentKind
 from kernel.settings import ArchiveCodec, Closed
 
+OPUS_RATE_HZ = 48_000
 _FILE = Path(__file__).parent / "data" / "archive.yaml"
 
 
@@ -30,6 +33,7 @@ class KindRule(Closed):
     still_fps: float = Field(default=0, ge=0)
     moving_fps: float = Field(default=0, ge=0)
     key_seconds: float = Field(gt=0)
+    copy_below_kbps: float = Field(default=0, ge=0)
     heights: tuple[float, ...] = Field(min_length=1)
 
     @property
@@ -61,6 +65,43 @@ class TaggedRule(Closed):
     weight: float = Field(ge=1)
 
 
+class SoundCodecRule(Closed):
+    """How sound is encoded: mono."""
+
+    encoder: Literal["libopus", "aac"]  # FFmpeg's name
+    kbps: float = Field(gt=0)
+    rate_hz: int = Field(gt=0)
+    options: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _opus_counts_48000(self) -> SoundCodecRule:
+        """Its track in MP4 does ("Opus in ISOBMFF", 4.3); Chromium refuses a ``dOps`` that says otherwise."""
+        if self.encoder == "libopus" and self.rate_hz != OPUS_RATE_HZ:
+            raise ValueError(f"rate_hz of libopus is {OPUS_RATE_HZ}")
+        return self
+
+    def told(self) -> str:
+        """For receipts."""
+        options = "".join(f", {name} {value}" for name, value in self.options.items())
+        return f"{self.encoder}, {self.rate_hz} Hz mono, {self.kbps:g} kbit/s{options}"
+
+
+class OneTrack(StrEnum):
+    """When a seat's file goes without sound that its room's camera has, too."""
+
+    WHEN_SHORT = "when_short"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class SoundRule(Closed):
+    """What is kept of sound."""
+
+    codecs: dict[ArchiveCodec, SoundCodecRule]
+    one_track_per_room: OneTrack
+    most_share: float = Field(gt=0)
+
+
 class ProbingRule(Closed):
     """How much of a clip is tried before it is encoded."""
 
@@ -82,6 +123,7 @@ class ArchiveRules(Closed):
     kinds: dict[ContentKind, KindRule]
     tagged: TaggedRule
     codecs: dict[ArchiveCodec, CodecRule]
+    sound: SoundRule
     probing: ProbingRule
 
 

@@ -4,52 +4,33 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from archiver.begun import begun
 from archiver.budget import budget_bytes
-from archiver.clip_work import ClipWork
-from archiver.package import PackageFile, PackageStep, document_bytes, make_package, write_json
+from archiver.equipment import Tools
+from archiver.package import PAYLOAD, PackageFile, PackageStep, document_bytes, make_package, write_json
 from archiver.progress import ProgressTeller
-from archiver.receipt import receipt
-from archiver.ring_reader import picture_format
+from archiver.receipt import made_file, quality_of, receipt
 from archiver.rules import archive_rules
 from archiver.session_document import session_document
-from archiver.steps import StepRunner
+from archiver.session_works import clip_works, seconds_by_kind, working_directory
+from archiver.stand_ins import with_stand_ins
 from archiver.store import VersionTaken, key_prefix, store_package, verify_objects
-from archiver.stretches import stretches
 from archiver.within_budget import ClipEncoder, EncodedClip
-from catalog.catalogue import Catalogue
-from catalog.objects import ObjectStore, sha256_of
-from kernel.clock import SECOND_US, Clock, iso_utc
+from catalog.objects import sha256_of
+from kernel.clock import iso_utc
 from kernel.errors import DiskFull, FixityError, StorageError, TimelineChanged
 from kernel.ids import new_id
 from kernel.isobmff.reader import read_init
 from kernel.isobmff.sample_entry import codec_string
-from kernel.model.archive import Archive, ArchiveObject, Rendition
+from kernel.model.archive import Archive, ArchiveObject, OverrunCause, Rendition
 from kernel.model.cut import Clip
 from kernel.model.footage import Segment
-from kernel.model.source import ContentKind
 from kernel.model.timeline import Project, Session, SessionState
-from kernel.settings import ArchiveSettings
-from kernel.timerange import TimeRange
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Tools:
-    """What archiving works with."""
-
-    catalogue: Catalogue
-    store: ObjectStore
-    runner: StepRunner
-    settings: ArchiveSettings
-    ring: Path
-    work: Path
-    clock: Clock
-    principal: str
 
 
 class SessionArchiver:
@@ -62,9 +43,9 @@ class SessionArchiver:
         self._tools = tools
         self._session = session
         self._rules = archive_rules(tools.settings.rules)
-        self._directory = tools.work / session.id
+        self._directory = working_directory(tools, session)
         self._progress = ProgressTeller(tools.catalogue.archives, tools.clock, session.id)
-        self._clips = tools.catalogue.clips.of_session(session.id)
+        self._clips = with_stand_ins(tools.catalogue.clips.of_session(session.id), tools.archive_sources)
         ids = {used.segment_id for clip in self._clips for used in clip.slices}
         self._segments: Mapping[str, Segment] = tools.catalogue.footage.segments_by_id(ids)
 
@@ -74,6 +55,7 @@ class SessionArchiver:
         Raises:
             FixityError: a segment is not what its row says, or the store gives back something else.
             EncodeError, StorageError: it cannot be done now; what is finished stays and is not done again.
+            TimeStampUnavailable: all but the time stamp is there; it waits for that.
             TimelineChanged: the session changed meanwhile; so too here.
         """
         with os_errors_translated():
@@ -81,11 +63,12 @@ class SessionArchiver:
 
     def _run(self) -> Archive:
         self._check_segments()
-        works = self._works()
+        already = begun(self._directory)
+        works = clip_works(self._tools, self._session, self._clips, self._segments, already)
         budget = budget_bytes(seconds_by_kind(works), self._rules, self._tools.settings.budget_kbps)
         # What clips take beside their pictures the encoder knows; the rest grows with what happened.
         beside = document_bytes({**self._document(self._session, budget), "clips": [], "segments": []})
-        encoder = ClipEncoder(self._tools.runner, works, self._progress)
+        encoder = ClipEncoder(self._tools.runner, works, self._progress, already)
         encoded = encoder.encode_within(budget - beside)
         archive = self._store(encoded.clips, budget, encoded.overrun_reason)
         shutil.rmtree(self._directory, ignore_errors=True)
@@ -93,39 +76,9 @@ class SessionArchiver:
 
     def _check_segments(self) -> None:
         """No file becomes evidence before its hash was compared with the one taken while it was written."""
-        advance = self._progress.counter("encode", 0.0, 0.02, len(self._segments))
+        advance = self._progress.counter("check", 0.0, 0.02, len(self._segments))
         todo = [(self._tools.ring / one.path, one.sha256) for one in self._segments.values()]
         self._tools.runner.run(check_file, todo, advance)
-
-    def _works(self) -> list[ClipWork]:
-        sources = self._tools.catalogue.places.sources()
-        ring = str(self._tools.ring)
-        tagged = self._tagged()
-        works = []
-        for clip in self._clips:
-            pieces = tuple(stretches(clip, self._segments, ring))
-            if pieces:
-                paths = [Path(used.path) for piece in pieces for used in piece.slices]
-                works.append(
-                    ClipWork(
-                        clip=clip,
-                        source=sources[clip.source_id],
-                        pieces=pieces,
-                        picture=picture_format(paths),
-                        directory=self._directory / f"{clip.source_id}-p{clip.part}",
-                        rules=self._rules,
-                        codec=self._tools.settings.codec,
-                        tagged=tagged,
-                    )
-                )
-        return works
-
-    def _tagged(self) -> tuple[TimeRange, ...]:
-        """Moments with a tag, and what lies around them."""
-        around_us = round(self._rules.tagged.around_seconds * SECOND_US)
-        tags = self._tools.catalogue.tags.of_project(self._project.id)
-        own = [tag for tag in tags if tag.session_id in (None, self._session.id)]
-        return tuple(TimeRange(start_us=tag.at_us - around_us, end_us=tag.at_us + around_us) for tag in own)
 
     def _store(self, encoded: Sequence[EncodedClip], budget: int, overrun: str) -> Archive:
         """Package, store, read back, record; the row comes last (invariant 10)."""
@@ -135,9 +88,10 @@ class SessionArchiver:
         # Before anything is read for the document: what comes in between must be noticed.
         known = tools.catalogue.archives.known_number(self._session.id)
         told = self._as_told()
-        files = self._package(encoded, receipts, self._document(told, budget))
+        sound = {one.work.clip.id: list(one.sound_in) for one in encoded}
+        files = self._package(encoded, receipts, {**self._document(told, budget), "sound": sound})
         version, prefix, objects = self._put(files)
-        verify_objects(tools.store, objects, self._progress.counter("verify", 0.94, 1.0, len(files)))
+        verify_objects(tools.store, objects, self._counter("verify", 0.94, 1.0, len(files)))
         size = sum(item.size_bytes for item in objects)
         archive = Archive(
             id=new_id("archive"),
@@ -155,6 +109,7 @@ class SessionArchiver:
             objects=tuple(objects),
             cut_number=told.cut_number,
             known_number=known,
+            overrun_cause=overrun_cause(size > budget, overrun),
         )
         renditions = [self._rendition(*made, prefix) for made in zip(encoded, receipts, strict=True)]
         tools.catalogue.archives.record(archive, renditions)
@@ -166,16 +121,24 @@ class SessionArchiver:
         version = self._tools.catalogue.archives.next_version(self._session.id)
         while True:
             prefix = key_prefix(self._project, self._session, version)
-            advance = self._progress.counter("store", 0.88, 0.94, len(files))
+            advance = self._counter("store", 0.88, 0.94, len(files))
             try:
                 return version, prefix, store_package(self._tools.store, prefix, files, advance)
             except VersionTaken:
                 version += 1
 
+    def _counter(self, step: str, start: float, end: float, total: int) -> Callable[[], None]:
+        """Tells of each file, and whether the next one is still wanted."""
+        advance = self._progress.counter(step, start, end, total)
+
+        def advance_or_end() -> None:
+            advance()
+            self._tools.runner.check()
+
+        return advance_or_end
+
     def _receipt(self, one: EncodedClip) -> dict[str, Any]:
-        with one.path.open("rb") as file:
-            digest = sha256_of(file)
-        return receipt(one, self._segments, digest)
+        return receipt(one, self._segments, made_file(one.path))
 
     def _package(
         self,
@@ -183,24 +146,27 @@ class SessionArchiver:
         receipts: Sequence[dict[str, Any]],
         document: dict[str, Any],
     ) -> list[PackageFile]:
-        """Lay out the payload and make the bag; a half-made one of an earlier attempt is made anew."""
+        """Lay out the payload, make the bag, sign it; a half-made one of an earlier attempt is made anew."""
         directory = self._directory / "package"
         shutil.rmtree(directory, ignore_errors=True)
-        (directory / "clips").mkdir(parents=True)
+        payload = directory / PAYLOAD
+        (payload / "clips").mkdir(parents=True)
         for one, told in zip(encoded, receipts, strict=True):
-            shutil.copyfile(one.path, directory / "clips" / one.work.file_name)
-            write_json(directory / "receipts" / f"{one.work.file_name}.json", told)
-        write_json(directory / "catalogue.json", document)
+            shutil.copyfile(one.path, payload / "clips" / one.work.file_name)
+            write_json(payload / "receipts" / f"{one.work.file_name}.json", told)
+        write_json(payload / "catalogue.json", document)
+        identifier = f"{self._project.project_code}/{self._session.id}"
         info = {
             "Source-Organization": self._session.room_id,
-            "External-Identifier": f"{self._project.project_code}/{self._session.id}",
+            "External-Identifier": identifier,
             "External-Description": f"{self._project.name_zh} {self._session.phase}",
             "Bag-Software-Agent": "jianzheng",
             # The session's day, not today's: a bag that is made again must be the same.
             "Bagging-Date": iso_utc(self._session.end_us or 0)[:10],
         }
         step = PackageStep(directory=directory.absolute(), info=info)
-        return self._tools.runner.run(make_package, [step])[0]
+        files = self._tools.runner.run(make_package, [step])[0]
+        return files + self._tools.signer.sign(directory, identifier, self._directory)
 
     def _document(self, told: Session, budget: int) -> dict[str, Any]:
         return {
@@ -237,8 +203,16 @@ class SessionArchiver:
             height=init.video.height,
             size_bytes=one.size_bytes,
             sha256=told["result"]["sha256"],
+            quality=quality_of(told),
             receipt=told,
         )
+
+
+def overrun_cause(over: bool, floors: str) -> OverrunCause:
+    """Why an archive is over its budget: floors where the plan says so, else what is beside pictures."""
+    if not over:
+        return OverrunCause.NONE
+    return OverrunCause.FLOORS if floors else OverrunCause.BESIDE
 
 
 @contextmanager
@@ -277,12 +251,3 @@ def raw_bytes(clips: Sequence[Clip], segments: Mapping[str, Segment]) -> int:
         for clip in clips
         for used in clip.slices
     )
-
-
-def seconds_by_kind(works: Sequence[ClipWork]) -> dict[ContentKind, float]:
-    """Recorded footage by content kind, in seconds."""
-    found: dict[ContentKind, float] = {}
-    for work in works:
-        kind = work.source.content_kind
-        found[kind] = found.get(kind, 0.0) + work.seconds
-    return found

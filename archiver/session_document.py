@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from archiver.receipt import clip_json, wall_json
 from catalog.catalogue import Catalogue
+from kernel.chain import GENESIS_CHAIN
 from kernel.model.cut import Clip
 from kernel.model.footage import Segment
 from kernel.model.timeline import Seating, Session
 from kernel.values import fields_of
 
-FORMAT = "jianzheng-session/2"
+FORMAT = "jianzheng-session/3"
 """Names in the document are those of the value types. Who renames one gives the format another number."""
 
 
@@ -46,11 +47,33 @@ def session_document(
             {**clip_json(clip, dict(segments)), "revision": clip.revision}  # receipts need no revision
             for clip in clips
         ],
-        "segments": [
-            {"id": one.id, "run": one.run_id, "wall": wall_json(one.wall), "size_bytes": one.size_bytes}
-            for one in segments.values()
-        ],
+        "segments": _segments(catalogue, segments.values()),
     }
+
+
+def _segments(catalogue: Catalogue, segments: Collection[Segment]) -> list[dict[str, Any]]:
+    """Segments with their links: each chain value can be computed from the one before and the hash."""
+    numbers = catalogue.footage.places_in_chain(one.id for one in segments)
+    before: dict[tuple[str, int], str] = {}
+    for source_id in {one.source_id for one in segments}:
+        own = [numbers[one.id] for one in segments if one.source_id == source_id]
+        links = catalogue.footage.chain_values(source_id, min(own) - 1, max(own))
+        before |= {(source_id, number + 1): chain for number, chain in links.items()}
+    return [
+        {
+            "id": one.id,
+            "source": one.source_id,
+            "run": one.run_id,
+            "wall": wall_json(one.wall),
+            "path": one.path,
+            "size_bytes": one.size_bytes,
+            "sha256": one.sha256,
+            "number": numbers[one.id],
+            "chain_before": before.get((one.source_id, numbers[one.id]), GENESIS_CHAIN),
+            "chain": one.chain,
+        }
+        for one in segments
+    ]
 
 
 def _seating(seating: Seating) -> dict[str, Any]:

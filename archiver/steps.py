@@ -1,33 +1,32 @@
 """Runs steps side by side: functions from named inputs to a named output, in processes of their own.
 
 The outputs are the state: a step whose output and result are there is not run again, so a restart repeats
-only what is missing. Only as many steps as there are slots are handed over, best first.
+only what is missing. Only as many steps as there are slots are handed over, best first. Where they run is the
+pool's affair: ``archiver.local_pool``, ``archiver.dask_pool``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import signal
 import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import connection, get_context, parent_process
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from pydantic import TypeAdapter
 
 from archiver.encode import libraries
+from archiver.local_pool import LocalPool
 from archiver.output import whole_file
 from kernel.errors import EncodeError, JianzhengError
 from kernel.log import logger
 
 _log = logger("archiver")
-_NICENESS = 19  # recording always comes first
-_TRIES = 3
+_TRIES = 3  # of a lost pool, in which nothing comes forward
+_LOOK_SECONDS = 1.0  # how often a runner that waits for its steps looks whether it is to stop
 
 _StepType = TypeVar("_StepType", bound="HasTarget", contravariant=True)
 _Result = TypeVar("_Result")
@@ -77,22 +76,29 @@ def _known(note: Path, made_from: str, adapter: TypeAdapter[_Result]) -> _Result
     return result if whole else None
 
 
-def _step_aside() -> None:
-    """Begin a process of the pool: behind everything else, and never longer than the archiver itself."""
-    os.nice(_NICENESS)
-    # SVT-AV1 talks on standard error by itself; only its errors are of interest.
-    os.environ["SVT_LOG"] = "1"
-    # Ctrl-C is for the archiver, which ends its processes in order.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
+class Pool(Protocol):
+    """Where steps run: gives an executor, and another one when that is lost."""
 
+    @property
+    def slots(self) -> int:
+        """How many steps run side by side."""
 
-def _end_with_parent() -> None:
-    """An archiver that was killed must not leave processes behind that write beside its successor's."""
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
+    @property
+    def lost(self) -> tuple[type[BaseException], ...]:
+        """What the executor raises, by itself or out of a step, when what runs its steps is gone."""
+
+    def open(self) -> Executor:
+        """A new executor.
+
+        Raises:
+            EncodeError: there is nothing to run steps on.
+        """
+
+    def wrapped(self, function: Callable[[_Item], _Out]) -> Callable[[_Item], _Out]:
+        """What is handed to the executor instead of a step's function."""
+
+    def close(self, executor: Executor) -> None:
+        """End an executor, lost or not."""
 
 
 class Stopped(JianzhengError):
@@ -100,18 +106,46 @@ class Stopped(JianzhengError):
 
 
 class StepRunner:
-    """A pool of processes that is rebuilt when one of them dies."""
+    """Runs steps on a pool that is opened anew when it is lost; finished steps are not run again."""
 
-    def __init__(self, workers: int, stop: threading.Event | None = None) -> None:
+    def __init__(
+        self, workers: int = 0, stop: threading.Event | None = None, *, pool: Pool | None = None
+    ) -> None:
+        self._pool = pool or LocalPool(workers)
         self._stop = stop or threading.Event()
-        self.slots = workers or os.cpu_count() or 1
-        self._pool: Executor | None = None
+        self._allow: Callable[[], None] = lambda: None
+        self._executor: Executor | None = None
+
+    @property
+    def slots(self) -> int:
+        """How many steps run side by side."""
+        return self._pool.slots
 
     def close(self) -> None:
-        """End all processes."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = None
+        """End what runs the steps."""
+        if self._executor is not None:
+            executor, self._executor = self._executor, None
+            self._pool.close(executor)
+
+    @contextmanager
+    def asking(self, allow: Callable[[], None]) -> Iterator[None]:
+        """Within the block, ask before each step; what ``allow`` raises ends the work there."""
+        self._allow = allow
+        try:
+            yield
+        finally:
+            self._allow = lambda: None
+
+    def check(self) -> None:
+        """Whether the next step may begin.
+
+        Raises:
+            Stopped: the runner was told to stop.
+            JianzhengError: what the one who is asked says.
+        """
+        if self._stop.is_set():
+            raise Stopped
+        self._allow()
 
     def run(
         self,
@@ -122,26 +156,31 @@ class StepRunner:
         """The results of a function for all items, in their order; ``done`` hears of each as it comes.
 
         Raises:
-            EncodeError: a process died with the same step again and again.
-            Stopped: the runner was told to stop; steps that run are finished.
+            EncodeError: what runs steps was lost again and again, with nothing done in between.
+            Stopped: the runner was told to stop; steps that run are finished, or done again later.
             JianzhengError: what the function raised first; steps not yet begun are not begun.
         """
         todo = list(enumerate(items))
         results: dict[int, _Out] = {}
-        for attempt in range(_TRIES):
+        tries, before = 0, 0
+        while True:
             try:
                 self._run_all(function, [one for one in todo if one[0] not in results], results, done)
                 return [results[number] for number, _ in todo]
-            except BrokenProcessPool:
+            except self._pool.lost as error:
+                tries, before = (1 if len(results) > before else tries + 1), len(results)
                 _log.warning(
-                    "An encoding process died; its steps run again.",
-                    action="pool.broken",
-                    attempt=attempt + 1,
+                    "An encoding process was lost; its steps run again.",
+                    action="pool.lost",
+                    attempt=tries,
+                    reason=type(error).__name__,
                 )
                 self.close()
-        raise EncodeError(
-            "Encoding processes died again and again.", hint="Look for lack of memory on this machine."
-        )
+            if tries >= _TRIES:
+                raise EncodeError(
+                    "Encoding processes died again and again.",
+                    hint="Look for lack of memory where they run.",
+                )
 
     def _run_all(
         self,
@@ -152,26 +191,42 @@ class StepRunner:
     ) -> None:
         running: dict[Future[_Out], int] = {}
         waiting = iter(todo)
-        exhausted = False
-        while running or not exhausted:
-            while not exhausted and len(running) < self.slots:
-                following = next(waiting, None)
-                if following is None:
-                    exhausted = True
-                else:
-                    running[self._executor().submit(function, following[1])] = following[0]
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            if self._stop.is_set():
-                wait(running)
-                raise Stopped
-            for future in finished:
-                number = running.pop(future)
-                results[number] = future.result()
-                done(results[number])
+        try:
+            while True:
+                self._hand_over(function, waiting, running)
+                if not running:
+                    return
+                finished, _ = wait(running, _LOOK_SECONDS, FIRST_COMPLETED)
+                # What is done is kept, even if what did it is lost by now.
+                for future in sorted(finished, key=_failed):
+                    number = running.pop(future)
+                    results[number] = future.result()
+                    done(results[number])
+        finally:
+            _end(running)
 
-    def _executor(self) -> Executor:
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                max_workers=self.slots, mp_context=get_context("spawn"), initializer=_step_aside
-            )
-        return self._pool
+    def _hand_over(
+        self,
+        function: Callable[[_Item], _Out],
+        waiting: Iterator[tuple[int, _Item]],
+        running: dict[Future[_Out], int],
+    ) -> None:
+        """Fill the free slots, unless no step may begin any more."""
+        self.check()
+        while len(running) < self.slots:
+            following = next(waiting, None)
+            if following is None:
+                return
+            self.check()
+            if self._executor is None:
+                self._executor = self._pool.open()
+            running[self._executor.submit(self._pool.wrapped(function), following[1])] = following[0]
+
+
+def _failed(future: Future[_Out]) -> bool:
+    return future.cancelled() or future.exception() is not None
+
+
+def _end(running: Iterable[Future[_Out]]) -> None:
+    """Take back what has not begun, and let what runs come to its end."""
+    wait([future for future in running if not future.cancel()])

@@ -12,6 +12,8 @@ from kernel.model.footage import ClockBasis, Segment
 from kernel.timerange import TimeRange, merge
 
 LEAD_IN_US = 2 * SECOND_US
+CHUNK_US = 40 * SECOND_US
+"""What is encoded as one step: at most about a minute of work."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +69,7 @@ def _part(used: SegmentSlice, segment: Segment, ring: str) -> SlicePart:
     )
 
 
-def chunks(stretch: Stretch, longest_us: int = 40 * SECOND_US) -> list[Stretch]:
+def chunks(stretch: Stretch, longest_us: int = CHUNK_US) -> list[Stretch]:
     """A stretch in pieces, each an independent step.
 
     Borders are at round moments of wall time, not at shares of the stretch: those of a session that still

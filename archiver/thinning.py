@@ -28,21 +28,43 @@ ALL_PICTURES = Pace()
 def thinned(frames: Iterable[tuple[int, VideoFrame]], pace: Pace) -> Iterator[tuple[int, VideoFrame]]:
     """The first picture; from then on each that differs from the last one kept, and one now and then.
 
-    A change is kept at the latest ``moving_us`` after it was seen: pictures are compared with the last one
-    that was kept, so nothing that stays on the screen is ever lost.
+    Pictures are compared with the last one that was kept, and what comes too soon after it waits: it is kept
+    after all if it stays on the screen, that is if nothing follows for a while. So whatever is shown for as
+    long as ``moving_us`` is in the archive, at most ``moving_us`` late, however seldom the source sends.
     """
-    if not pace.still_us:
+    if pace == ALL_PICTURES:
         yield from frames
         return
-    kept_us, kept = 0, None
+    kept: _Kept | None = None
+    waiting: tuple[int, VideoFrame] | None = None  # came too soon
     for wall_us, frame in frames:
-        since_us = wall_us - kept_us
-        if kept is not None and since_us < pace.moving_us:
+        if waiting is not None and kept is not None and wall_us - waiting[0] >= pace.moving_us:
+            luma = _luma(waiting[1])
+            if differs(luma, kept.luma):
+                kept = _Kept(wall_us=waiting[0], luma=luma)
+                yield waiting
+        waiting = None
+        if kept is not None and wall_us - kept.wall_us < pace.moving_us:
+            waiting = wall_us, frame
             continue
-        luma = frame.to_ndarray(format="gray")
-        if kept is None or since_us >= pace.still_us or differs(luma, kept):
-            kept_us, kept = wall_us, luma
+        luma = _luma(frame)
+        if kept is None or wall_us - kept.wall_us >= pace.still_us or differs(luma, kept.luma):
+            kept = _Kept(wall_us=wall_us, luma=luma)
             yield wall_us, frame
+    if waiting is not None and kept is not None and differs(_luma(waiting[1]), kept.luma):
+        yield waiting
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Kept:
+    """The last picture that was kept."""
+
+    wall_us: int
+    luma: np.ndarray[Any, Any]
+
+
+def _luma(frame: VideoFrame) -> np.ndarray[Any, Any]:
+    return frame.to_ndarray(format="gray")
 
 
 def differs(luma: np.ndarray[Any, Any], before: np.ndarray[Any, Any]) -> bool:

@@ -9,48 +9,33 @@ measurements give the same plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from heapq import heapify, heappop, heappush
 from pathlib import Path
 
 from archiver.archive_file import JoinStep, join
+from archiver.begun import Begun
+from archiver.chunk_encoder import ChunkEncoder, EncodedChunk
 from archiver.clip_work import Chunk, ClipWork, waves
-from archiver.curve import Curve, Point, curve_through
-from archiver.encode import VideoResult, VideoStep, encode_video
 from archiver.encode_sound import AudioResult, AudioStep, encode_audio
+from archiver.keeper import Keeper
 from archiver.measure import Measured, MeasureStep, measure
-from archiver.plan import Choice, Demand, EncodePlan, Menu, plan
-from archiver.probe import ProbeResult, Tried, probe
+from archiver.plan import Choice, overrun_told
 from archiver.progress import ProgressTeller
-from archiver.quality import percentile
+from archiver.room_sound import SoundTrack, left_out
 from archiver.steps import StepRunner, once
 from archiver.stretches import narrow
-from kernel.clock import SECOND_US
 from kernel.errors import EncodeError
 from kernel.log import logger
 
 _log = logger("archiver")
 
-Advance = Callable[[VideoResult], None]
-
-METADATA_BYTES = 6_000  # of a package without clips
+METADATA_BYTES = 12_000  # of a package without clips; half of it a time stamp with its certificates
 METADATA_BYTES_PER_CLIP = 6_000  # receipt, entry in catalogue.json and in the manifests
-METADATA_BYTES_PER_SLICE = 1_400  # in both
-WAVES = 4
-SAFETY = 0.97  # share of the rest that a wave may plan: curves through few points are no promise
+METADATA_BYTES_PER_SLICE = 2_200  # in both, its segment, and the fingerprints of a minute
 ENOUGH = 0.92  # share of the budget that is worth no further encoding
 MOST_ROUNDS = 5  # of putting right
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EncodedChunk:
-    """A chunk, with which setting it was encoded, and what came of it."""
-
-    chunk: Chunk
-    choice: Choice
-    video: VideoResult
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +49,7 @@ class EncodedClip:
     audio: AudioResult
     measured: tuple[Measured, ...]
     unreachable: bool  # its floors could not be reached at any rate that the rules allow
+    sound_in: tuple[str, ...] = ()  # files in which its sound is to be heard
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,14 +63,14 @@ class Encoded:
 class ClipEncoder:
     """Probes, plans, encodes, weighs, puts right and measures the clips of one session."""
 
-    def __init__(self, runner: StepRunner, works: Sequence[ClipWork], progress: ProgressTeller) -> None:
+    def __init__(
+        self, runner: StepRunner, works: Sequence[ClipWork], progress: ProgressTeller, begun: Begun
+    ) -> None:
         self._runner = runner
         self._works = {work.clip.id: work for work in works}
         self._progress = progress
-        self._chunks = [chunk for work in works for chunk in work.chunks]
-        self._curves: dict[str, tuple[Curve, ...]] = {}
-        self._heights: dict[str, float] = {}  # of demands' clips, once the first chunk is encoded
-        self._done: dict[Chunk, EncodedChunk] = {}
+        self._begun = begun
+        self._encoder = ChunkEncoder(runner, works, begun)
 
     def encode_within(self, total_bytes: int) -> Encoded:
         """Encode all clips so that sound, pictures and what tells of them stay within so many bytes.
@@ -93,14 +79,15 @@ class ClipEncoder:
             EncodeError: an encoder fails.
         """
         audio = self._encode_audio()
-        self._curves = self._probe()
-        sound = sum(result.size_bytes for result in audio.values())
-        room = total_bytes - self._metadata_bytes() - sound
-        reason = self._in_waves(room)
-        if not reason:
-            self._put_right(room)
-        made = self._join(audio)
-        return Encoded(clips=tuple(made), overrun_reason=reason)
+        self._encoder.probe(lambda count: self._progress.counter("probe", 0.04, 0.2, count))
+        for_media = total_bytes - self._metadata_bytes()
+        elsewhere = self._sound_elsewhere(audio, for_media)
+        room = for_media - sum(one.size_bytes for name, one in audio.items() if name not in elsewhere)
+        self._keep_small_ones(room)
+        self._in_waves(room)
+        self._put_right(room)
+        made = self._join(audio, elsewhere)
+        return Encoded(clips=tuple(made), overrun_reason=self._overrun(room))
 
     def _metadata_bytes(self) -> int:
         slices = sum(len(work.clip.slices) for work in self._works.values())
@@ -111,174 +98,175 @@ class ClipEncoder:
             AudioStep(
                 stretches=work.pieces,
                 clip_start_us=work.clip.wall.start_us,
-                target=work.directory / "sound.mp4",
+                encoding=work.sound,
+                target=work.directory / work.codec / "sound.mp4",
             )
             for work in self._works.values()
         ]
-        made = self._runner.run(partial(once, encode_audio, AudioResult), steps)
+        advance = self._progress.counter("sound", 0.02, 0.04, len(steps))
+        made = self._runner.run(partial(once, encode_audio, AudioResult), steps, advance)
         return dict(zip(self._works, made, strict=True))
 
-    def _probe(self) -> dict[str, tuple[Curve, ...]]:
-        """Measure rate and quality of each clip on sampled windows."""
-        probes = [(work, step) for work in self._works.values() for step in work.probe_steps()]
-        advance = self._progress.counter("encode", 0.02, 0.2, len(probes))
-        steps = [step for _, step in probes]
-        results = self._runner.run(partial(once, probe, ProbeResult), steps, advance)
-        found: dict[str, list[tuple[float, ProbeResult]]] = {name: [] for name in self._works}
-        for (work, step), result in zip(probes, results, strict=True):
-            seconds = step.tries[0].stretch.wall.duration_us / SECOND_US
-            found[work.clip.id].append((seconds, result))
-        return {name: curves(self._works[name], given) for name, given in found.items()}
+    def _sound_elsewhere(
+        self, audio: Mapping[str, AudioResult], for_media: int
+    ) -> dict[str, tuple[str, ...]]:
+        """The clips that need no sound of their own, each with the files that it is in."""
+        works = self._works.values()
+        wanted = sum(work.seconds * work.kind.budget_kbps for work in works)
+        tracks = [
+            SoundTrack(
+                clip_id=name,
+                source_id=work.source.id,
+                file_name=work.file_name,
+                room_id=work.source.room_id,
+                kind=work.source.content_kind,
+                size_bytes=audio[name].size_bytes,
+                may_weigh=max(0, for_media) * work.seconds * work.kind.budget_kbps / wanted,
+                heard=audio[name].heard,
+                mute=audio[name].mute,
+            )
+            for name, work in self._works.items()
+        ]
+        for_pictures = for_media - sum(one.size_bytes for one in audio.values())
+        planned = self._encoder.plan(for_pictures, [chunk for work in works for chunk in work.chunks])
+        rule = next((work.rules.sound for work in works), None)
+        return left_out(tracks, rule, floors_missed=planned.overrun_bytes > 0) if rule else {}
 
-    def _in_waves(self, room: int) -> str:
-        """Encode all chunks; returns why they do not fit, where they do not."""
-        groups = [group for group in waves(self._chunks, WAVES) if group]
-        reason = ""
+    def _keep_small_ones(self, room: int) -> None:
+        """Footage that weighs no more than what the plan would make of it is kept as it is."""
+        keeper = Keeper(self._runner, self._encoder)
+        kept = keeper.keep([work for work in self._works.values() if work.kind.copy_below_kbps], room)
+        self._works |= {work.clip.id: work for work in kept}
+
+    def _in_waves(self, room: int) -> None:
+        """Encode all chunks, each wave with what those before it taught."""
+        self._take_over()
+        rest = [
+            chunk
+            for work in self._works.values()
+            for chunk in work.chunks
+            if not work.copied and chunk not in self._encoder.done
+        ]
+        groups = waves(rest)
+        advance = self._progress.counter("encode", 0.2, 0.8, len(rest))
         for number, group in enumerate(groups):
-            chosen = self._plan(room, [chunk for part in groups[number:] for chunk in part])
-            reason = chosen.overrun_reason
-            start, end = (0.2 + 0.6 * (number + extra) / len(groups) for extra in (0, 1))
-            advance = self._progress.counter("encode", start, end, len(group))
-            self._encode([(chunk, chosen.choices[chunk.demand_id]) for chunk in group], advance)
-        return reason
+            chosen = self._encoder.plan(room, [chunk for part in groups[number:] for chunk in part])
+            self._encoder.encode([(chunk, chosen.choices[chunk.demand_id]) for chunk in group], advance)
 
-    def _plan(self, room: int, rest: Iterable[Chunk]) -> EncodePlan:
-        """The best that the chunks that are left can have of the bytes that are left."""
-        seconds: dict[str, float] = {}
-        of: dict[str, Chunk] = {}
-        for chunk in rest:
-            seconds[chunk.demand_id] = seconds.get(chunk.demand_id, 0.0) + chunk.seconds
-            of[chunk.demand_id] = chunk
-        demands = [self._demand(of[name], length) for name, length in seconds.items()]
-        return plan(demands, (room - self._weight()) * SAFETY)
-
-    def _demand(self, chunk: Chunk, seconds: float) -> Demand:
-        work = self._works[chunk.clip_id]
-        height = self._heights.get(chunk.clip_id)
-        given = self._curves[chunk.clip_id]
-        return Demand(
-            id=chunk.demand_id,
-            seconds=seconds,
-            limits=work.limits(tagged=chunk.tagged),
-            curves=given if height is None else tuple(one for one in given if one.height == height),
-            correction=self._correction(chunk.clip_id),
-        )
-
-    def _correction(self, clip_id: str) -> float:
-        """What the clip's chunks really weigh over what its curve said."""
-        said = real = 0.0
-        for done in self._done.values():
-            if done.chunk.clip_id == clip_id:
-                curve = next(one for one in self._curves[clip_id] if one.height == done.choice.height)
-                said += curve.bits_per_second(done.choice.crf) * done.chunk.seconds / 8
-                real += done.video.size_bytes
-        return max(real, 1.0) / said if said else 1.0
-
-    def _weight(self) -> int:
-        return sum(done.video.size_bytes for done in self._done.values())
-
-    def _encode(
-        self, wanted: Sequence[tuple[Chunk, Choice]], advance: Advance = lambda _result: None
-    ) -> None:
-        """Encode chunks; all of a clip have the height of its first one: a file has one size of picture."""
-        for chunk, choice in wanted:
-            self._heights.setdefault(chunk.clip_id, choice.height)
-        fixed = [(chunk, self._at_height(chunk, choice)) for chunk, choice in wanted]
-        steps = [self._step(chunk, choice) for chunk, choice in fixed]
-        results = self._runner.run(partial(once, encode_video, VideoResult), steps, advance)
-        for (chunk, choice), result in zip(fixed, results, strict=True):
-            self._done[chunk] = EncodedChunk(chunk=chunk, choice=choice, video=result)
-
-    def _at_height(self, chunk: Chunk, choice: Choice) -> Choice:
-        height = self._heights[chunk.clip_id]
-        if choice.height == height:
-            return choice
-        row = Menu(self._demand(chunk, chunk.seconds)).row(height)
-        return min(row, key=lambda one: abs(one.mean - choice.mean))
-
-    def _step(self, chunk: Chunk, choice: Choice) -> VideoStep:
-        return self._works[chunk.clip_id].video_step(chunk.stretch, choice.crf, choice.height)
+    def _take_over(self) -> None:
+        """Chunks that were encoded while the session ran are what they are."""
+        begun = []
+        for work in self._works.values():
+            for chunk in () if work.copied else work.chunks:
+                setting = self._begun.setting(chunk)
+                if setting is not None:
+                    begun.append((chunk, self._encoder.choice(chunk, *setting)))
+        self._encoder.encode(begun)
 
     def _put_right(self, room: int) -> None:
-        """Encode a few chunks again until all fit, and little is left over."""
+        """Encode a few chunks again until all fit, and little is left over.
+
+        Downward there is no end but the floors; upward a few rounds are enough.
+        """
         for _ in range(MOST_ROUNDS):
-            left = room - self._weight()
-            if 0 <= left <= (1 - ENOUGH) * room:
-                return
-            moves = self._moves(left)
+            self._put_down(room)
+            left = room - self._encoder.weight()
+            moves = self._encoder.moves(left) if left > (1 - ENOUGH) * room else []
             if not moves:
                 return
-            before = dict(self._done)
-            _log.info(
-                f"The pictures weigh {room - left} bytes of {room}; {len(moves)} chunks are encoded again.",
-                action="archive.correct",
-            )
-            self._encode(moves)
-            if left >= 0 and self._weight() > room:
-                self._done = before  # better was too much: what fitted stays
+            before = [self._encoder.done[chunk] for chunk, _ in moves]
+            self._correct(room, moves)
+            # Better may be too much; the worst were first, so the last are taken back first.
+            self._encoder.take_back(reversed(before), room)
+
+    def _put_down(self, room: int) -> None:
+        """Encode chunks worse until all fit, or nothing is above its floors."""
+        while (left := room - self._encoder.weight()) < 0:
+            moves = self._encoder.moves(left)
+            if not moves:
                 return
+            self._correct(room, moves)
 
-    def _moves(self, left: int) -> list[tuple[Chunk, Choice]]:
-        """Steps up for the worst chunks where bytes are left, steps down for the best where they are not."""
-        up = left > 0
-        wanted = left * SAFETY if up else left / SAFETY
-        moves: dict[Chunk, Choice] = {}
-        menus = {chunk: Menu(self._demand(chunk, chunk.seconds)) for chunk in self._done}
-        order = list(self._done)
-        heap = [(_urgency(menus[chunk], self._done[chunk].choice, up), n) for n, chunk in enumerate(order)]
-        heapify(heap)
-        while heap and (wanted > 0 if up else wanted < 0):
-            _, number = heappop(heap)
-            chunk = order[number]
-            now = moves.get(chunk, self._done[chunk].choice)
-            step = menus[chunk].better(now) if up else menus[chunk].worse(now)
-            if step is None or self._done[chunk].video.path is None:
-                continue
-            more = self._bytes_more(chunk, step) - self._bytes_more(chunk, now)
-            if up and more > wanted:
-                continue
-            moves[chunk] = step
-            wanted -= more
-            heappush(heap, (_urgency(menus[chunk], step, up), number))
-        return list(moves.items())
+    def _correct(self, room: int, moves: Sequence[tuple[Chunk, Choice]]) -> None:
+        _log.info(
+            f"The pictures weigh {self._encoder.weight()} bytes of {room}; "
+            f"{len(moves)} chunks are encoded again.",
+            action="archive.correct",
+        )
+        self._encoder.encode(moves)
 
-    def _bytes_more(self, chunk: Chunk, choice: Choice) -> float:
-        """What a chunk would weigh more with another choice, as the curve says."""
-        done = self._done[chunk]
-        return done.video.size_bytes * (choice.bytes / max(1.0, done.choice.bytes) - 1)
+    def _overrun(self, room: int) -> str:
+        """Why the pictures do not fit, where they do not (invariant 13)."""
+        over = self._encoder.weight() - room
+        if over <= 0:
+            return ""
+        needs: dict[str, float] = {}
+        for chunk, done in self._encoder.done.items():
+            needs[chunk.clip_id] = needs.get(chunk.clip_id, 0) + done.video.size_bytes
+        return overrun_told(over, room, needs)
 
-    def _join(self, audio: Mapping[str, AudioResult]) -> list[EncodedClip]:
+    def _join(
+        self, audio: Mapping[str, AudioResult], elsewhere: Mapping[str, tuple[str, ...]]
+    ) -> list[EncodedClip]:
         """Put chunks and sound together, and measure what was made."""
+        made = self._encoder.made()
         parts = {
-            name: [self._done[chunk] for chunk in work.chunks]
+            name: [made[chunk] for chunk in work.chunks]
             for name, work in self._works.items()
-            if any(self._done[chunk].video.path for chunk in work.chunks)
+            if any(made[chunk].video.path for chunk in work.chunks)
         }
-        steps = [self._join_step(self._works[name], done, audio[name]) for name, done in parts.items()]
-        counts = self._runner.run(join, steps)
+        sound_in = {name: self._sound_in(name, audio, elsewhere, parts) for name in parts}
+        steps = [
+            self._join_step(self._works[name], done, audio[name], sound_in[name])
+            for name, done in parts.items()
+        ]
+        advance = self._progress.counter("join", 0.82, 0.83, len(steps))
+        counts = self._runner.run(join, steps, advance)
         measured = self._measure(parts)
         return [
-            self._encoded(self._works[name], done, audio[name], measured[name], count)
+            replace(
+                self._encoded(self._works[name], done, audio[name], measured[name], count),
+                sound_in=sound_in[name],
+            )
             for (name, done), count in zip(parts.items(), counts, strict=True)
         ]
 
-    def _join_step(self, work: ClipWork, done: Sequence[EncodedChunk], sound: AudioResult) -> JoinStep:
+    def _sound_in(
+        self,
+        name: str,
+        audio: Mapping[str, AudioResult],
+        elsewhere: Mapping[str, tuple[str, ...]],
+        made: Collection[str],
+    ) -> tuple[str, ...]:
+        """In which files a clip's sound is; its own where that of its room has no picture and is not made."""
+        names = {self._works[one].file_name for one in made}
+        files = elsewhere.get(name)
+        if files is not None and names.issuperset(files):
+            return files
+        return (self._works[name].file_name,) if audio[name].path else ()
+
+    def _join_step(
+        self, work: ClipWork, done: Sequence[EncodedChunk], sound: AudioResult, sound_in: Collection[str]
+    ) -> JoinStep:
         files: list[list[Path]] = [[] for _ in work.pieces]
         for one in done:
             if one.video.path is not None:
                 files[one.chunk.piece].append(one.video.path)
         return JoinStep(
             stretches=tuple(tuple(of_piece) for of_piece in files if of_piece),
-            audio=sound.path,
+            audio=sound.path if work.file_name in sound_in else None,
             clip_start_us=work.clip.wall.start_us,
             target=work.directory / work.file_name,
         )
 
     def _measure(self, parts: Mapping[str, Sequence[EncodedChunk]]) -> dict[str, list[Measured]]:
         steps = [
-            (name, step) for name, done in parts.items() for step in _measure_steps(self._works[name], done)
+            (name, step)
+            for name, done in parts.items()
+            if not self._works[name].copied
+            for step in _measure_steps(self._works[name], done)
         ]
-        advance = self._progress.counter("encode", 0.8, 0.86, len(steps))
+        advance = self._progress.counter("measure", 0.83, 0.86, len(steps))
         results = self._runner.run(partial(once, measure, Measured), [step for _, step in steps], advance)
         found: dict[str, list[Measured]] = {name: [] for name in parts}
         for (name, _), result in zip(steps, results, strict=True):
@@ -313,11 +301,6 @@ class ClipEncoder:
         )
 
 
-def _urgency(menu: Menu, choice: Choice, up: bool) -> float:
-    """The least comes first: the worst chunk on the way up, the best on the way down."""
-    return -menu.deficit(choice) if up else menu.deficit(choice)
-
-
 def _measure_steps(work: ClipWork, done: Sequence[EncodedChunk]) -> list[MeasureStep]:
     """The windows that were tried before, as they became."""
     steps = []
@@ -341,7 +324,7 @@ def _measure_steps(work: ClipWork, done: Sequence[EncodedChunk]) -> list[Measure
                 chunks=(whole.video.path,),
                 every=work.rules.probing.measure_every,
                 read_text=work.kind.text_floor is not None and number < work.rules.probing.text_stretches,
-                target=work.directory / work.codec / f"measured-{whole.video.path.stem}.mp4",
+                target=work.directory / work.codec / f"measured-{shown.start_us}-{whole.video.path.stem}.mp4",
             )
         )
     return steps
@@ -350,35 +333,3 @@ def _measure_steps(work: ClipWork, done: Sequence[EncodedChunk]) -> list[Measure
 def _shared(one: EncodedChunk, start_us: int, end_us: int) -> int:
     wall = one.chunk.stretch.wall
     return min(wall.end_us, end_us) - max(wall.start_us, start_us)
-
-
-def curves(work: ClipWork, found: Sequence[tuple[float, ProbeResult]]) -> tuple[Curve, ...]:
-    """Curves of a clip through what its windows gave, one for each height.
-
-    Args:
-        found: the length in seconds and the result of each window.
-    """
-    given = [(seconds, result) for seconds, result in found if result.tried]
-    points: dict[float, list[Point]] = {}
-    for number, (height, crf) in enumerate(work.settings()):
-        tried = [(seconds, result.tried[number]) for seconds, result in given]
-        points.setdefault(height, []).append(_point(work, crf, tried))
-    return tuple(curve_through(height, ones) for height, ones in points.items())
-
-
-def _point(work: ClipWork, crf: int, tried: Sequence[tuple[float, Tried]]) -> Point:
-    """One setting over all windows; a key frame counts as often as there are going to be."""
-    scores = [score for _, one in tried for score in one.scores]
-    texts = [one.text for _, one in tried if one.text is not None]
-    bits = [
-        8 * (one.key_bytes / work.kind.key_seconds + (one.size_bytes - one.key_bytes) / seconds)
-        for seconds, one in tried
-    ]
-    return Point(
-        crf=crf,
-        # A screen may send no picture in a whole window: little, but not nothing.
-        bits_per_second=max(1.0, sum(bits) / len(bits)) if bits else 1.0,
-        mean=sum(scores) / len(scores) if scores else 100.0,
-        p5=percentile(scores, 0.05) if scores else 100.0,
-        text=min(texts) if texts else None,
-    )

@@ -20,9 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import partial
 from pathlib import Path
@@ -34,17 +33,21 @@ import numpy as np
 from rapidocr import RapidOCR
 from rich.console import Console
 from rich.table import Table
+from small_project import FOOTAGE, SESSION, START_US, STREAMS, record
 
+from archiver.begun import Begun
 from archiver.encode import VideoResult, VideoStep, encode_video
-from archiver.session_archive import Tools
+from archiver.equipment import Tools
+from archiver.session_works import clip_works
+from archiver.signing import PackageSigner
 from archiver.steps import StepRunner, once
 from archiver.worker import Archiver
-from small_project import FOOTAGE, SESSION, START_US, STREAMS, record
 from catalog.catalogue import Catalogue
 from catalog.objects import DirectoryStore
-from kernel.clock import SECOND_US, FakeClock, SystemClock
+from kernel.clock import SECOND_US, FakeClock
 from kernel.model.source import ContentKind
 from kernel.settings import ArchiveCodec, ArchiveSettings
+from kernel.signing_key import signing_key
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 SOUND_KBPS = 24
@@ -77,20 +80,29 @@ def cpu_seconds() -> float:
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
-def ours(catalogue: Catalogue, directory: Path, kbps: float, codec: ArchiveCodec) -> Side:
-    """The session, archived by the product."""
+def tools_for(
+    catalogue: Catalogue, directory: Path, settings: ArchiveSettings, runner: StepRunner
+) -> Tools:
+    """What the product's archiver works with; its output lies in a directory of its own."""
     work = Path(tempfile.mkdtemp(dir=directory))
-    runner = StepRunner(2)
-    tools = Tools(
+    clock = FakeClock(START_US + 7200 * SECOND_US)
+    return Tools(
         catalogue=catalogue,
         store=DirectoryStore(work / "store"),
         runner=runner,
-        settings=ArchiveSettings(budget_kbps=kbps, codec=codec),
+        settings=settings,
         ring=directory / "ring",
         work=work / "work",
-        clock=FakeClock(START_US + 7200 * SECOND_US),
+        clock=clock,
         principal="bench",
+        signer=PackageSigner(key=signing_key(work / "keys" / "archiver.pem"), clock=clock),
     )
+
+
+def ours(catalogue: Catalogue, directory: Path, kbps: float, codec: ArchiveCodec) -> Side:
+    """The session, archived by the product."""
+    runner = StepRunner(2)
+    tools = tools_for(catalogue, directory, ArchiveSettings(budget_kbps=kbps, codec=codec), runner)
     before, begun = cpu_seconds(), time.perf_counter()
     archive = Archiver(tools).run_once()
     runner.close()
@@ -98,7 +110,7 @@ def ours(catalogue: Catalogue, directory: Path, kbps: float, codec: ArchiveCodec
     cpu, wall = cpu_seconds() - before, time.perf_counter() - begun
     renditions = catalogue.archives.renditions_of(archive.id)
     return Side(
-        files={one.source_id: work / "store" / one.object_key for one in renditions},
+        files={one.source_id: tools.work.parent / "store" / one.object_key for one in renditions},
         bytes=archive.size_bytes,
         cpu_seconds=cpu,
         wall_seconds=wall,
@@ -166,7 +178,8 @@ def _vmaf(archived: Path, source: Path, directory: Path) -> list[float]:
     log = Path(tempfile.mkdtemp(dir=directory)) / "vmaf.json"
     size = "scale=1920:1080" if "desk" in source.name else "scale=1280:720"
     graph = (
-        f"[0]fps=25:start_time=0,setpts=N,{size}:flags=bicubic[a];[1]fps=25:start_time=0,setpts=N[b];"
+        f"[0]fps=25:start_time=0,settb=1/25,setpts=N,{size}:flags=bicubic[a];"
+        "[1]fps=25:start_time=0,settb=1/25,setpts=N[b];"
         f"[a][b]libvmaf=n_subsample=5:log_fmt=json:log_path={log}"
     )
     subprocess.run(
@@ -204,28 +217,14 @@ def _read(engine: Any, path: Path, moment: float) -> str:
 
 def scale(catalogue: Catalogue, directory: Path) -> float:
     """Gain of a second worker over the gain of a second bare encoder; steps and files are the same for all."""
-    from archiver.clip_work import ClipWork
-    from archiver.ring_reader import picture_format
-    from archiver.rules import archive_rules
-    from archiver.stretches import chunks, stretches
-
     clips = [one for one in catalogue.clips.of_session(SESSION) if one.source_id in ("face-1", "face-4")]
     ids = {used.segment_id for clip in clips for used in clip.slices}
     segments = catalogue.footage.segments_by_id(ids)
-    sources = catalogue.places.sources()
-    steps: list[VideoStep] = []
-    for clip in clips:
-        pieces = tuple(stretches(clip, segments, str(directory / "ring")))
-        work = ClipWork(
-            clip=clip,
-            source=sources[clip.source_id],
-            pieces=pieces,
-            picture=picture_format([Path(used.path) for piece in pieces for used in piece.slices]),
-            directory=directory / "scale" / clip.source_id,
-            rules=archive_rules(),
-            codec=ArchiveCodec.AV1,
-        )
-        steps += [work.video_step(chunk, 45, 1) for piece in pieces for chunk in chunks(piece)]
+    session = catalogue.sessions.get(SESSION)
+    assert session is not None
+    tools = tools_for(catalogue, directory, ArchiveSettings(), StepRunner(1))
+    works = clip_works(tools, session, clips, segments, Begun())
+    steps = [work.video_step(chunk.stretch, 45, 1) for work in works for chunk in work.chunks]
 
     def workers(count: int) -> float:
         runner = StepRunner(count)
@@ -240,8 +239,6 @@ def scale(catalogue: Catalogue, directory: Path) -> float:
 
 
 def _renamed(step: VideoStep, count: int) -> VideoStep:
-    from dataclasses import replace
-
     return replace(step, target=step.target.with_stem(f"{step.target.stem}-{count}"))
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from capture.recorder_key import SigningKey, recorder_key
+from capture.recorder_key import recorder_key
 from kernel.checkpoints import NO_STATEMENT, Statement, heads_hash, statement_hash, write_statement
 from kernel.clock import Clock
 from kernel.model.footage import ChainHead, Checkpoint, RecorderKey
+from kernel.signing_key import SigningKey
 
 
 class CheckpointRows(Protocol):

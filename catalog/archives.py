@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine
+from typing import Any
+
+from sqlalchemy import Engine, case, or_
+from sqlalchemy.orm import defer
 from sqlmodel import Session as Transaction
 from sqlmodel import col, func, select
+from sqlmodel.sql.expression import Select
 
 from catalog.database import reading, writing
 from catalog.file_sets import seal_file_set
@@ -16,6 +20,7 @@ from catalog.tables import (
     FileSetArchiveRow,
     FileSetRow,
     ProgressRow,
+    ProjectRow,
     RenditionRow,
     SeatingRow,
     SessionRow,
@@ -23,8 +28,18 @@ from catalog.tables import (
     TimelineEventRow,
 )
 from kernel.errors import TimelineChanged, TimelineError
-from kernel.model.archive import Archive, ArchiveObject, FileSet, Progress, Rendition
-from kernel.model.timeline import SessionState
+from kernel.model.archive import (
+    Archive,
+    ArchiveObject,
+    FileSet,
+    Fleet,
+    OverrunCause,
+    Progress,
+    Quality,
+    Rendition,
+    RenditionFacts,
+)
+from kernel.model.timeline import ProjectKind, SessionState
 from kernel.timerange import TimeRange
 from kernel.values import fields_of
 
@@ -99,15 +114,35 @@ class Archives:
             return _archive(session, row) if row else None
 
     def renditions_of(self, archive_id: str) -> list[Rendition]:
-        """The renditions that an archive holds."""
+        """The renditions that an archive holds, with their receipts."""
         with reading(self._engine) as session:
-            rows = session.exec(select(RenditionRow).where(RenditionRow.archive_id == archive_id)).all()
-            return [_rendition(session, row) for row in rows]
+            rows = session.exec(_renditions(archive_id)).all()
+            return [_rendition(*row) for row in rows]
 
     def rendition(self, rendition_id: str) -> Rendition | None:
+        """A rendition with its receipt."""
+        query = _RENDITIONS.where(RenditionRow.id == rendition_id)
         with reading(self._engine) as session:
-            row = session.get(RenditionRow, rendition_id)
-            return _rendition(session, row) if row else None
+            row = session.exec(query).first()
+            return _rendition(*row) if row else None
+
+    def facts_of(self, archive_id: str) -> list[RenditionFacts]:
+        """The renditions that an archive holds, without their receipts: for lists."""
+        with reading(self._engine) as session:
+            rows = session.exec(_renditions(archive_id).options(_NO_RECEIPT)).all()
+            return [RenditionFacts(**_facts(*row)) for row in rows]
+
+    def facts(self, rendition_id: str) -> RenditionFacts | None:
+        """A rendition without its receipt."""
+        query = _RENDITIONS.where(RenditionRow.id == rendition_id).options(_NO_RECEIPT)
+        with reading(self._engine) as session:
+            row = session.exec(query).first()
+            return RenditionFacts(**_facts(*row)) if row else None
+
+    def fleet(self) -> Fleet:
+        """What all projects weigh whose file is whole, by the newest version of each."""
+        with reading(self._engine) as session:
+            return _fleet(session)
 
     def all_objects(self) -> list[ArchiveObject]:
         """Every object of every archive, by key: for checks."""
@@ -168,7 +203,8 @@ def _archive(session: Transaction, row: ArchiveRow) -> Archive:
     objects = session.exec(
         select(ArchiveObjectRow).where(ArchiveObjectRow.archive_id == row.id).order_by(ArchiveObjectRow.key)
     ).all()
-    return Archive(**row.model_dump(), objects=tuple(_object(item) for item in objects))
+    fields = row.model_dump() | {"overrun_cause": OverrunCause(row.overrun_cause)}
+    return Archive(**fields, objects=tuple(_object(item) for item in objects))
 
 
 def _rendition_row(rendition: Rendition, archive_id: str) -> RenditionRow:
@@ -182,24 +218,90 @@ def _rendition_row(rendition: Rendition, archive_id: str) -> RenditionRow:
         width=rendition.width,
         height=rendition.height,
         receipt=rendition.receipt,
+        **(fields_of(rendition.quality) if rendition.quality else {}),
     )
 
 
-def _rendition(session: Transaction, row: RenditionRow) -> Rendition:
-    clip = session.get_one(ClipRow, row.clip_id)
-    item = session.get_one(ArchiveObjectRow, row.object_key)
-    return Rendition(
-        id=row.id,
-        clip_id=clip.id,
-        session_id=clip.session_id,
-        source_id=clip.source_id,
-        wall=TimeRange(start_us=clip.wall_start_us, end_us=clip.wall_end_us),
-        object_key=item.key,
-        video_codec=row.video_codec,
-        audio_codec=row.audio_codec,
-        width=row.width,
-        height=row.height,
-        size_bytes=item.size_bytes,
-        sha256=item.sha256,
-        receipt=row.receipt,
+_RENDITIONS = (
+    select(RenditionRow, ClipRow, ArchiveObjectRow)
+    .join(ClipRow, col(ClipRow.id) == col(RenditionRow.clip_id))
+    .join(ArchiveObjectRow, col(ArchiveObjectRow.key) == col(RenditionRow.object_key))
+)
+_NO_RECEIPT = defer(RenditionRow.receipt, raiseload=True)  # type: ignore[arg-type]
+
+
+def _renditions(archive_id: str) -> Select[RenditionRow, ClipRow, ArchiveObjectRow]:
+    return _RENDITIONS.where(RenditionRow.archive_id == archive_id)
+
+
+def _rendition(row: RenditionRow, clip: ClipRow, item: ArchiveObjectRow) -> Rendition:
+    return Rendition(**_facts(row, clip, item), receipt=row.receipt)
+
+
+def _facts(row: RenditionRow, clip: ClipRow, item: ArchiveObjectRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "clip_id": clip.id,
+        "session_id": clip.session_id,
+        "source_id": clip.source_id,
+        "wall": TimeRange(start_us=clip.wall_start_us, end_us=clip.wall_end_us),
+        "object_key": item.key,
+        "video_codec": row.video_codec,
+        "audio_codec": row.audio_codec,
+        "width": row.width,
+        "height": row.height,
+        "size_bytes": item.size_bytes,
+        "sha256": item.sha256,
+        "quality": _quality(row),
+    }
+
+
+def _quality(row: RenditionRow) -> Quality | None:
+    """None of what was archived before quality was measured."""
+    if row.recorded_us is None:
+        return None
+    return Quality(**{name: getattr(row, name) for name in Quality.__dataclass_fields__})
+
+
+def _fleet(session: Transaction) -> Fleet:
+    versions = (
+        select(FileSetRow.project_id, func.max(FileSetRow.version).label("version"))
+        .group_by(col(FileSetRow.project_id))
+        .subquery()
     )
+    newest = (col(FileSetArchiveRow.project_id) == versions.c.project_id) & (
+        col(FileSetArchiveRow.version) == versions.c.version
+    )
+    held = select(FileSetArchiveRow.archive_id).join(versions, newest)
+    projects = (
+        select(func.count())
+        .select_from(ProjectRow)
+        .join(versions, col(ProjectRow.id) == versions.c.project_id)
+    )
+    size, budget = session.exec(
+        select(_sum(ArchiveRow.size_bytes), _sum(ArchiveRow.budget_bytes)).where(col(ArchiveRow.id).in_(held))
+    ).one()
+    count, recorded_us, below = session.exec(
+        select(func.count(), _sum(RenditionRow.recorded_us), _sum(case((_BELOW, 1), else_=0)))
+        .select_from(RenditionRow)
+        .where(col(RenditionRow.archive_id).in_(held))
+    ).one()
+    return Fleet(
+        project_count=session.exec(projects.where(ProjectRow.kind != ProjectKind.HALL)).one(),
+        size_bytes=int(size),
+        budget_bytes=int(budget),
+        recorded_us=int(recorded_us),
+        file_count=count,
+        below_count=int(below),
+    )
+
+
+_BELOW = or_(
+    col(RenditionRow.vmaf_p5) < col(RenditionRow.vmaf_floor),
+    col(RenditionRow.text_agreement) < col(RenditionRow.text_floor),
+)
+"""``Quality.grade`` is below, as the database says it."""
+
+
+def _sum(column: Any) -> Any:
+    return func.coalesce(func.sum(column), 0)

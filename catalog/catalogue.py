@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Engine
 
+from catalog.archive_requests import ArchiveRequests
 from catalog.archives import Archives
 from catalog.bookings import Bookings
 from catalog.checkpoints import Checkpoints
@@ -45,6 +46,7 @@ class Catalogue:
         self.tags = Tags(engine)
         self.clips = Clips(engine)
         self.archives = Archives(engine)
+        self.archive_requests = ArchiveRequests(engine)
         self.summaries = Summaries(engine)
         self.source_status = SourceStatus(engine)
 

@@ -512,6 +512,23 @@ class RenditionRow(Table, table=True):
     width: int = _column("Pixels")
     height: int = _column("Pixels")
     receipt: dict[str, Any] = _column("Transcode receipt (invariant 11)", sa_type=JSON)
+    recorded_us: int | None = _micros(
+        "Length of the footage in it, without gaps; this and what follows is empty where it was not measured",
+        default=None,
+    )
+    frames: int | None = _column("Pictures kept", default=None)
+    frames_seen: int | None = _column("Pictures of the footage", default=None)
+    vmaf_mean: float | None = _column("Mean VMAF of the sampled pictures, 0..100", default=None)
+    vmaf_p5: float | None = _column("Fifth percentile of VMAF: the worst pictures", default=None)
+    text_agreement: float | None = _column("Share of characters that OCR still reads, 0..1", default=None)
+    vmaf_floor: float | None = _column("What vmaf_p5 had to reach", default=None)
+    vmaf_ceiling: float | None = _column(
+        "Mean VMAF above which nobody sees a difference, by the rules of that day", default=None
+    )
+    text_floor: float | None = _column(
+        "What text_agreement had to reach; empty where text does not count", default=None
+    )
+    floors_reached: bool | None = _column("Whether the rules allowed to reach the floors", default=None)
 
 
 class ArchiveRow(Table, table=True):
@@ -531,6 +548,7 @@ class ArchiveRow(Table, table=True):
     known_number: int | None = _column(
         "How much was known of the session that its document tells; empty where not noted", default=None
     )
+    overrun_cause: str = _column("floors or beside; empty while it is within", default="", default_sql="")
 
 
 class ArchiveObjectRow(Table, table=True):
@@ -540,6 +558,17 @@ class ArchiveObjectRow(Table, table=True):
     archive_id: str = _column("Archive", foreign_key="archive.id", index=True)
     size_bytes: int = _bytes("Size")
     sha256: str = _column("SHA-256, lower-case hex")
+
+
+class ArchiveRequestRow(Table, table=True):
+    __tablename__ = "archive_request"
+    __table_args__ = {"comment": "What people asked of the archiver; the newest of a session holds"}
+    id: str = _column("Unique", primary_key=True)
+    session_id: str = _column("Session", foreign_key="session.id", index=True)
+    kind: str = _column("cancel or retry")
+    reason: str = _column("Why, as was said")
+    principal: str = _column("Who asked")
+    at_us: int = _micros("When")
 
 
 class ProgressRow(Table, table=True):

@@ -7,33 +7,52 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
-from archiver.session_archive import Tools
-from archiver.steps import StepRunner, Stopped
+from archiver.equipment import Tools
+from archiver.live import LiveEncoder
+from archiver.local_pool import LocalPool
+from archiver.signing import PackageSigner
+from archiver.steps import Pool, StepRunner, Stopped
+from archiver.time_stamp import authority_of
 from archiver.worker import Archiver
+from capture.ring_disk import MARKER as RING_MARKER
 from catalog.catalogue import Catalogue
 from catalog.objects import open_store
-from kernel.clock import Clock
+from cli.wiring import open_catalogue, refuse_missing_catalogue
+from kernel.clock import SECOND_US, Clock
 from kernel.errors import JianzhengError
-from kernel.lock import sole_user
+from kernel.ids import new_id
+from kernel.lock import lock_name, sole_user
 from kernel.log import logger
-from kernel.settings import Settings
+from kernel.model.archive import ArchiveRequest, Progress, RequestKind
+from kernel.settings import Settings, load_cameras
+from kernel.signing_key import signing_key
 from segmenter.worker import Segmenter
 
 IDLE_SECONDS = 0.5
 CUT_SECONDS = 0.3  # clips are there within a second of the end event
+ARCHIVER_KEY = "archiver.pem"
 _log = logger("archiver")
 
 
 @contextmanager
 def archiving_tools(
-    settings: Settings, catalogue: Catalogue, clock: Clock, principal: str, stop: threading.Event
+    settings: Settings,
+    catalogue: Catalogue,
+    clock: Clock,
+    principal: str,
+    stop: threading.Event,
+    scheduler: str | None = None,
 ) -> Iterator[Tools]:
     """All that archiving works with; its processes end with it.
 
+    Args:
+        scheduler: a Dask scheduler, instead of the setting's.
+
     Raises:
+        SettingsError: a scheduler is asked for, and what is needed for it is not installed.
         StorageError: another archiver works in the same data_dir.
     """
-    runner = StepRunner(settings.archive.workers, stop)
+    runner = StepRunner(stop=stop, pool=pool_of(settings, scheduler))
     with sole_user(settings.work_dir, "archiver"), closing(runner):
         yield Tools(
             catalogue=catalogue,
@@ -44,7 +63,94 @@ def archiving_tools(
             work=settings.work_dir.absolute(),
             clock=clock,
             principal=principal,
+            signer=package_signer(settings, clock),
+            archive_sources=archive_sources(settings),
         )
+
+
+def archive_sources(settings: Settings) -> dict[str, str]:
+    """By source, the one whose footage is archived instead; none where no cameras are, as at a centre.
+
+    Raises:
+        SettingsError: the file is there and cannot be used.
+    """
+    return load_cameras(settings.cameras).archive_sources() if settings.cameras.exists() else {}
+
+
+def package_signer(settings: Settings, clock: Clock) -> PackageSigner:
+    """What signs packages; its key is made at the first start.
+
+    Raises:
+        SettingsError: the time stamp authority's certificates cannot be read.
+        StorageError: the key cannot be read or made.
+    """
+    return PackageSigner(
+        key=signing_key(settings.archive.signing_key or settings.keys_dir / ARCHIVER_KEY),
+        clock=clock,
+        authority=authority_of(settings.archive),
+        wait_us=round(settings.archive.tsa_wait_hours * 3600 * SECOND_US),
+    )
+
+
+def pool_of(settings: Settings, scheduler: str | None) -> Pool:
+    """Where steps run: on this machine, or on the workers of a scheduler that sees the same disks.
+
+    Raises:
+        SettingsError: a scheduler is set, and what is needed for it is not installed.
+    """
+    address = settings.archive.scheduler if scheduler is None else scheduler
+    if not address:
+        return LocalPool(settings.archive.workers, settings.archive.cores)
+    from archiver.dask_pool import DaskPool
+
+    # The ring's marker and the archiver's lock: where they can be read, the disks are there.
+    seen = (settings.ring_dir / RING_MARKER, settings.work_dir / lock_name("archiver"))
+    return DaskPool(address, [path.absolute() for path in seen])
+
+
+def tell_archiver(
+    settings: Settings, clock: Clock, *, cancel: str, retry: str, reason: str, principal: str
+) -> None:
+    """Cancel a session's archiving, or go on with it, and let it be seen at once.
+
+    Raises:
+        CatalogError: there is no such session, it is archived already, or there is no reason to cancel.
+    """
+    refuse_missing_catalogue(settings)
+    asked = ((RequestKind.CANCEL, cancel), (RequestKind.RETRY, retry))
+    with open_catalogue(settings) as catalogue:
+        for kind, session_id in asked:
+            if session_id:
+                request = ArchiveRequest(
+                    id=new_id("request"),
+                    session_id=session_id,
+                    kind=kind,
+                    reason=reason,
+                    principal=principal,
+                    at_us=clock.now_us(),
+                )
+                catalogue.archive_requests.make(request)
+                _show(catalogue, request)
+                _log.info(
+                    f"Session {session_id}: {kind}. An archiver that runs heeds it before its next step.",
+                    action="archive.asked",
+                    principal=principal,
+                )
+
+
+def _show(catalogue: Catalogue, request: ArchiveRequest) -> None:
+    """Whoever looks at the session sees it, whether an archiver runs or not."""
+    before = catalogue.archives.progress(request.session_id)
+    said = f"by {request.principal}" + (f": {request.reason}" if request.reason else "")
+    catalogue.archives.report_progress(
+        Progress(
+            session_id=request.session_id,
+            step="cancelled" if request.kind is RequestKind.CANCEL else "waiting",
+            fraction=before.fraction if before else 0.0,
+            detail=said,
+            updated_us=request.at_us,
+        )
+    )
 
 
 class Loop:
@@ -82,12 +188,19 @@ class ArchivingLoop:
         self._archiver = Archiver(tools)
         self._cutting = Loop(lambda: bool(segmenter.run_once()), CUT_SECONDS, stop)
         self._archiving = Loop(lambda: self._archiver.run_once() is not None, IDLE_SECONDS, stop)
+        # The cutter runs in another thread, so this is a segmenter of its own.
+        live = LiveEncoder(tools, Segmenter(tools.catalogue, settings.cut, tools.clock).so_far)
+        self._following = Loop(lambda: self._archive_or(live), IDLE_SECONDS, stop)
         self._stop = stop
 
     @property
     def failed(self) -> bool:
         """Whether something could not be cut or archived."""
-        return self._cutting.failed or self._archiving.failed
+        return self._cutting.failed or self._archiving.failed or self._following.failed
+
+    def _archive_or(self, live: LiveEncoder) -> bool:
+        """Archive what has ended; where nothing waits, encode what runs."""
+        return self._archiver.run_once() is not None or live.run_once() > 0
 
     def run(self, follow: bool) -> None:
         """Until nothing is due, or until told to stop.
@@ -109,7 +222,7 @@ class ArchivingLoop:
         cutting = threading.Thread(target=self._cutting.run, args=(True,), name="segmenter")
         cutting.start()
         try:
-            self._archiving.run(follow=True)
+            self._following.run(follow=True)
         finally:
             self._stop.set()
             cutting.join()

@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from cli.archive_commands import archives
 from cli.options import (
     CamerasOption,
     DataDir,
@@ -28,6 +29,7 @@ from cli.options import (
 from cli.ring_commands import hold, holds, release, ring_app
 from cli.room_commands import booking_app, checkup, override
 from cli.timeline_commands import original_command, sample_app, system_app, timeline_app
+from cli.verify_command import verify
 from kernel.clock import SystemClock
 from kernel.errors import JianzhengError, SettingsError
 from kernel.log import configure_logging, logger
@@ -41,7 +43,8 @@ app = typer.Typer(
     help="""见证 - records, cuts, archives and replays what happens in public-resource trading centres.
 
 A recorder runs `capture`; an archiver runs `archive --follow`; people look at what `serve` serves.
-`demo` shows all of it on a simulated centre. `check` and `doctor` say whether all is well.
+`demo` shows all of it on a simulated centre. `check` and `doctor` say whether all is well,
+`verify` whether a package is what was recorded.
 
 Sites, rooms, seats and sources are in `cameras.yaml`. Everything else is in `jianzheng.toml` or in
 environment variables such as `JIANZHENG_RING__SEGMENT_SECONDS=60`; a key that names no setting is refused.
@@ -161,28 +164,47 @@ def capture(
 @app.command()
 def archive(
     follow: Annotated[bool, typer.Option(help="Go on for ever, archiving each session as it ends.")] = False,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="tcp://HOST:PORT", help="Encode on the workers of this Dask scheduler."),
+    ] = None,
+    cancel: Annotated[
+        str,
+        typer.Option(
+            metavar="SESSION", help="Do not archive this session, for a --reason; its footage stays."
+        ),
+    ] = "",
+    retry: Annotated[
+        str, typer.Option(metavar="SESSION", help="Go on with one that was cancelled or failed, at once.")
+    ] = "",
+    reason: Annotated[str, typer.Option(help="Why; recorded with your name.")] = "",
     data_dir: DataDir = None,
     principal: PrincipalOption = None,
     json_log: MachineLog = False,
 ) -> None:
     """Cut and archive every session that has ended: plan, encode, package, store, read back, record.
 
-    What was finished before an interruption is not done again.
+    What was finished before an interruption is not done again. The session with the oldest footage goes
+    first. --cancel and --retry only tell the archiver that runs, which heeds them before its next step.
 
-    Example: `jianzheng archive --follow`
+    Examples: `jianzheng archive --follow` and
+    `jianzheng archive --cancel P-20260301-1-E --reason "wrong seats" --as "Li Na"`
     """
-    from cli.archiving import ArchivingLoop, archiving_tools
+    from cli.archiving import ArchivingLoop, archiving_tools, tell_archiver
     from cli.wiring import open_catalogue, refuse_missing_catalogue
 
     configure_logging(machine=json_log)
-    settings = read_settings(data_dir)
+    settings, clock, who = read_settings(data_dir), SystemClock(), principal or this_user()
+    if cancel or retry:
+        tell_archiver(settings, clock, cancel=cancel, retry=retry, reason=reason, principal=who)
+        return
     if not follow:
         refuse_missing_catalogue(settings)
     stop = threading.Event()
     stop_on_signal(stop)
     with (
         open_catalogue(settings) as catalogue,
-        archiving_tools(settings, catalogue, SystemClock(), principal or this_user(), stop) as tools,
+        archiving_tools(settings, catalogue, clock, who, stop, scheduler) as tools,
     ):
         loop = ArchivingLoop(tools, settings, stop)
         loop.run(follow)
@@ -491,7 +513,7 @@ def probe(
     raise typer.Exit(1 if probing.fails(found) else 0)
 
 
-for _command in (checkup, override, hold, holds, release):
+for _command in (archives, checkup, override, hold, holds, release, verify):
     app.command()(_command)
 app.command("original")(original_command)
 app.add_typer(booking_app, name="booking")

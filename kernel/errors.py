@@ -31,6 +31,7 @@
     │   ├── BookingTooLong       a room is booked for longer than anybody books it
     │   └── InFuture             an event is told of before it happens
     ├── EncodeError              a clip could not be encoded                           (retry helps)
+    ├── TimeStampUnavailable     the time stamp authority gives no stamp               (retry helps)
     ├── StorageError             a disk or object store does not do its duty
     │   ├── DiskFull             no room left                                      (retry helps)
     │   ├── DiskLost             the ring's disk is gone or another one is there   (retry helps)
@@ -249,6 +250,13 @@ class EncodeError(JianzhengError):
     """The clip could not be encoded."""
 
     hint = "The originals stay in the ring; the archive is tried again."
+    retryable = True
+
+
+class TimeStampUnavailable(JianzhengError):
+    """The time stamp authority gives no time stamp."""
+
+    hint = "Check archive.tsa_url and the way to it; it is tried again by itself, and nothing is lost."
     retryable = True
 
 

@@ -29,6 +29,11 @@ else:
         fcntl.flock(file, fcntl.LOCK_EX)
 
 
+def lock_name(what: str) -> str:
+    """The file that a program of that kind holds in a directory."""
+    return f".{what}.lock"
+
+
 @contextmanager
 def sole_user(directory: Path, what: str) -> Iterator[None]:
     """Hold a directory; the system lets go of it when the process ends, however that comes.
@@ -40,7 +45,7 @@ def sole_user(directory: Path, what: str) -> Iterator[None]:
         StorageError: another program of that kind holds it.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    with (directory / f".{what}.lock").open("w") as file:
+    with (directory / lock_name(what)).open("w") as file:
         try:
             _hold(file)
         except (BlockingIOError, PermissionError):
@@ -68,7 +73,7 @@ def one_at_a_time(directory: Path, what: str) -> Iterator[None]:
         StorageError: the directory is gone or cannot be written.
     """
     try:
-        file = (directory / f".{what}.lock").open("w")
+        file = (directory / lock_name(what)).open("w")
     except OSError as error:
         message = f"{directory} cannot be written ({error.strerror})."
         raise StorageError(message, hint="Check the disk.") from error

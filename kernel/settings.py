@@ -120,7 +120,33 @@ class ArchiveSettings(Closed):
     rules: Path | None = Field(
         default=None, description="A file like archive.yaml: what each content kind may weigh and must show."
     )
-    workers: int = Field(default=0, ge=0, description="Encoding processes; 0 means one per processor.")
+    cores: int = Field(
+        default=0,
+        ge=0,
+        description="Cores that encoding may use; 0 leaves one to recording where there are more than two.",
+    )
+    workers: int = Field(default=0, ge=0, description="Encoding processes; 0 means one for each such core.")
+    scheduler: str = Field(
+        default="", description="A Dask scheduler, such as tcp://10.0.0.5:8786, to encode on other machines."
+    )
+    signing_key: Path | None = Field(
+        default=None,
+        description="Ed25519 key (PEM) that signs packages, made if missing; default: keys/archiver.pem.",
+    )
+    tsa_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^/?#@]+([/?#].*)?)?$",
+        description="Time stamp authority (RFC 3161) for packages; empty: packages get no time stamp.",
+    )
+    tsa_certificates: Path | None = Field(
+        default=None, description="Its root certificate (PEM); with it, stamps are checked as they come."
+    )
+    tsa_seconds: float = Field(default=20, gt=0, description="Time for it to answer.")
+    tsa_wait_hours: float = Field(
+        default=24,
+        ge=0,
+        description="Longest wait of an archive for its time stamp; then it is made without. 0: for ever.",
+    )
 
 
 class CutSettings(Closed):
@@ -376,6 +402,7 @@ class SourceSpec(Closed):
     certificate_sha256: str = Field(
         default="", pattern=r"^([0-9a-f]{64})?$"
     )  # of a device that signs its own
+    archive_source: str = ""  # another source of the same picture, whose footage is archived instead
 
     @property
     def scheme(self) -> str:
@@ -464,6 +491,7 @@ class CamerasFile(Closed):
             for source in room.sources:
                 _refuse_without_secret(source)
                 _refuse_wrong_seat(source, room)
+                _refuse_wrong_archive_source(source, room)
         return self
 
     def _rooms(self) -> list[RoomSpec]:
@@ -503,6 +531,10 @@ class CamerasFile(Closed):
             for room in self._rooms()
             for source in room.sources
         ]
+
+    def archive_sources(self) -> dict[str, str]:
+        """By source, the one whose footage is archived instead, where one is named."""
+        return {source.id: source.archive_source for source in self.specs() if source.archive_source}
 
     def wishes(self) -> list[Wish]:
         """When each source asks to be recorded."""
@@ -571,6 +603,22 @@ def _refuse_wrong_seat(source: SourceSpec, room: RoomSpec) -> None:
         )
     if source.seat is not None and source.seat not in {seat.id for seat in room.seats}:
         raise ValueError(f"source {source.id} looks at seat {source.seat}, which room {room.id} lacks")
+
+
+def _refuse_wrong_archive_source(source: SourceSpec, room: RoomSpec) -> None:
+    """It must show the same, be recorded at the same times, and have no other to stand in for it."""
+    if not source.archive_source:
+        return
+    second = next((one for one in room.sources if one.id == source.archive_source), None)
+
+    def place(one: SourceSpec) -> object:
+        return one.seat, one.content_kind, one.record
+
+    if second is None or second is source or second.archive_source or place(second) != place(source):
+        raise ValueError(
+            f"archive_source {source.archive_source} of source {source.id} must be another source of room "
+            f"{room.id} with the same seat, content_kind and record, and without an archive_source"
+        )
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

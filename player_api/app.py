@@ -22,7 +22,7 @@ from catalog.readiness import Watch, watch_everything
 from kernel.clock import BEIJING, SECOND_US, Clock, from_datetime
 from kernel.errors import JianzhengError, ObjectMissing, ServerError
 from kernel.isobmff.reader import read_index, read_init
-from kernel.model.archive import Rendition
+from kernel.model.archive import RenditionFacts
 from kernel.timerange import EVER_US, TimeRange
 from player_api.bookings import bookings_router
 from player_api.changes import change_events
@@ -32,6 +32,7 @@ from player_api.holds import holds_router
 from player_api.metrics import metrics_router
 from player_api.originals import OriginalsOfClips, originals_router
 from player_api.publishing import (
+    fleet_public,
     industry_public,
     project_detail,
     project_public,
@@ -39,7 +40,9 @@ from player_api.publishing import (
     session_public,
 )
 from player_api.ranges import video_response
+from player_api.receipts import receipts_router
 from player_api.schemas import (
+    FleetPublic,
     FragmentPublic,
     IndustryPublic,
     ProjectDetail,
@@ -105,6 +108,7 @@ def create_app(
     app.include_router(_places(catalogue))
     app.include_router(_projects(catalogue))
     app.include_router(_media(catalogue, store))
+    app.include_router(receipts_router(catalogue))
     app.include_router(health_router(catalogue, watch, clock))
     app.include_router(metrics_router(catalogue, watch, clock))
     app.include_router(sources_router(catalogue, watch, clock))
@@ -200,6 +204,11 @@ def _projects(catalogue: Catalogue) -> APIRouter:
             total=len(found), projects=[project_public(project, summaries[project.id]) for project in page]
         )
 
+    @router.get("/fleet")
+    def fleet() -> FleetPublic:
+        """What all archived projects weigh together, and on average."""
+        return fleet_public(catalogue.archives.fleet())
+
     @router.get("/projects/{project_id}")
     def project(project_id: str) -> ProjectDetail:
         """A project with its sessions."""
@@ -242,8 +251,8 @@ def _midnight(day: date) -> int:
 def _media(catalogue: Catalogue, store: ObjectStore) -> APIRouter:
     router = APIRouter(tags=["media"])
 
-    def rendition_or_404(rendition_id: str) -> Rendition:
-        found = catalogue.archives.rendition(rendition_id)
+    def rendition_or_404(rendition_id: str) -> RenditionFacts:
+        found = catalogue.archives.facts(rendition_id)
         if found is None:
             raise HTTPException(404, "没有这个文件。No such file.")
         return found
@@ -269,7 +278,7 @@ def _media(catalogue: Catalogue, store: ObjectStore) -> APIRouter:
     return router
 
 
-def rendition_index(rendition: Rendition, store: ObjectStore) -> RenditionIndex:
+def rendition_index(rendition: RenditionFacts, store: ObjectStore) -> RenditionIndex:
     """Init range and fragments of an archived file, read from the file itself."""
     with store.open(rendition.object_key) as file:
         init = read_init(file)

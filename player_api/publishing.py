@@ -6,7 +6,7 @@ from catalog.catalogue import Catalogue
 from catalog.places import Division
 from catalog.summaries import ProjectSummary
 from kernel.events import in_force
-from kernel.model.archive import Archive, Progress, Rendition
+from kernel.model.archive import Archive, Fleet, Progress, Quality, RenditionFacts
 from kernel.model.cut import Clip, ClipGap
 from kernel.model.footage import SourceHealth
 from kernel.model.source import Room, Seat, Source
@@ -18,10 +18,12 @@ from player_api.schemas import (
     ClipPublic,
     EventPublic,
     FileSetPublic,
+    FleetPublic,
     IndustryPublic,
     ProgressPublic,
     ProjectDetail,
     ProjectPublic,
+    QualityPublic,
     RegionPublic,
     SessionPublic,
     SourcePublic,
@@ -50,6 +52,10 @@ def industry_public(industry: Division) -> IndustryPublic:
 def project_public(project: Project, summary: ProjectSummary) -> ProjectPublic:
     totals = fields_of(summary)
     return ProjectPublic(**fields_of(project), **totals)
+
+
+def fleet_public(fleet: Fleet) -> FleetPublic:
+    return FleetPublic(**fields_of(fleet), mean_bytes=fleet.mean_bytes)
 
 
 def project_detail(catalogue: Catalogue, project: Project) -> ProjectDetail:
@@ -93,7 +99,7 @@ def session_public(catalogue: Catalogue, session: Session) -> SessionPublic:
 def _clips(catalogue: Catalogue, session: Session, archive: Archive | None) -> list[ClipPublic]:
     sources = sources_public(catalogue)
     members = {occupation.seat_id: occupation.member for occupation in session.seats}
-    renditions = catalogue.archives.renditions_of(archive.id) if archive else []
+    renditions = catalogue.archives.facts_of(archive.id) if archive else []
     by_clip = {rendition.clip_id: rendition for rendition in renditions}
     return [
         _clip_public(
@@ -107,7 +113,7 @@ def _clips(catalogue: Catalogue, session: Session, archive: Archive | None) -> l
 
 
 def _clip_public(
-    clip: Clip, source: SourcePublic, member: str | None, rendition: Rendition | None
+    clip: Clip, source: SourcePublic, member: str | None, rendition: RenditionFacts | None
 ) -> ClipPublic:
     return ClipPublic(
         id=clip.id,
@@ -123,7 +129,12 @@ def _clip_public(
         width=rendition.width if rendition else None,
         height=rendition.height if rendition else None,
         size_bytes=rendition.size_bytes if rendition else None,
+        quality=_quality_public(rendition.quality) if rendition and rendition.quality else None,
     )
+
+
+def _quality_public(quality: Quality) -> QualityPublic:
+    return QualityPublic(**fields_of(quality), vmaf_clear=quality.vmaf_clear, grade=quality.grade)
 
 
 def _gap_public(gap: ClipGap) -> ClipGapPublic:
@@ -167,6 +178,7 @@ def _archive_public(archive: Archive) -> ArchivePublic:
         raw_bytes=archive.raw_bytes,
         verified_us=archive.verified_us,
         object_count=len(archive.objects),
+        overrun_cause=archive.overrun_cause,
         overrun_reason=archive.overrun_reason,
     )
 

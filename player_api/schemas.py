@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from catalog.readiness import DiskState, Shortfall
+from kernel.model.archive import Grade, OverrunCause
 from kernel.model.footage import Backfill, EndReason, Fault, GapCause, RunOrigin, SegmentState, SourceState
 from kernel.model.source import ContentKind
 from kernel.model.timeline import Phase, SessionState
@@ -57,6 +58,23 @@ class ProjectPage(BaseModel):
     projects: list[ProjectPublic]
 
 
+class FleetPublic(BaseModel):
+    """All projects whose file is whole, by the newest version of each: what the budget is held to."""
+
+    project_count: int
+    """Records of shared halls are no projects; what they weigh counts."""
+    size_bytes: int
+    budget_bytes: int
+    recorded_us: int
+    """Of footage, where that is known."""
+    file_count: int
+    below_count: int
+    """Files that do not reach a floor."""
+    mean_bytes: int | None
+    """Null while there is no such project."""
+    mean_bytes_limit: int
+
+
 class ClipGapPublic(BaseModel):
     """A part of a clip's expected time that was not recorded when it happened."""
 
@@ -104,6 +122,29 @@ class ProgressPublic(BaseModel):
     updated_us: int
 
 
+class QualityPublic(BaseModel):
+    """How much is left of a file's pictures, and what had to be reached by the rules of that day."""
+
+    recorded_us: int
+    """Of footage; gaps do not count."""
+    frames: int
+    frames_seen: int
+    """Pictures of the footage; more than are kept where a still screen was thinned out."""
+    vmaf_mean: float | None
+    vmaf_p5: float | None
+    text_agreement: float | None
+    """0..1, characters that OCR still reads; null where no text was read."""
+    vmaf_floor: float
+    vmaf_clear: float
+    """Mean VMAF from which it counts as clear."""
+    vmaf_ceiling: float
+    text_floor: float | None
+    floors_reached: bool
+    """False: no rate that the rules allow was expected to reach the floors."""
+    grade: Grade | None
+    """Null where nothing was measured."""
+
+
 class ClipPublic(BaseModel):
     """A clip, its gaps and, once archived, its file."""
 
@@ -120,6 +161,8 @@ class ClipPublic(BaseModel):
     width: int | None
     height: int | None
     size_bytes: int | None
+    quality: QualityPublic | None
+    """Null where it is not archived, or was before quality was measured."""
 
 
 class ArchivePublic(BaseModel):
@@ -132,7 +175,9 @@ class ArchivePublic(BaseModel):
     raw_bytes: int
     verified_us: int
     object_count: int
+    overrun_cause: OverrunCause
     overrun_reason: str
+    """The same as a sentence with figures, in English; empty while it is within its budget."""
 
 
 class SessionPublic(BaseModel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from catalog.catalogue import Catalogue
@@ -10,7 +11,7 @@ from kernel.clock import SECOND_US, Clock
 from kernel.errors import JianzhengError, TimelineChanged
 from kernel.log import logger
 from kernel.model.archive import Progress
-from kernel.model.cut import CutList
+from kernel.model.cut import Clip, CutList
 from kernel.model.footage import Gap, GapCause, SegmentSpan
 from kernel.model.timeline import Session, SessionState, SessionTimeline, TimelineEvent
 from kernel.settings import CutSettings
@@ -116,6 +117,14 @@ class Segmenter:
                 for use in neighbour_uses(other, events.get(other.id, ()), room_id=session.room_id)
             ],
         )
+
+    def so_far(self, session: Session) -> Sequence[Clip]:
+        """The clips of a session that still runs, as if it ended now: nothing of them is recorded.
+
+        Raises:
+            TimelineError: it has not begun.
+        """
+        return self._cut_now(replace(session, end_us=self._clock.now_us())).clips
 
     def _cut_if_due(self, session: Session, done: list[CutList]) -> None:
         timeline = self.timeline_of(session)

@@ -49,6 +49,8 @@ def _is_table(annotation: Any) -> bool:
 
 def _line(model: type[BaseModel], name: str) -> str:
     field = model.model_fields[name]
+    if field.default is None:  # TOML has no word for it
+        return f"# {name} =  # {field.description}\n"
     return f"{name} = {_toml(field.default)}  # {field.description}\n"
 
 

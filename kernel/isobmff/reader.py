@@ -181,14 +181,13 @@ def _traf(traf: bytes, moof_offset: int) -> tuple[int, tuple[SampleRef, ...]]:
     tfhd, tfdt, trun = (_need(traf, "traf", kind) for kind in ("tfhd", "tfdt", "trun"))
     (track_id,) = struct.unpack_from(">I", tfhd, 4)
     (dts,) = struct.unpack_from(">Q" if tfdt[0] == 1 else ">I", tfdt, 4)
-    if int.from_bytes(trun[1:4], "big") != 0xF01:
-        raise BoxError("a trun box was not written by this product.")
     count, data_offset = struct.unpack_from(">Ii", trun, 4)
-    if 12 + 16 * count != len(trun):
+    entries = _full_entries(trun) if trun[1:4] == b"\0\x0f\x01" else _compact_entries(tfhd, trun)
+    if count != len(entries):
         raise BoxError(f"a trun box claims {count} samples, which do not fit in it.")
     offset = moof_offset + data_offset
     samples = []
-    for duration, size, flags, shift in struct.iter_unpack(">IIIi", trun[12:]):
+    for duration, size, flags, shift in entries:
         key = not flags & _NON_SYNC_FLAG
         samples.append(
             SampleRef(offset=offset, size=size, dts=dts, pts=dts + shift, duration=duration, key=key)
@@ -198,6 +197,31 @@ def _traf(traf: bytes, moof_offset: int) -> tuple[int, tuple[SampleRef, ...]]:
     if dts > _MAX_TICKS:
         raise BoxError(f"a fragment ends at tick {dts}, which makes no sense.")
     return track_id, tuple(samples)
+
+
+def _full_entries(trun: bytes) -> list[tuple[int, int, int, int]]:
+    """Duration, size, flags and composition offset of each sample, as recorded."""
+    return list(struct.iter_unpack(">IIIi", trun[12:]))
+
+
+def _compact_entries(tfhd: bytes, trun: bytes) -> list[tuple[int, int, int, int]]:
+    """The same where only what differs is said of each sample (``writer.compact_fragment``)."""
+    has, default = int.from_bytes(trun[1:4], "big"), int.from_bytes(tfhd[1:4], "big")
+    if has & ~0xF04 != 0x001 or not has & 0x200 or default & ~0x08 != 0x020020:
+        raise BoxError("a trun box was not written by this product.")
+    *duration, usual = struct.unpack_from(">II" if default & 0x08 else ">I", tfhd, 8)
+    fields = ((0x100, "I"), (0x200, "I"), (0x400, "I"), (0x800, "i"))
+    shape = "".join(kind for bit, kind in fields if has & bit)
+    entries = []
+    for number, words in enumerate(struct.iter_unpack(">" + shape, trun[16 if has & 0x004 else 12 :])):
+        said = iter(words)
+        length = next(said) if has & 0x100 else duration[0]
+        size = next(said)
+        flags = next(said) if has & 0x400 else usual
+        if number == 0 and has & 0x004:
+            (flags,) = struct.unpack_from(">I", trun, 12)
+        entries.append((length, size, flags, next(said) if has & 0x800 else 0))
+    return entries
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

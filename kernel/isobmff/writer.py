@@ -123,6 +123,50 @@ def _traf(run: TrackRun, sizes: Sequence[int], data_offset: int) -> bytes:
     )
 
 
+def compact_fragment(sequence: int, runs: Sequence[TrackRun]) -> bytes:
+    """The same with nothing said twice: what is equal for all samples of a run stands once (8.8.7, 8.8.8).
+
+    A sample's entry takes 4 bytes instead of 16 where samples come at an even pace: 2.4 kbit/s less for a
+    camera of 25 pictures a second. Recording does without: its reader is fast because all entries are alike.
+    """
+    filled = [run for run in runs if run.samples]
+    measured = sum(len(_compact_traf(run, 0)) for run in filled)
+    offset = _MOOF_BYTES + measured + 8
+    trafs, data = [], list[bytes]()
+    for run in filled:
+        trafs.append(_compact_traf(run, offset))
+        offset += sum(len(sample.data) for sample in run.samples)
+        data += [sample.data for sample in run.samples]
+    moof = box("moof", full_box("mfhd", 0, 0, struct.pack(">I", sequence)), *trafs)
+    return moof + box("mdat", *data)
+
+
+def _compact_traf(run: TrackRun, data_offset: int) -> bytes:
+    samples = run.samples
+    marks = [_SYNC_SAMPLE if sample.key else _NON_SYNC_SAMPLE for sample in samples]
+    even = all(sample.duration == samples[0].duration for sample in samples)
+    only_first = all(mark == marks[-1] for mark in marks[1:])
+    shifted = any(sample.composition_offset for sample in samples)
+    header = (samples[0].duration, marks[-1]) if even else (marks[-1],)
+    tfhd_flags = 0x020020 | (0x08 if even else 0)  # base is moof; default flags, default duration
+    trun_flags = 0x000201 | (0 if even else 0x0100) | (0x0800 if shifted else 0)  # offset, sizes, ...
+    first = [marks[0]] if only_first and marks[0] != marks[-1] else []
+    trun_flags |= (0x0004 if first else 0) | (0 if only_first else 0x0400)
+    entries: list[int] = []
+    for sample, mark in zip(samples, marks, strict=True):
+        entries += [] if even else [sample.duration]
+        entries += [len(sample.data)]
+        entries += [] if only_first else [mark]
+        entries += [sample.composition_offset & _LARGEST_32_BITS] if shifted else []
+    words = [*first, *entries]
+    return box(
+        "traf",
+        full_box("tfhd", 0, tfhd_flags, struct.pack(f">I{len(header)}I", run.track_id, *header)),
+        full_box("tfdt", 1, 0, struct.pack(">Q", run.base_dts)),
+        full_box("trun", 1, trun_flags, struct.pack(f">Ii{len(words)}I", len(samples), data_offset, *words)),
+    )
+
+
 def producer_time(time: ProducerTime) -> bytes:
     """A ``prft`` box, to be put right before the ``moof`` it speaks of."""
     seconds, micros = divmod(time.wall_us, 1_000_000)

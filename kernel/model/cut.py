@@ -64,6 +64,9 @@ class Clip:
     gaps: tuple[ClipGap, ...]  # what is missing
     backfilled: tuple[ClipGap, ...] = ()  # was missing; slices cover it from the device's own memory
     revision: int = 1  # counts up each time that a changed timeline changes this clip
+    footage_of: str = ""
+    """As archived, where ``archive_source`` names another source: that one, if the footage is its own; the
+    clip's own source, if the other did not have all of it. Else empty."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

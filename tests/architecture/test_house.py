@@ -19,7 +19,8 @@ MIGRATIONS = ROOT / "catalog" / "migrations"
 LONGEST_FUNCTION = 60
 
 AV_MAY_BE_IMPORTED_BY = re.compile(
-    r"^(archiver/(encode|decode)|capture/libav/[a-z_]+|simulator/.+|agent/grab|cli/doctor)\.py$"
+    r"^(archiver/(encode|encode_sound|decode|thinning|fingerprint|probe|measure|verify_pictures)"
+    r"|capture/libav/[a-z_]+|simulator/.+|agent/grab|cli/doctor)\.py$"
 )
 CLOCKS = {
     "time.time",

@@ -11,9 +11,9 @@ from typing import BinaryIO
 import bagit
 import pytest
 
-from archiver.session_archive import Tools
+from archiver.equipment import Tools
 from archiver.steps import StepRunner
-from archiver.within_budget import ClipEncoder, EncodedClip
+from archiver.within_budget import ClipEncoder, Encoded
 from archiver.worker import Archiver
 from catalog.catalogue import Catalogue
 from catalog.objects import DirectoryStore, verify
@@ -28,6 +28,7 @@ from kernel.settings import ArchiveSettings, CutSettings
 from segmenter.worker import Segmenter
 from tests.support.catalogue import add_segments, add_session, open_catalogue
 from tests.support.segments import Recipe, make_segment
+from tests.support.signing import signer
 
 START = 1_772_420_400 * SECOND_US
 
@@ -51,6 +52,7 @@ def tools(tmp_path: Path, catalogue: Catalogue) -> Iterator[Tools]:
         work=tmp_path / "work",
         clock=FakeClock(START + 100 * SECOND_US),
         principal="test",
+        signer=signer(tmp_path, FakeClock()),
     )
     runner.close()
 
@@ -214,9 +216,9 @@ def test_what_happened_in_a_session_weighs_on_its_budget(
     Segmenter(catalogue, cut_settings(), tools.clock).run_once()
     left: list[int] = []
 
-    def encode_within(_self: ClipEncoder, _works: object, total: int) -> tuple[list[EncodedClip], str]:
+    def encode_within(_self: ClipEncoder, total: int) -> Encoded:
         left.append(total)
-        return [], ""
+        return Encoded(clips=(), overrun_reason="")
 
     monkeypatch.setattr(ClipEncoder, "encode_within", encode_within)
     archive = Archiver(tools).run_once()

@@ -29,6 +29,7 @@ export function madeClip(id: string, start: number, end: number, gaps: [number, 
     width: 640,
     height: 360,
     size_bytes: 1,
+    quality: null,
     ...extra,
   }
 }

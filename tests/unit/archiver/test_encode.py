@@ -13,9 +13,11 @@ import pytest
 
 from archiver.archive_file import JoinStep, join
 from archiver.decode import DecodeTally, archived_frames, video_frames
-from archiver.encode import AudioStep, VideoEncoder, VideoStep, encode_audio, encode_video, fit
-from archiver.profile import PROFILES
+from archiver.encode import VideoEncoder, VideoStep, encode_frames, encode_video, fit
+from archiver.encode_sound import AudioStep, encode_audio
+from archiver.fingerprint import distance
 from archiver.ring_reader import PictureFormat, picture_format
+from archiver.rules import archive_rules
 from archiver.stretches import Stretch, chunks, narrow, stretches
 from kernel.errors import EncodeError
 from kernel.isobmff.reader import read_fragments, read_index, read_init
@@ -29,6 +31,11 @@ from simulator import timestrip
 from tests.support.segments import HEIGHT, WIDTH, Recipe, make_segment, picture
 
 START = 1_772_420_400_000_000
+RULES = archive_rules()
+
+
+def options(codec: ArchiveCodec, crf: int, kind: ContentKind = ContentKind.ROOM) -> dict[str, str]:
+    return RULES.codecs[codec].options(RULES.kinds[kind], crf)
 
 
 def build(ring: Path, tmp_path: Path, codec: ArchiveCodec, sound: bool) -> tuple[Clip, Path]:
@@ -51,8 +58,6 @@ def build(ring: Path, tmp_path: Path, codec: ArchiveCodec, sound: bool) -> tuple
         gaps=(ClipGap(wall=hole, cause=GapCause.CAMERA_LOST, detail=""),),
     )
     pieces = stretches(clip, {first.id: first, second.id: second}, str(ring))
-    profile = PROFILES[codec]
-    options = profile.options(ContentKind.ROOM, 40)
     picture = picture_format([Path(used.path) for piece in pieces for used in piece.slices])
     files: list[tuple[Path, ...]] = []
     for piece in pieces:
@@ -62,14 +67,20 @@ def build(ring: Path, tmp_path: Path, codec: ArchiveCodec, sound: bool) -> tuple
                 stretch=chunk,
                 clip_start_us=wall.start_us,
                 picture=picture,
-                encoder=profile.encoder,
-                options=options,
+                encoder=RULES.codecs[codec].encoder,
+                options=options(codec, 40),
+                key_seconds=5,
                 target=tmp_path / f"v{chunk.wall.start_us}.mp4",
             )
             made.append(encode_video(step).path or Path())
         files.append(tuple(made))
     audio = encode_audio(
-        AudioStep(stretches=tuple(pieces), clip_start_us=wall.start_us, target=tmp_path / "a.mp4")
+        AudioStep(
+            stretches=tuple(pieces),
+            clip_start_us=wall.start_us,
+            encoding=RULES.sound.codecs[codec],
+            target=tmp_path / "a.mp4",
+        )
     )
     archived = tmp_path / "clip.mp4"
     join(JoinStep(stretches=tuple(files), audio=audio.path, clip_start_us=wall.start_us, target=archived))
@@ -107,7 +118,7 @@ def test_a_gap_is_absent_media_and_the_index_says_where_to_start(tmp_path: Path)
     jumps = [start - end for end, start in zip(ends, starts[1:], strict=False) if start != end]
     assert jumps == [2 * 90_000]
     assert codec_string(init.tracks[0].sample_entry).startswith("av01.0.")
-    assert codec_string(init.tracks[1].sample_entry) == "mp4a.40.2"
+    assert codec_string(init.tracks[1].sample_entry) == "opus"
 
 
 def test_ffmpeg_reads_an_archived_file_with_its_sound_in_place(tmp_path: Path) -> None:
@@ -133,7 +144,8 @@ def test_encoding_never_runs_at_real_time_priority(tmp_path: Path) -> None:
         clip_start_us=START,
         picture=PictureFormat(width=WIDTH, height=HEIGHT, rate=Fraction(25)),
         encoder="libsvtav1",
-        options=PROFILES[ArchiveCodec.AV1].options(ContentKind.ROOM, 40),
+        options=options(ArchiveCodec.AV1, 40),
+        key_seconds=5,
         target=target,
     )
     encoder = VideoEncoder(step)
@@ -160,7 +172,8 @@ def video_step(piece: Stretch, target: Path, encoder: str = "libx264") -> VideoS
         clip_start_us=piece.wall.start_us,
         picture=picture_format([Path(used.path) for used in piece.slices]),
         encoder=encoder,
-        options=PROFILES[codec].options(ContentKind.ROOM, 36),
+        options=options(codec, 36),
+        key_seconds=5,
         target=target,
     )
 
@@ -272,6 +285,7 @@ def test_sound_that_runs_ahead_is_left_out_so_that_lips_and_words_meet(tmp_path:
         AudioStep(
             stretches=(Stretch(wall=merged, slices=parts),),
             clip_start_us=START,
+            encoding=RULES.sound.codecs[ArchiveCodec.H264],
             target=tmp_path / "sound.mp4",
         )
     )
@@ -289,3 +303,33 @@ def test_pictures_that_lean_on_the_segment_before_are_decoded_from_it(tmp_path: 
     assert later.lead_in is not None
     assert later.lead_in.segment_id == first.id
     assert all(second.wall.contains(wall_us) for wall_us, _ in video_frames(later, DecodeTally()))
+
+
+@pytest.mark.parametrize("codec", list(ArchiveCodec))
+def test_the_first_picture_of_every_group_has_a_fingerprint_of_both_sides(
+    tmp_path: Path, codec: ArchiveCodec
+) -> None:
+    """Invariant 11: the receipt says which picture became which, across a cut of scene too."""
+    segment = make_segment(tmp_path / "ring", Recipe(frames=120))
+    (piece,) = whole_clip(tmp_path / "ring", segment)
+    step = replace(
+        video_step(piece, tmp_path / "out.mp4", RULES.codecs[codec].encoder),
+        options=options(codec, 36, ContentKind.SEAT_DESKTOP),
+        key_seconds=2,
+    )
+    frames = list(video_frames(piece, DecodeTally()))
+    dark = [(at, frame if n < 90 else negative(frame)) for n, (at, frame) in enumerate(frames)]
+    made = encode_frames(step, dark)
+    assert made.path is not None
+    with made.path.open("rb") as file:
+        starts = [one.producer_time.wall_us for one in read_fragments(file) if one.producer_time]
+    assert [mark.wall_us for mark in made.fingerprints] == pytest.approx(starts, abs=20)
+    assert len(starts) == 3
+    assert all(distance(mark.source, mark.archived) <= 6 for mark in made.fingerprints)
+
+
+def negative(frame: av.VideoFrame) -> av.VideoFrame:
+    """The same picture with light and dark exchanged: another scene."""
+    other = av.VideoFrame.from_ndarray(255 - frame.to_ndarray(format="yuv420p"), format="yuv420p")
+    other.pts, other.time_base = frame.pts, frame.time_base
+    return other

@@ -161,7 +161,7 @@ def test_projects_that_a_hall_shows_are_told_with_its_record(centre: Centre) -> 
 def test_the_names_in_the_document_change_only_with_its_format(centre: Centre) -> None:
     """Who changes a name here gives the format another number."""
     told = document(centre)
-    assert told["format"] == "jianzheng-session/2"
+    assert told["format"] == "jianzheng-session/3"
     names = {
         key: sorted(value if isinstance(value, dict) else value[0])
         for key, value in told.items()
@@ -183,5 +183,5 @@ def test_the_names_in_the_document_change_only_with_its_format(centre: Centre) -
         "seats": "id ordinal room_id",
         "sources": "content_kind id label_en label_zh room_id seat_id",
         "clips": "backfilled gaps id part revision slices source wall",
-        "segments": "id run size_bytes wall",
+        "segments": "chain chain_before id number path run sha256 size_bytes source wall",
     }

@@ -125,16 +125,29 @@ def test_the_slices_of_chunks_are_the_slices_of_the_stretch_and_fill_each_chunk(
 
 @UNTIMED
 @given(recorded(), LONGEST)
-def test_chunks_of_a_stretch_are_of_almost_equal_length(pieces: list[Stretch], longest: int) -> None:
+def test_chunks_end_at_round_moments_of_wall_time(pieces: list[Stretch], longest: int) -> None:
     for piece in pieces:
-        lengths = [part.wall.duration_us for part in chunks(piece, longest)]
-        assert max(lengths) - min(lengths) <= 1
+        assert all(part.wall.end_us % longest == 0 for part in chunks(piece, longest)[:-1])
 
 
-def test_a_minute_is_one_step_and_a_microsecond_more_is_two() -> None:
-    minute = 60 * SECOND_US
-    assert len(chunks(pieces_of(("a", 0, minute))[0])) == 1
-    assert len(chunks(pieces_of(("a", 0, minute + 1))[0])) == 2
+@UNTIMED
+@given(recorded(), LONGEST, st.integers(min_value=1, max_value=300_000_000))
+def test_chunks_of_a_session_that_goes_on_stay_as_they_are(
+    pieces: list[Stretch], longest: int, more: int
+) -> None:
+    """They are encoded while it runs: only the last one may still grow."""
+    piece = pieces[-1]
+    longer = pieces_of(("all", piece.wall.start_us, piece.wall.end_us + more))[0]
+    now, later = ([part.wall for part in chunks(one, longest)] for one in (piece, longer))
+    finished = [part for part in now if part.end_us % longest == 0]
+    assert len(finished) >= len(now) - 1
+    assert later[: len(finished)] == finished
+
+
+def test_a_border_makes_two_steps_and_a_microsecond_before_it_one() -> None:
+    longest = 40 * SECOND_US
+    assert len(chunks(pieces_of(("a", 1, longest))[0])) == 1
+    assert len(chunks(pieces_of(("a", 1, longest + 1))[0])) == 2
 
 
 @UNTIMED

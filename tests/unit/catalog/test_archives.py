@@ -11,7 +11,15 @@ from sqlalchemy import text
 from catalog.catalogue import Catalogue
 from catalog.database import writing
 from kernel.errors import TimelineChanged, TimelineError
-from kernel.model.archive import Archive, ArchiveObject, Progress, Rendition
+from kernel.model.archive import (
+    Archive,
+    ArchiveObject,
+    OverrunCause,
+    Progress,
+    Quality,
+    Rendition,
+    RenditionFacts,
+)
 from kernel.model.cut import Clip, ClipGap, CutList, SegmentSlice
 from kernel.model.footage import ClockBasis, EndReason, GapCause, Segment
 from kernel.model.timeline import Phase, Session, SessionState, TimelineEvent
@@ -96,6 +104,22 @@ def rendition(version: int = 1) -> Rendition:
     )
 
 
+def quality(**changed: float | int | bool | None) -> Quality:
+    measured = Quality(
+        recorded_us=4_000_000,
+        frames=50,
+        frames_seen=100,
+        vmaf_mean=91.25,
+        vmaf_p5=80.5,
+        text_agreement=0.97,
+        vmaf_floor=80,
+        vmaf_ceiling=97,
+        text_floor=0.95,
+        floors_reached=True,
+    )
+    return replace(measured, **changed)  # type: ignore[arg-type]
+
+
 def cut_session(catalogue: Catalogue) -> None:
     add_session(catalogue, START, END)
     add_segments(catalogue, [segment()])
@@ -155,6 +179,45 @@ def test_an_archive_comes_back_as_it_was_recorded_with_its_receipts(catalogue: C
     assert catalogue.archives.rendition("none") is None
     assert catalogue.archives.all_objects() == list(archive().objects)
     assert state(catalogue) is SessionState.ARCHIVED
+
+
+def test_lists_of_files_are_had_without_their_receipts(catalogue: Catalogue) -> None:
+    """A receipt names every chunk and segment: a list of a hundred of them would be megabytes."""
+    cut_session(catalogue)
+    made = replace(rendition(), quality=quality())
+    catalogue.archives.record(archive(), [made])
+    (facts,) = catalogue.archives.facts_of("archive-P-O-1")
+    assert facts == RenditionFacts(
+        **{name: getattr(made, name) for name in RenditionFacts.__dataclass_fields__}
+    )
+    assert catalogue.archives.facts("rendition-1") == facts
+    assert catalogue.archives.facts("none") is None
+    assert not hasattr(facts, "receipt")
+
+
+@pytest.mark.parametrize(
+    "measured",
+    [
+        quality(),
+        quality(floors_reached=False, text_agreement=0.0),  # nothing legible is not: nothing measured
+        quality(vmaf_mean=None, vmaf_p5=None, text_agreement=None, text_floor=None),
+        None,  # archived before quality was measured
+    ],
+)
+def test_what_was_measured_comes_back_as_it_was(catalogue: Catalogue, measured: Quality | None) -> None:
+    cut_session(catalogue)
+    catalogue.archives.record(archive(), [replace(rendition(), quality=measured)])
+    assert catalogue.archives.renditions_of("archive-P-O-1")[0].quality == measured
+
+
+def test_why_an_archive_is_over_its_budget_comes_back_as_a_word(catalogue: Catalogue) -> None:
+    """Invariant 13."""
+    cut_session(catalogue)
+    over = replace(archive(), budget_bytes=1, overrun_reason="Floors.", overrun_cause=OverrunCause.FLOORS)
+    catalogue.archives.record(over, [])
+    found = catalogue.archives.newest("P-O")
+    assert found == over
+    assert found.overrun_cause is OverrunCause.FLOORS
 
 
 @pytest.mark.parametrize("now", [one for one in SessionState if one is not SessionState.CUT])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
 
+from catalog.database import writing
 from kernel.model.archive import FileSet
 from kernel.model.timeline import SessionState
 from tests.support.centre import Centre, moment, session
@@ -121,3 +123,55 @@ def test_a_session_that_never_took_place_leaves_the_next_version(planned: Centre
         planned.tell("E", old.type, 300, replaces=old.id, withdrawn=True)
     assert planned.state("E") is SessionState.CANCELLED
     assert versions(planned) == [(1, ("archive-E-1", "archive-O-1")), (2, ("archive-O-1",))]
+
+
+def fleet(centre: Centre) -> tuple[int, int, int | None]:
+    found = centre.catalogue.archives.fleet()
+    return found.project_count, found.size_bytes, found.mean_bytes
+
+
+def test_a_project_counts_in_the_fleet_only_when_its_file_is_whole(planned: Centre) -> None:
+    """Half a project would make the mean look better than it is (invariant 13)."""
+    assert fleet(planned) == (0, 0, None)
+    file(planned, "O", 100)
+    assert fleet(planned) == (0, 0, None)
+    file(planned, "E", 300)
+    assert fleet(planned) == (1, 2, 2)
+
+
+def test_of_an_archive_with_versions_the_fleet_weighs_the_newest_only(planned: Centre) -> None:
+    file(planned, "O", 100)
+    file(planned, "E", 300)
+    with writing(planned.catalogue._engine) as transaction:
+        transaction.connection().execute(text("UPDATE session SET state = 'cut' WHERE id = 'E'"))
+    planned.archive("E")
+    assert len(versions(planned)) == 2
+    assert fleet(planned) == (1, 2, 2)
+
+
+def test_the_record_of_a_hall_weighs_in_the_fleet_and_is_no_project(planned: Centre) -> None:
+    file(planned, "O", 100)
+    file(planned, "E", 300)
+    with writing(planned.catalogue._engine) as transaction:
+        transaction.connection().execute(text("UPDATE project SET kind = 'hall'"))
+    assert fleet(planned) == (0, 2, None)
+
+
+def test_files_below_a_floor_are_counted_and_those_that_nobody_measured_are_not(planned: Centre) -> None:
+    planned.hold("O", 100, 200)
+    planned.cut(230)
+    planned.tell("E", "session.cancelled", 300)
+    planned.archive("O")
+    columns = {
+        "plain": "",
+        "pictures": "vmaf_p5 = 69, vmaf_floor = 70",
+        "text": "vmaf_p5 = 99, vmaf_floor = 70, text_agreement = 0.9, text_floor = 0.95",
+        "good": "vmaf_p5 = 70, vmaf_floor = 70, text_agreement = 0.95, text_floor = 0.95",
+    }
+    counts = {}
+    for name, change in columns.items():
+        with writing(planned.catalogue._engine) as transaction:
+            if change:
+                transaction.connection().execute(text(f"UPDATE rendition SET {change}"))
+        counts[name] = planned.catalogue.archives.fleet().below_count
+    assert counts == {"plain": 0, "pictures": 1, "text": 1, "good": 0}

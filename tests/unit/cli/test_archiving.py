@@ -10,17 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from archiver.session_archive import Tools
+from archiver.equipment import Tools
+from archiver.session_archive import SessionArchiver
 from archiver.steps import StepRunner, Stopped
 from archiver.worker import Archiver
 from catalog.objects import MemoryStore
-from cli.archiving import ArchivingLoop
+from cli.archiving import ArchivingLoop, tell_archiver
 from kernel.clock import SystemClock
-from kernel.errors import StorageError, TimelineError
+from kernel.errors import CatalogError, StorageError, TimelineError
 from kernel.model.timeline import SessionState
 from kernel.settings import ArchiveSettings, Settings
 from segmenter.worker import Segmenter
 from tests.support.centre import SETTINGS, Centre, session
+from tests.support.signing import signer
 
 PATIENCE_S = 60  # only a test that fails waits so long
 
@@ -54,6 +56,7 @@ def loop(tmp_path: Path, centre: Centre, stop: threading.Event) -> Iterator[Arch
         work=tmp_path / "work",
         clock=centre.clock,
         principal="test",
+        signer=signer(tmp_path, centre.clock),
     )
     yield ArchivingLoop(tools, Settings(data_dir=tmp_path, cut=SETTINGS), stop)
     runner.close()
@@ -111,6 +114,40 @@ def test_a_session_that_cannot_be_cut_does_not_keep_others_from_the_archive(
     loop.run(follow=False)
     assert centre.state("A") is SessionState.ARCHIVED
     assert loop.failed
+
+
+def test_a_session_that_somebody_cancels_is_left_alone_until_it_is_asked_for(
+    tmp_path: Path, centre: Centre, loop: ArchivingLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, asked = Settings(data_dir=tmp_path, cut=SETTINGS), SystemClock()
+    monkeypatch.setattr(SessionArchiver, "run", lambda _: centre.archive("A"))
+    tell_archiver(settings, asked, cancel="A", retry="", reason="wrong seats", principal="Li Na")
+    told = centre.catalogue.archives.progress("A")
+    assert told is not None
+    assert (told.step, told.detail) == ("cancelled", "by Li Na: wrong seats")
+    loop.run(follow=False)
+    assert centre.state("A") is SessionState.CUT
+    tell_archiver(settings, asked, cancel="", retry="A", reason="", principal="Li Na")
+    loop.run(follow=False)
+    assert centre.state("A") is SessionState.ARCHIVED
+
+
+@pytest.mark.parametrize(
+    ("session_id", "reason", "said"),
+    [
+        ("A", " ", "needs a reason"),
+        ("nobody", "why not", "no session nobody"),
+        ("A", "late", "archived already"),
+    ],
+)
+def test_what_cannot_be_cancelled_is_refused(
+    tmp_path: Path, centre: Centre, session_id: str, reason: str, said: str
+) -> None:
+    if said == "archived already":
+        centre.archive("A")
+    settings = Settings(data_dir=tmp_path)
+    with pytest.raises(CatalogError, match=said):
+        tell_archiver(settings, centre.clock, cancel=session_id, retry="", reason=reason, principal="Li Na")
 
 
 def test_a_session_that_cannot_be_archived_does_not_keep_others_from_being_cut(

@@ -16,7 +16,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import Engine, Pool, event
 
-from archiver.session_archive import Tools
+from archiver.equipment import Tools
 from archiver.steps import StepRunner
 from archiver.worker import Archiver
 from catalog.catalogue import Catalogue
@@ -31,9 +31,11 @@ from kernel.model.footage import Gap, GapCause, SourceHealth, SourceState
 from kernel.settings import ArchiveSettings, CutSettings
 from player_api.app import check_loopback, create_app
 from player_api.changes import KEEP_ALIVE_POLLS, change_events
+from player_api.receipts import receipt_public
 from segmenter.worker import Segmenter
 from tests.support.catalogue import PROJECT, add_segments, add_session, open_catalogue
 from tests.support.segments import Recipe, make_segment
+from tests.support.signing import signer
 
 START = 1_772_420_400 * SECOND_US  # 2026-03-02 11:00 in Beijing
 
@@ -83,6 +85,7 @@ def archive_session(directory: Path, catalogue: Catalogue, store: DirectoryStore
         work=directory / "work",
         clock=clock,
         principal="test",
+        signer=signer(directory, clock),
     )
     try:
         Archiver(tools).run_once()
@@ -310,9 +313,87 @@ async def test_a_session_shows_its_clips_gaps_events_and_archive(
     assert session["progress"]["step"] == "done"
 
 
-async def test_no_answer_holds_an_address_of_a_device(client: httpx.AsyncClient) -> None:
+async def test_an_archived_file_shows_what_was_measured_and_what_was_wanted_of_it(
+    client: httpx.AsyncClient, site: Site
+) -> None:
+    session = (await client.get("/api/sessions/P-O")).json()
+    cam = next(clip for clip in session["clips"] if clip["source"]["id"] == "cam")
+    measured = site.rendition.quality
+    assert measured is not None
+    assert cam["quality"]["vmaf_mean"] == measured.vmaf_mean is not None
+    assert cam["quality"]["vmaf_p5"] == measured.vmaf_p5 is not None
+    assert cam["quality"]["vmaf_clear"] == (measured.vmaf_floor + measured.vmaf_ceiling) / 2
+    assert cam["quality"]["grade"] == measured.grade
+    assert cam["quality"]["recorded_us"] == 2 * SECOND_US  # of four seconds, two were lost
+    wanted = site.rendition.receipt["measured"]["quality"]["wanted"]
+    assert wanted == {
+        "vmaf_p5": measured.vmaf_floor,
+        "vmaf_mean": measured.vmaf_ceiling,
+        "text_agreement": None,
+    }
+    assert session["archive"]["overrun_cause"] == ""
+
+
+async def test_the_receipt_of_a_file_says_how_it_was_made(client: httpx.AsyncClient, site: Site) -> None:
+    """Invariant 11, for people: settings over time, what was measured, hashes, segments, gaps."""
+    told = (await client.get(f"/api/renditions/{site.rendition.id}/receipt")).json()
+    stored = site.rendition.receipt
+    assert (told["sha256"], told["size_bytes"]) == (site.rendition.sha256, len(site.data))
+    assert told["sm3"] == stored["result"]["sm3"]
+    assert [(one["start_us"], one["crf"]) for one in told["chunks"]] == [
+        (one["start_us"], one["crf"]) for one in stored["chunks"]
+    ]
+    assert len(told["chunks"]) >= 2  # none goes over the gap
+    assert told["segment_count"] == 2
+    assert [(one["start_us"], one["cause"]) for one in told["gaps"]] == [
+        (START + 2 * SECOND_US, "camera_lost")
+    ]
+    assert told["measured"]
+    assert told["encoder"] == "libsvtav1"
+    assert told["libraries"]["libavcodec"]
+
+
+async def test_the_receipt_of_a_file_that_was_archived_before_quality_was_measured_is_shown(
+    site: Site,
+) -> None:
+    stored = site.rendition.receipt
+    measured = {name: value for name, value in stored["measured"].items() if name != "quality"}
+    encoder = {name: value for name, value in stored["encoder"].items() if not name.endswith("_fps")}
+    result = {name: value for name, value in stored["result"].items() if name != "sm3"}
+    old = {"encoder": encoder, "measured": measured, "result": result, "clip": stored["clip"]}
+    told = receipt_public(replace(site.rendition, receipt={"format": "jianzheng-transcode-receipt/1", **old}))
+    assert (told.chunks, told.measured, told.sm3, told.still_fps) == ([], [], None, None)
+    assert told.segment_count == 2
+
+
+async def test_the_fleet_is_told_with_its_mean_and_its_limit(client: httpx.AsyncClient, site: Site) -> None:
+    """Invariant 13."""
+    fleet = (await client.get("/api/fleet")).json()
+    archive = site.catalogue.archives.newest("P-O")
+    assert archive is not None
+    assert (fleet["project_count"], fleet["file_count"]) == (1, 2)
+    assert fleet["mean_bytes"] == fleet["size_bytes"] == archive.size_bytes
+    assert fleet["mean_bytes_limit"] == 5 * 10**9
+
+
+async def test_a_list_of_files_reads_no_receipt(client: httpx.AsyncClient, site: Site) -> None:
+    """They are long, and a project's page asks anew whenever the catalogue changes."""
+    asked: list[str] = []
+
+    def note(*told: Any) -> None:
+        asked.append(told[2])
+
+    event.listen(site.catalogue._engine, "before_cursor_execute", note)
+    await client.get("/api/projects/P")
+    event.remove(site.catalogue._engine, "before_cursor_execute", note)
+    assert any("rendition.vmaf_p5" in one for one in asked)
+    assert not any("rendition.receipt" in one for one in asked)
+
+
+async def test_no_answer_holds_an_address_of_a_device(client: httpx.AsyncClient, site: Site) -> None:
     """Invariant 16."""
-    for path in ("/api/projects", "/api/projects/P", "/api/sessions/P-O", "/api/openapi.json"):
+    receipt = f"/api/renditions/{site.rendition.id}/receipt"
+    for path in ("/api/projects", "/api/projects/P", "/api/sessions/P-O", receipt, "/api/openapi.json"):
         text = (await client.get(path)).text
         assert "rtsp://" not in text
         assert "password" not in text
@@ -324,6 +405,7 @@ async def test_no_answer_holds_an_address_of_a_device(client: httpx.AsyncClient)
         "/api/projects/none",
         "/api/sessions/none",
         "/api/renditions/none/index",
+        "/api/renditions/none/receipt",
         "/media/renditions/none",
         "/api/none",
         "/media/none",
@@ -412,7 +494,7 @@ async def test_the_index_is_the_files_own(client: httpx.AsyncClient, site: Site,
     ]
     assert index["media_url"] == media(site)
     assert index["mime"].startswith('video/mp4; codecs="av01.0.')
-    assert index["mime"].endswith(',mp4a.40.2"')
+    assert index["mime"].endswith((',mp4a.40.2"', ',opus"'))
 
 
 async def test_the_index_tells_wall_time_and_leaves_the_gap_out(

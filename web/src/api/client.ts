@@ -13,6 +13,9 @@ export type Source = Schemas['SourcePublic']
 export type Clip = Schemas['ClipPublic']
 export type ClipGap = Schemas['ClipGapPublic']
 export type TimelineEvent = Schemas['EventPublic']
+export type Quality = Schemas['QualityPublic']
+export type Receipt = Schemas['ReceiptPublic']
+export type Fleet = Schemas['FleetPublic']
 export type Archive = Schemas['ArchivePublic']
 export type Progress = Schemas['ProgressPublic']
 export type RenditionIndex = Schemas['RenditionIndex']
@@ -83,9 +86,12 @@ export const api = {
   industries: () => getJson<Industry[]>('/api/industries'),
   projects: (query: ProjectQuery, signal?: AbortSignal) =>
     getJson<ProjectPage>(`/api/projects?${queryString({ ...query })}`, signal),
+  fleet: (signal?: AbortSignal) => getJson<Fleet>('/api/fleet', signal),
   project: (id: string) => getJson<ProjectDetail>(`/api/projects/${encodeURIComponent(id)}`),
   session: (id: string) => getJson<Session>(`/api/sessions/${encodeURIComponent(id)}`),
   renditionIndex: (id: string) => getJson<RenditionIndex>(`/api/renditions/${encodeURIComponent(id)}/index`),
+  receipt: (renditionId: string, signal?: AbortSignal) =>
+    getJson<Receipt>(`/api/renditions/${encodeURIComponent(renditionId)}/receipt`, signal),
   sources: (signal?: AbortSignal) => getJson<SourcesOverview>('/api/sources', signal),
   source: (id: string, query: SourceQuery, signal?: AbortSignal) =>
     getJson<SourceDetail>(`/api/sources/${encodeURIComponent(id)}?${queryString({ ...query })}`, signal),

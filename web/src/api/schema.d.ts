@@ -66,6 +66,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/fleet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Fleet
+         * @description What all archived projects weigh together, and on average.
+         */
+        get: operations["fleet_api_fleet_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{project_id}": {
         parameters: {
             query?: never;
@@ -138,6 +158,26 @@ export interface paths {
          * @description The archived file, whole or by byte range.
          */
         get: operations["media_media_renditions__rendition_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/renditions/{rendition_id}/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Receipt
+         * @description How an archived file was made, chunk by chunk.
+         */
+        get: operations["receipt_api_renditions__rendition_id__receipt_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -666,6 +706,7 @@ export interface components {
             verified_us: number;
             /** Object Count */
             object_count: number;
+            overrun_cause: components["schemas"]["OverrunCause"];
             /** Overrun Reason */
             overrun_reason: string;
         };
@@ -815,6 +856,20 @@ export interface components {
             principal: string;
         };
         /**
+         * ChunkPublic
+         * @description A piece of a file that was encoded as one step.
+         */
+        ChunkPublic: {
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number;
+            /** Crf */
+            crf: number;
+            /** Size Bytes */
+            size_bytes: number;
+        };
+        /**
          * ClipGapPublic
          * @description A part of a clip's expected time that was not recorded when it happened.
          */
@@ -857,6 +912,7 @@ export interface components {
             height: number | null;
             /** Size Bytes */
             size_bytes: number | null;
+            quality: components["schemas"]["QualityPublic"] | null;
         };
         /**
          * ContentKind
@@ -1082,6 +1138,28 @@ export interface components {
             archive_count: number;
         };
         /**
+         * FleetPublic
+         * @description All projects whose file is whole, by the newest version of each: what the budget is held to.
+         */
+        FleetPublic: {
+            /** Project Count */
+            project_count: number;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Budget Bytes */
+            budget_bytes: number;
+            /** Recorded Us */
+            recorded_us: number;
+            /** File Count */
+            file_count: number;
+            /** Below Count */
+            below_count: number;
+            /** Mean Bytes */
+            mean_bytes: number | null;
+            /** Mean Bytes Limit */
+            mean_bytes_limit: number;
+        };
+        /**
          * FragmentPublic
          * @description A byte range of a rendition that can be appended by itself; it starts with a key frame.
          */
@@ -1139,6 +1217,12 @@ export interface components {
             /** End Us */
             end_us: number;
         };
+        /**
+         * Grade
+         * @description How well a file shows what happened, by the floors that it was held to.
+         * @enum {string}
+         */
+        Grade: "clear" | "legible" | "below";
         /** HTTPValidationError */
         HTTPValidationError: {
             /** Detail */
@@ -1379,6 +1463,12 @@ export interface components {
             reason: string;
         };
         /**
+         * OverrunCause
+         * @description Why an archive is over its budget, as a word; the sentence has the figures.
+         * @enum {string}
+         */
+        OverrunCause: "" | "floors" | "beside";
+        /**
          * Phase
          * @description 环节 of a project.
          * @enum {string}
@@ -1618,6 +1708,35 @@ export interface components {
             shown: components["schemas"]["ProjectNamePublic"][];
         };
         /**
+         * QualityPublic
+         * @description How much is left of a file's pictures, and what had to be reached by the rules of that day.
+         */
+        QualityPublic: {
+            /** Recorded Us */
+            recorded_us: number;
+            /** Frames */
+            frames: number;
+            /** Frames Seen */
+            frames_seen: number;
+            /** Vmaf Mean */
+            vmaf_mean: number | null;
+            /** Vmaf P5 */
+            vmaf_p5: number | null;
+            /** Text Agreement */
+            text_agreement: number | null;
+            /** Vmaf Floor */
+            vmaf_floor: number;
+            /** Vmaf Clear */
+            vmaf_clear: number;
+            /** Vmaf Ceiling */
+            vmaf_ceiling: number;
+            /** Text Floor */
+            text_floor: number | null;
+            /** Floors Reached */
+            floors_reached: boolean;
+            grade: components["schemas"]["Grade"] | null;
+        };
+        /**
          * ReadinessPublic
          * @description Whether everything that should be recorded now is being recorded.
          */
@@ -1634,6 +1753,62 @@ export interface components {
             cameras_problem: string;
             /** Missing */
             missing: components["schemas"]["MissingPublic"][];
+        };
+        /**
+         * ReceiptPublic
+         * @description The transcode receipt of a file; of older formats what they have.
+         */
+        ReceiptPublic: {
+            /** Rendition Id */
+            rendition_id: string;
+            /** Format */
+            format: string;
+            /** File */
+            file: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Sha256 */
+            sha256: string;
+            /** Sm3 */
+            sm3: string | null;
+            /** Encoder */
+            encoder: string;
+            /** Options */
+            options: {
+                [key: string]: string;
+            };
+            /** Audio */
+            audio: string | null;
+            /** Sound In */
+            sound_in: string[];
+            /** Sound Mute */
+            sound_mute: boolean;
+            /** Libraries */
+            libraries: {
+                [key: string]: string;
+            };
+            /** Still Fps */
+            still_fps: number | null;
+            /** Moving Fps */
+            moving_fps: number | null;
+            /** Chunks */
+            chunks: components["schemas"]["ChunkPublic"][];
+            /** Measured */
+            measured: components["schemas"]["player_api__receipts__SpanPublic"][];
+            /** Pictures Measured */
+            pictures_measured: number;
+            /** Vmaf Model */
+            vmaf_model: string | null;
+            /** Segment Count */
+            segment_count: number;
+            /** Gaps */
+            gaps: components["schemas"]["ClipGapPublic"][];
+            /** Backfilled */
+            backfilled: components["schemas"]["ClipGapPublic"][];
+            /** Without Picture */
+            without_picture: components["schemas"]["player_api__receipts__SpanPublic"][];
+            /** Undecodable Units */
+            undecodable_units: number;
         };
         /**
          * Refusal
@@ -2171,16 +2346,6 @@ export interface components {
             sources: components["schemas"]["SourceStatusPublic"][];
         };
         /**
-         * SpanPublic
-         * @description A stretch of wall time.
-         */
-        SpanPublic: {
-            /** Start Us */
-            start_us: number;
-            /** End Us */
-            end_us: number;
-        };
-        /**
          * StretchPublic
          * @description Time that was recorded without a hole, by the way in which it came.
          */
@@ -2330,9 +2495,9 @@ export interface components {
             /** End Us */
             end_us: number | null;
             /** Pauses */
-            pauses: components["schemas"]["SpanPublic"][];
+            pauses: components["schemas"]["player_api__timelines__SpanPublic"][];
             /** Nights */
-            nights: components["schemas"]["SpanPublic"][];
+            nights: components["schemas"]["player_api__timelines__SpanPublic"][];
             /** Sections */
             sections: components["schemas"]["SectionSpanPublic"][];
             /** Seats */
@@ -2383,6 +2548,26 @@ export interface components {
          * @enum {string}
          */
         Verdict: "good" | "failed" | "not_judged";
+        /**
+         * SpanPublic
+         * @description A range of wall time.
+         */
+        player_api__receipts__SpanPublic: {
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number;
+        };
+        /**
+         * SpanPublic
+         * @description A stretch of wall time.
+         */
+        player_api__timelines__SpanPublic: {
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number;
+        };
     };
     responses: never;
     parameters: never;
@@ -2464,6 +2649,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    fleet_api_fleet_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetPublic"];
                 };
             };
         };
@@ -2580,6 +2785,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    receipt_api_renditions__rendition_id__receipt_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rendition_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiptPublic"];
+                };
             };
             /** @description Validation Error */
             422: {
