@@ -1,8 +1,8 @@
-"""Archiving within a budget, against what a user would do today: ffmpeg, x264 medium in two passes, equal split.
+"""Archiving within a budget, against what users do today: ffmpeg, x264 medium in two passes, equal split.
 
-A small project (``small_project.py``) is archived at 165, 120 and 53 kbit/s a stream, sound included: probed,
-planned, encoded, measured, packaged, stored and read back. The other side gets the same bytes for each stream,
-the same sound. Both are then judged alike, by programs that know nothing of us: VMAF of each fifth picture at
+A small project (``small_project.py``) is archived at 165, 120 and 53 kbit/s a stream, sound included:
+probed, planned, encoded, measured, packaged, stored and read back. The other side gets the same bytes for
+each stream, and encodes sound as AAC. Both are then judged alike, by programs that know nothing of us: VMAF of each fifth picture at
 the source's rate, each archived picture held until the next; the text of desktops by OCR of whole pictures.
 Processor time is that of all processes of each side.
 
@@ -80,9 +80,7 @@ def cpu_seconds() -> float:
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
-def tools_for(
-    catalogue: Catalogue, directory: Path, settings: ArchiveSettings, runner: StepRunner
-) -> Tools:
+def tools_for(catalogue: Catalogue, directory: Path, settings: ArchiveSettings, runner: StepRunner) -> Tools:
     """What the product's archiver works with; its output lies in a directory of its own."""
     work = Path(tempfile.mkdtemp(dir=directory))
     clock = FakeClock(START_US + 7200 * SECOND_US)
@@ -127,7 +125,9 @@ def naive(footage: dict[str, Path], directory: Path, kbps: float, seconds: int) 
     target = Path(tempfile.mkdtemp(dir=directory))
     before, begun = cpu_seconds(), time.perf_counter()
     with ThreadPoolExecutor(2) as pool:
-        made = list(pool.map(lambda item: _two_pass(item[1], target / f"{item[0]}.mp4", kbps), footage.items()))
+        made = list(
+            pool.map(lambda item: _two_pass(item[1], target / f"{item[0]}.mp4", kbps), footage.items())
+        )
     return Side(
         files=dict(zip(footage, made, strict=True)),
         bytes=sum(path.stat().st_size for path in made),
@@ -158,7 +158,11 @@ def judge(side: Side, footage: dict[str, Path], directory: Path, seconds: int) -
     """All streams of a side."""
     with ThreadPoolExecutor(2) as pool:
         scores = dict(
-            zip(footage, pool.map(lambda name: _vmaf(side.files[name], footage[name], directory), footage), strict=True)
+            zip(
+                footage,
+                pool.map(lambda name: _vmaf(side.files[name], footage[name], directory), footage),
+                strict=True,
+            )
         )
     kinds = {one.id: one.kind for one in STREAMS}
     return {
@@ -216,7 +220,7 @@ def _read(engine: Any, path: Path, moment: float) -> str:
 
 
 def scale(catalogue: Catalogue, directory: Path) -> float:
-    """Gain of a second worker over the gain of a second bare encoder; steps and files are the same for all."""
+    """Gain of a second worker over that of a second bare encoder; both encode the same footage."""
     clips = [one for one in catalogue.clips.of_session(SESSION) if one.source_id in ("face-1", "face-4")]
     ids = {used.segment_id for clip in clips for used in clip.slices}
     segments = catalogue.footage.segments_by_id(ids)
@@ -260,18 +264,28 @@ def _bare(directory: Path, count: int) -> float:
 
 def show(kbps: float, sides: dict[str, tuple[Side, dict[str, Judged]]]) -> None:
     table = Table(title=f"{kbps:g} kbit/s a stream")
-    for head in ("stream", *(f"{name} {what}" for name in sides for what in ("kbit/s", "VMAF", "p5", "text"))):
+    for head in (
+        "stream",
+        *(f"{name} {what}" for name in sides for what in ("kbit/s", "VMAF", "p5", "text")),
+    ):
         table.add_column(head, justify="right")
     for stream in STREAMS:
         cells = []
         for _, judged in sides.values():
             one = judged[stream.id]
-            cells += [f"{one.kbps:.0f}", f"{one.vmaf:.1f}", f"{one.p5:.1f}", "" if one.text is None else f"{one.text:.3f}"]
+            cells += [
+                f"{one.kbps:.0f}",
+                f"{one.vmaf:.1f}",
+                f"{one.p5:.1f}",
+                "" if one.text is None else f"{one.text:.3f}",
+            ]
         table.add_row(stream.id, *cells)
     console.print(table)
 
 
-def compare(catalogue: Catalogue, footage: dict[str, Path], directory: Path, kbps: float, seconds: int) -> dict[str, float]:
+def compare(
+    catalogue: Catalogue, footage: dict[str, Path], directory: Path, kbps: float, seconds: int
+) -> dict[str, float]:
     """One budget; returns the figures."""
     our_side = ours(catalogue, directory, kbps, ArchiveCodec.AV1)
     their_side = naive(footage, directory, kbps, seconds)
@@ -279,8 +293,9 @@ def compare(catalogue: Catalogue, footage: dict[str, Path], directory: Path, kbp
     show(kbps, {"ours": (our_side, mine), "naive": (their_side, theirs)})
     budget = our_side.told["budget"]
     console.print(
-        f"ours {our_side.bytes:,} of {budget:,} bytes, CPU {our_side.cpu_seconds:.0f} s, {our_side.wall_seconds:.0f} s; "
-        f"naive {their_side.bytes:,} bytes, CPU {their_side.cpu_seconds:.0f} s, {their_side.wall_seconds:.0f} s. "
+        f"ours {our_side.bytes:,} of {budget:,} bytes, CPU {our_side.cpu_seconds:.0f} s, "
+        f"{our_side.wall_seconds:.0f} s; naive {their_side.bytes:,} bytes, "
+        f"CPU {their_side.cpu_seconds:.0f} s, {their_side.wall_seconds:.0f} s. "
         f"{our_side.told['overrun']}"
     )
     figures = {

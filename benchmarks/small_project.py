@@ -43,12 +43,8 @@ STREAMS = (
     Stream(id="face-4", kind=ContentKind.SEAT_FACE, file="seat-face-h264.mp4", skip_seconds=9, seat="s4"),
     Stream(id="desk-1", kind=ContentKind.SEAT_DESKTOP, file="desktop-a-h264.mp4", seat="s1"),
     Stream(id="desk-2", kind=ContentKind.SEAT_DESKTOP, file="desktop-b-h264.mp4", seat="s2"),
-    Stream(
-        id="desk-3", kind=ContentKind.SEAT_DESKTOP, file="desktop-a-h264.mp4", skip_seconds=70, seat="s3"
-    ),
-    Stream(
-        id="desk-4", kind=ContentKind.SEAT_DESKTOP, file="desktop-b-h264.mp4", skip_seconds=50, seat="s4"
-    ),
+    Stream(id="desk-3", kind=ContentKind.SEAT_DESKTOP, file="desktop-a-h264.mp4", skip_seconds=70, seat="s3"),
+    Stream(id="desk-4", kind=ContentKind.SEAT_DESKTOP, file="desktop-b-h264.mp4", skip_seconds=50, seat="s4"),
     Stream(id="room", kind=ContentKind.ROOM, file="room-panorama-h264-aac.mp4"),
 )
 
@@ -105,7 +101,9 @@ def record(directory: Path, seconds: int) -> tuple[Catalogue, dict[str, Path]]:
         )
         take_in(handed, settings, catalogue.footage, clock, lambda step, done: None)
     _hold_session(catalogue, seconds)
-    Segmenter(catalogue, CutSettings(pre_roll_seconds=0, post_roll_seconds=0, settle_seconds=0), clock).run_once()
+    Segmenter(
+        catalogue, CutSettings(pre_roll_seconds=0, post_roll_seconds=0, settle_seconds=0), clock
+    ).run_once()
     return catalogue, files
 
 
@@ -133,6 +131,12 @@ def _hold_session(catalogue: Catalogue, seconds: int) -> None:
     catalogue.projects.add_project(project, [session])
     for kind, at_us in (("eval.start", START_US), ("eval.end", START_US + seconds * SECOND_US)):
         event = TimelineEvent(
-            id=kind, session_id=SESSION, at_us=at_us, type=kind, reason="", principal="bench", recorded_us=at_us
+            id=kind,
+            session_id=SESSION,
+            at_us=at_us,
+            type=kind,
+            reason="",
+            principal="bench",
+            recorded_us=at_us,
         )
         catalogue.sessions.record_event(event)

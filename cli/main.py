@@ -187,8 +187,7 @@ def archive(
     What was finished before an interruption is not done again. The session with the oldest footage goes
     first. --cancel and --retry only tell the archiver that runs, which heeds them before its next step.
 
-    Examples: `jianzheng archive --follow` and
-    `jianzheng archive --cancel P-20260301-1-E --reason "wrong seats" --as "Li Na"`
+    Example: `jianzheng archive --cancel P-20260301-1-E --reason "wrong seats" --as "Li Na"`
     """
     from cli.archiving import ArchivingLoop, archiving_tools, tell_archiver
     from cli.wiring import open_catalogue, refuse_missing_catalogue
