@@ -2,8 +2,9 @@
 
 A small project (``small_project.py``) is archived at 165, 120 and 53 kbit/s a stream, sound included:
 probed, planned, encoded, measured, packaged, stored and read back. The other side gets the same bytes for
-each stream, and encodes sound as AAC. Both are then judged alike, by programs that know nothing of us: VMAF of each fifth picture at
-the source's rate, each archived picture held until the next; the text of desktops by OCR of whole pictures.
+each stream, and encodes sound as AAC. Both are then judged alike, by programs that know nothing of us: VMAF
+of each fifth picture at the source's rate, each archived picture held until the next; the text of desktops by
+OCR of whole pictures.
 Processor time is that of all processes of each side.
 
 ``scale_1_to_2`` is what a second local worker gains, over what a second bare encoder gains in the same run.

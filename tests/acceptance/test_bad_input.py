@@ -423,7 +423,7 @@ def broken_files() -> dict[str, tuple[str, tuple[str, ...]]]:
 def test_a_broken_cameras_file_is_refused_in_one_sentence(tmp_path: Path, name: str) -> None:
     text, expected = broken_files()[name]
     (tmp_path / "cameras.yaml").write_text(text, encoding="utf-8")
-    said = sentence(jianzheng("capture", "--data-dir", "data", home=tmp_path, seconds=10))
+    said = sentence(jianzheng("capture", "--data-dir", "data", home=tmp_path, seconds=60))
     assert "cameras.yaml" in said
     for part in expected:
         assert part in said
@@ -463,7 +463,7 @@ def taken() -> Iterator[int]:
 def test_a_busy_port_is_said_with_the_option_that_names_another(
     tmp_path: Path, taken: int, name: str
 ) -> None:
-    said = sentence(jianzheng(name, "--port", str(taken), home=tmp_path, seconds=10))
+    said = sentence(jianzheng(name, "--port", str(taken), home=tmp_path, seconds=60))
     assert f"127.0.0.1:{taken} (Address already in use)." in said
     assert "another port with --port" in said
 
