@@ -34,37 +34,35 @@ class TextReader:
         """
         if self._original is None or not np.array_equal(self._original, original):
             self._original, self._lines = original, self._read(original)
-        texts = self._recognise(
-            [encoded[top:bottom, left:right] for (left, top, right, bottom), _ in self._lines]
-        )
+        texts = [
+            self._one(encoded[top:bottom, left:right])[0] for (left, top, right, bottom), _ in self._lines
+        ]
         total = sum(len(text) for _, text in self._lines)
         if not total:
             return None
         return sum(matching(text, read) for (_, text), read in zip(self._lines, texts, strict=True)) / total
 
     def _read(self, picture: Picture) -> list[tuple[tuple[int, int, int, int], str]]:
-        """The lines that are read for sure, each where it stands; as they are read line by line."""
-        found = self._engine(picture, use_det=True, use_cls=False, use_rec=True)
-        if found.boxes is None or found.txts is None:
+        """The longest lines that are read for sure, each where it stands."""
+        found = self._engine(picture, use_det=True, use_cls=False, use_rec=False)
+        if found.boxes is None:
             return []
-        boxes = [
-            _upright(box, picture)
-            for box, text, sure in zip(found.boxes, found.txts, found.scores, strict=True)
-            if sure >= _SURE and text.strip()
-        ]
+        boxes = [_upright(box, picture) for box in found.boxes]
         boxes.sort(key=lambda box: (box[0] - box[2]) / (box[3] - box[1]))
-        boxes = boxes[:_MOST_LINES]
-        texts = self._recognise([picture[top:bottom, left:right] for left, top, right, bottom in boxes])
-        return [(box, text) for box, text in zip(boxes, texts, strict=True) if text]
+        lines: list[tuple[tuple[int, int, int, int], str]] = []
+        for box in boxes:
+            left, top, right, bottom = box
+            text, sure = self._one(picture[top:bottom, left:right])
+            if text and sure >= _SURE:
+                lines.append((box, text))
+            if len(lines) == _MOST_LINES:
+                break
+        return lines
 
-    def _recognise(self, lines: list[Picture]) -> list[str]:
-        if not lines:
-            return []
-        return [self._one(np.ascontiguousarray(line)) for line in lines]
-
-    def _one(self, line: Picture) -> str:
-        found = self._engine(line, use_det=False, use_cls=False, use_rec=True)
-        return "".join("".join(found.txts or ()).split())
+    def _one(self, line: Picture) -> tuple[str, float]:
+        """What a line says, without white space, and how sure that is."""
+        found = self._engine(np.ascontiguousarray(line), use_det=False, use_cls=False, use_rec=True)
+        return "".join("".join(found.txts or ()).split()), min(found.scores or (0.0,))
 
 
 def _upright(box: Any, picture: Picture) -> tuple[int, int, int, int]:

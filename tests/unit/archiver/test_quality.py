@@ -106,14 +106,10 @@ class Engine:
         if use_det:
             self.detections += 1
             boxes = [[(0, top), (200, top), (200, top + 10), (0, top + 10)] for top, _, _ in self._lines]
-            return Found(
-                boxes=boxes,
-                txts=[text for _, text, _ in self._lines],
-                scores=[sure for *_, sure in self._lines],
-            )
+            return Found(boxes=boxes)
         level = int(shown[4, 4, 0])
-        text = next(text for top, text, _ in self._lines if abs(top - level) <= 100)
-        return Found(txts=[text if shown[4, 100, 0] else text[: len(text) // 2]])
+        text, sure = next((text, sure) for top, text, sure in self._lines if abs(top - level) <= 100)
+        return Found(txts=[text if shown[4, 100, 0] else text[: len(text) // 2]], scores=[sure])
 
 
 def page(lost: int | None = None) -> Any:
