@@ -64,13 +64,20 @@ class _Kept:
 
 
 def _luma(frame: VideoFrame) -> np.ndarray[Any, Any]:
-    return frame.to_ndarray(format="gray")
+    """The brightness of a picture, where it lies: converting it costs more than all comparing."""
+    kind, plane = frame.format, frame.planes[0]
+    if kind.is_rgb or not kind.is_planar or kind.components[0].bits != 8:
+        return frame.to_ndarray(format="gray")
+    rows: np.ndarray[Any, Any] = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return rows[: frame.height, : frame.width]
 
 
 def differs(luma: np.ndarray[Any, Any], before: np.ndarray[Any, Any]) -> bool:
     """Whether some block of two pictures is another one."""
     if luma.shape != before.shape:
         return True
+    if float(cv2.norm(luma, before, cv2.NORM_INF)) < _CHANGED:
+        return False
     height, width = luma.shape
     change = cv2.absdiff(luma, before)
     blocks = cv2.resize(
