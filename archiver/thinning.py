@@ -65,7 +65,8 @@ class _Kept:
 
 def _luma(frame: VideoFrame) -> np.ndarray[Any, Any]:
     """The brightness of a picture, where it lies: converting it costs more than all comparing."""
-    kind, plane = frame.format, frame.planes[0]
+    kind = frame.format
+    plane: Any = frame.planes[0]
     if kind.is_rgb or not kind.is_planar or kind.components[0].bits != 8:
         return frame.to_ndarray(format="gray")
     rows: np.ndarray[Any, Any] = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)

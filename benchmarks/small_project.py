@@ -32,7 +32,6 @@ class Stream:
     id: str
     kind: ContentKind
     file: str
-    skip_seconds: int = 0
     seat: str | None = None
 
 
@@ -40,11 +39,11 @@ STREAMS = (
     Stream(id="face-1", kind=ContentKind.SEAT_FACE, file="seat-face-h264.mp4", seat="s1"),
     Stream(id="face-2", kind=ContentKind.SEAT_FACE, file="seat-face-h264-g711a.mkv", seat="s2"),
     Stream(id="face-3", kind=ContentKind.SEAT_FACE, file="seat-face-h265.mp4", seat="s3"),
-    Stream(id="face-4", kind=ContentKind.SEAT_FACE, file="seat-face-h264.mp4", skip_seconds=9, seat="s4"),
+    Stream(id="face-4", kind=ContentKind.SEAT_FACE, file="seat-face-h265.mp4", seat="s4"),
     Stream(id="desk-1", kind=ContentKind.SEAT_DESKTOP, file="desktop-a-h264.mp4", seat="s1"),
     Stream(id="desk-2", kind=ContentKind.SEAT_DESKTOP, file="desktop-b-h264.mp4", seat="s2"),
-    Stream(id="desk-3", kind=ContentKind.SEAT_DESKTOP, file="desktop-a-h264.mp4", skip_seconds=70, seat="s3"),
-    Stream(id="desk-4", kind=ContentKind.SEAT_DESKTOP, file="desktop-b-h264.mp4", skip_seconds=50, seat="s4"),
+    Stream(id="desk-3", kind=ContentKind.SEAT_DESKTOP, file="desktop-a-h264.mp4", seat="s3"),
+    Stream(id="desk-4", kind=ContentKind.SEAT_DESKTOP, file="desktop-b-h264.mp4", seat="s4"),
     Stream(id="room", kind=ContentKind.ROOM, file="room-panorama-h264-aac.mp4"),
 )
 
@@ -53,7 +52,7 @@ def looped(stream: Stream, directory: Path, seconds: int) -> Path:
     """The footage of a stream, so long, as it was encoded."""
     target = directory / f"{stream.id}.mkv"
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-stream_loop", "-1"]
-    command += ["-ss", str(stream.skip_seconds), "-i", str(FOOTAGE / stream.file), "-t", str(seconds)]
+    command += ["-i", str(FOOTAGE / stream.file), "-t", str(seconds)]
     subprocess.run([*command, "-c", "copy", str(target)], check=True)
     return target
 
