@@ -269,9 +269,9 @@ def test_space_plays_and_pauses_also_after_a_button_was_clicked(wall: Page) -> N
 def test_the_project_page_shows_phases_gaps_and_size(page: Page, demo: FinishedDemo) -> None:
     page.goto(f"/projects/{demo.report['project']}")
     for words in ("开标", "专家抽取", "评标", "摄像机断开", "回放"):
-        expect(page.get_by_text(words).first).to_be_visible()
+        expect(page.get_by_text(words).filter(visible=True).first).to_be_visible()
     page.get_by_test_id("language").click()
-    expect(page.get_by_text("Bid evaluation").first).to_be_visible()
+    expect(page.get_by_text("Bid evaluation").filter(visible=True).first).to_be_visible()
     page.get_by_test_id("language").click()
 
 
