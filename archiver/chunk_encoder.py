@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from heapq import heapify, heappop, heappush
+from types import MappingProxyType
 
 from archiver.begun import Begun
 from archiver.clip_work import Chunk, ClipWork
@@ -32,6 +33,9 @@ class EncodedChunk:
     choice: Choice
     video: VideoResult
     copied: CopyResult | None = None  # of a piece that is kept as it is
+
+
+NOTHING: Mapping[Chunk, EncodedChunk] = MappingProxyType({})
 
 
 class ChunkEncoder:
@@ -146,6 +150,22 @@ class ChunkEncoder:
         for (chunk, choice), result in zip(fixed, results, strict=True):
             self.done[chunk] = EncodedChunk(chunk=chunk, choice=choice, video=result)
         self._changed()
+
+    def take_over(
+        self, chunks: Iterable[Chunk], begun: Begun, known: Mapping[Chunk, EncodedChunk] = NOTHING
+    ) -> None:
+        """Chunks that were encoded while the session ran are what they are.
+
+        Args:
+            known: what came of some of them: their notes need not be read again.
+        """
+        taken = [
+            (chunk, self.choice(chunk, *setting))
+            for chunk in chunks
+            if (setting := begun.setting(chunk)) is not None
+        ]
+        self.done |= {chunk: known[chunk] for chunk, _ in taken if chunk in known}
+        self.encode([one for one in taken if one[0] not in known])
 
     def take_back(self, before: Iterable[EncodedChunk], room: int) -> None:
         """Chunks as they were before, as many as it takes for all to fit; their files are still there."""

@@ -8,12 +8,12 @@ over; what a session that ends longer or shorter than expected leaves over goes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from archiver.begun import Begun, begun
 from archiver.budget import budget_bytes
-from archiver.chunk_encoder import ChunkEncoder
+from archiver.chunk_encoder import NOTHING, ChunkEncoder, EncodedChunk
 from archiver.clip_work import Chunk, ClipWork
 from archiver.equipment import Tools
 from archiver.rules import archive_rules
@@ -36,6 +36,8 @@ class LiveEncoder:
         self._tools = tools
         self._clips_so_far = clips_so_far
         self._looked_us: dict[str, int] = {}
+        # What came of chunks, by session: a day has thousands, and their notes are read only once.
+        self._known: dict[str, Mapping[Chunk, EncodedChunk]] = {}
 
     def run_once(self) -> int:
         """Encode a few chunks of the session that was looked at longest ago; returns how many.
@@ -45,6 +47,8 @@ class LiveEncoder:
         """
         now_us = self._tools.clock.now_us()
         running = self._tools.catalogue.sessions.in_state(SessionState.RUNNING)
+        for ended in self._known.keys() - {one.id for one in running}:
+            del self._known[ended]
         waiting = [one for one in running if self._looked_us.get(one.id, 0) + CHUNK_US // 2 <= now_us]
         waiting = [one for one in waiting if not self._tools.catalogue.archive_requests.cancelled(one.id)]
         if not waiting:
@@ -67,21 +71,18 @@ class LiveEncoder:
             return 0
         encoder = ChunkEncoder(self._tools.runner, works, noted)
         encoder.probe(lambda count: lambda _result: None)
-        encoder.encode(
-            [
-                (chunk, encoder.choice(chunk, *setting))
-                for work in works
-                for chunk in finished(work)
-                if (setting := noted.setting(chunk)) is not None
-            ]
-        )
+        known = self._known.get(session.id, NOTHING)
+        encoder.take_over([chunk for work in works for chunk in finished(work)], noted, known)
         chosen = encoder.plan(self._room(works, [*encoder.done, *batch]), batch)
-        decided = [(chunk, chosen.choices[chunk.demand_id]) for chunk in batch]
-        for chunk, choice in decided:
+        decided = []
+        for chunk in batch:
+            choice = chosen.choices[chunk.demand_id]
             height = noted.heights().get(chunk.clip_id, choice.height)
-            noted.choose(chunk, encoder.at_height(chunk, choice, height).crf, height)
+            decided.append((chunk, encoder.at_height(chunk, choice, height)))
+            noted.choose(chunk, decided[-1][1].crf, height)
         noted.save(directory)
-        encoder.encode([(chunk, encoder.choice(chunk, *_noted(noted, chunk))) for chunk, _ in decided])
+        encoder.encode(decided)
+        self._known[session.id] = encoder.done
         return len(batch)
 
     def _works(self, session: Session, noted: Begun) -> list[ClipWork]:
@@ -117,9 +118,3 @@ def finished(work: ClipWork) -> list[Chunk]:
         for chunk in work.chunks
         if chunk.stretch.wall.end_us < last or chunk.stretch.wall.end_us % CHUNK_US == 0
     ]
-
-
-def _noted(noted: Begun, chunk: Chunk) -> tuple[int, float]:
-    setting = noted.setting(chunk)
-    assert setting is not None  # noted a moment ago
-    return setting

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -144,10 +145,15 @@ def picture_format(paths: Sequence[Path]) -> PictureFormat:
     Raises:
         FootageError: one of them is missing or is no segment.
     """
-    sizes, rate = [], Fraction(1)
-    for number, path in enumerate(dict.fromkeys(paths)):
-        with SegmentReader(path) as reader:
-            sizes.append((reader.init.video.width, reader.init.video.height))
-            rate = reader.frame_rate() if number == 0 else rate
-    width, height = max(sizes, key=lambda size: size[0] * size[1])
+    found = [_format_of(path) for path in dict.fromkeys(paths)]
+    rate = found[0].rate
+    width, height = max(((one.width, one.height) for one in found), key=lambda size: size[0] * size[1])
     return PictureFormat(width=width - width % 2, height=height - height % 2, rate=rate)
+
+
+@lru_cache(maxsize=1 << 16)
+def _format_of(path: Path) -> PictureFormat:
+    """Size and frame rate of a segment; a sealed one never changes (invariant 1), and is asked for often."""
+    with SegmentReader(path) as reader:
+        video = reader.init.video
+        return PictureFormat(width=video.width, height=video.height, rate=reader.frame_rate())

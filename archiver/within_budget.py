@@ -140,28 +140,14 @@ class ClipEncoder:
 
     def _in_waves(self, room: int) -> None:
         """Encode all chunks, each wave with what those before it taught."""
-        self._take_over()
-        rest = [
-            chunk
-            for work in self._works.values()
-            for chunk in work.chunks
-            if not work.copied and chunk not in self._encoder.done
-        ]
+        encoded = [work for work in self._works.values() if not work.copied]
+        self._encoder.take_over([chunk for work in encoded for chunk in work.chunks], self._begun)
+        rest = [chunk for work in encoded for chunk in work.chunks if chunk not in self._encoder.done]
         groups = waves(rest)
         advance = self._progress.counter("encode", 0.2, 0.8, len(rest))
         for number, group in enumerate(groups):
             chosen = self._encoder.plan(room, [chunk for part in groups[number:] for chunk in part])
             self._encoder.encode([(chunk, chosen.choices[chunk.demand_id]) for chunk in group], advance)
-
-    def _take_over(self) -> None:
-        """Chunks that were encoded while the session ran are what they are."""
-        begun = []
-        for work in self._works.values():
-            for chunk in () if work.copied else work.chunks:
-                setting = self._begun.setting(chunk)
-                if setting is not None:
-                    begun.append((chunk, self._encoder.choice(chunk, *setting)))
-        self._encoder.encode(begun)
 
     def _put_right(self, room: int) -> None:
         """Encode a few chunks again until all fit, and little is left over.
