@@ -8,6 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+_HIGHEST = math.log(1e12)
+"""No camera sends so many bits a second: a steep curve may be far off beyond its points, but is a number."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
@@ -37,7 +40,7 @@ class Curve:
 
     def bits_per_second(self, crf: float) -> float:
         """Rate of the pictures."""
-        return math.exp(self._along(crf, lambda point: math.log(point.bits_per_second)))
+        return math.exp(min(_HIGHEST, self._along(crf, lambda point: math.log(point.bits_per_second))))
 
     def mean(self, crf: float) -> float:
         """Mean VMAF, 0..100."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from archiver.curve import Curve, Point, curve_through
@@ -32,6 +32,7 @@ def points(draw: st.DrawFn) -> list[Point]:
 
 
 @given(points())
+@example([Point(crf=53, bits_per_second=1e7, mean=0, p5=0), Point(crf=54, bits_per_second=1, mean=0, p5=0)])
 def test_a_worse_setting_never_weighs_more_nor_shows_more(measured: list[Point]) -> None:
     curve = curve_through(1, measured)
     for better, worse in pairwise(range(10, 71)):
