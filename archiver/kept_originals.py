@@ -1,9 +1,9 @@
 """Originals in an archive: the segments around what is held or marked, bit by bit as they were recorded.
 
 A transcode shows what happened; who doubts it asks for the camera's own bits. The ring keeps those while a
-hold lasts, the archive keeps them for good. A segment is kept as the file that it is, so its hash is the one in
-the source's chain, and nothing need be believed of us. Only segments that lie within their clip are kept: what
-is before a cut may show another project (``docs/design/originals.md``).
+hold lasts, the archive keeps them for good. A segment is kept as the file that it is, so its hash is the one
+in the source's chain, and nothing need be believed of us. Only segments that lie within their clip are kept:
+what is before a cut may show another project (``docs/design/originals.md``).
 """
 
 from __future__ import annotations
