@@ -11,6 +11,7 @@ from catalog.tables.archives import (
     ProgressRow,
     RenditionRow,
 )
+from catalog.tables.audit import AuditEpochRow, AuditRow
 from catalog.tables.base import METADATA
 from catalog.tables.clips import ClipGapRow, ClipRow, ClipSliceRow
 from catalog.tables.footage import (
@@ -50,6 +51,8 @@ __all__ = [
     "ArchiveObjectRow",
     "ArchiveRequestRow",
     "ArchiveRow",
+    "AuditEpochRow",
+    "AuditRow",
     "BookingRow",
     "ChainCheckpointRow",
     "CheckupRow",
