@@ -6,6 +6,7 @@ from sqlalchemy import Engine
 
 from catalog.archive_requests import ArchiveRequests
 from catalog.archives import Archives
+from catalog.audit import AuditChain
 from catalog.bookings import Bookings
 from catalog.checkpoints import Checkpoints
 from catalog.checkups import Checkups
@@ -30,6 +31,7 @@ class Catalogue:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.audit = AuditChain(engine)
         self.places = Places(engine)
         self.footage = Footage(engine)
         self.holds = Holds(engine)

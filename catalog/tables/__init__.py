@@ -1,0 +1,92 @@
+"""The tables. Every table and column says what it is for; times are wall time, UTC microseconds."""
+
+from __future__ import annotations
+
+from catalog.tables.archives import (
+    ArchiveObjectRow,
+    ArchiveRequestRow,
+    ArchiveRow,
+    FileSetArchiveRow,
+    FileSetRow,
+    ProgressRow,
+    RenditionRow,
+)
+from catalog.tables.audit import AuditEpochRow, AuditRow
+from catalog.tables.base import METADATA
+from catalog.tables.clips import ClipGapRow, ClipRow, ClipSliceRow
+from catalog.tables.footage import (
+    IS_LONG,
+    LONG_SEGMENT_US,
+    ChainCheckpointRow,
+    CheckupRow,
+    GapRow,
+    HoldRow,
+    RecorderKeyRow,
+    RingDiskRow,
+    RunRow,
+    SegmentRow,
+    SourceHealthRow,
+)
+from catalog.tables.places import IndustryRow, RegionAliasRow, RegionRow, RoomRow, SeatRow, SiteRow, SourceRow
+from catalog.tables.timeline import (
+    BookingRow,
+    HallProjectRow,
+    ProjectRow,
+    SeatingRow,
+    SectionRow,
+    SessionRoomRow,
+    SessionRow,
+    SessionSectionRow,
+    SessionSourceRow,
+    TagRow,
+    TimelineEventRow,
+    TradingSystemRow,
+    VenueRow,
+)
+
+__all__ = [
+    "IS_LONG",
+    "LONG_SEGMENT_US",
+    "METADATA",
+    "ArchiveObjectRow",
+    "ArchiveRequestRow",
+    "ArchiveRow",
+    "AuditEpochRow",
+    "AuditRow",
+    "BookingRow",
+    "ChainCheckpointRow",
+    "CheckupRow",
+    "ClipGapRow",
+    "ClipRow",
+    "ClipSliceRow",
+    "FileSetArchiveRow",
+    "FileSetRow",
+    "GapRow",
+    "HallProjectRow",
+    "HoldRow",
+    "IndustryRow",
+    "ProgressRow",
+    "ProjectRow",
+    "RecorderKeyRow",
+    "RegionAliasRow",
+    "RegionRow",
+    "RenditionRow",
+    "RingDiskRow",
+    "RoomRow",
+    "RunRow",
+    "SeatRow",
+    "SeatingRow",
+    "SectionRow",
+    "SegmentRow",
+    "SessionRoomRow",
+    "SessionRow",
+    "SessionSectionRow",
+    "SessionSourceRow",
+    "SiteRow",
+    "SourceHealthRow",
+    "SourceRow",
+    "TagRow",
+    "TimelineEventRow",
+    "TradingSystemRow",
+    "VenueRow",
+]
