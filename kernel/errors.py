@@ -43,6 +43,7 @@
     │   ├── RecorderRefuses      certificate or token are wrong
     │   ├── SegmentRefused       the recorder will not take this segment
     │   └── SegmentNotYet        nor this one now, but perhaps later               (retry helps)
+    ├── AccountError             an account cannot be used or changed so
     ├── CatalogError             the catalogue cannot be used
     │   └── OverrideRefused      a check-up cannot be overridden so
     └── ServerError              the server cannot start as asked
@@ -329,6 +330,10 @@ class SegmentNotYet(RecorderError):
     """The recorder will not have a segment now."""
 
     hint = "It is kept here and sent again later."
+
+
+class AccountError(JianzhengError):
+    """An account cannot be used or changed so."""
 
 
 class CatalogError(JianzhengError):

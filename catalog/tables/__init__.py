@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from catalog.tables.accounts import AccountRow, InvitationRow, LoginRow
 from catalog.tables.archives import (
     ArchiveObjectRow,
     ArchiveRequestRow,
@@ -48,6 +49,7 @@ __all__ = [
     "IS_LONG",
     "LONG_SEGMENT_US",
     "METADATA",
+    "AccountRow",
     "ArchiveObjectRow",
     "ArchiveRequestRow",
     "ArchiveRow",
@@ -65,6 +67,8 @@ __all__ = [
     "HallProjectRow",
     "HoldRow",
     "IndustryRow",
+    "InvitationRow",
+    "LoginRow",
     "ProgressRow",
     "ProjectRow",
     "RecorderKeyRow",

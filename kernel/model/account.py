@@ -52,3 +52,63 @@ class Grant:
     wall_start_us: int | None = None  # of the footage; None: all
     wall_end_us: int | None = None
     export: bool = False  # a copy may be made, too
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Account:
+    """Somebody who may sign in."""
+
+    id: str
+    role: Role
+    label_zh: str  # what screens call it; never the name of an expert
+    label_en: str = ""
+    department: str = ""
+    site_id: str | None = None  # trading centre that its holder works at
+    regions: tuple[str, ...] = ()  # codes of GB/T 2260; each with all divisions below
+    industries: tuple[str, ...] = ()  # codes, each with all below
+    all_industries: bool = False
+    agency: str = ""
+    disabled_us: int | None = None
+    second_factor: bool = False  # whether one is set up
+
+    @property
+    def active(self) -> bool:
+        return self.disabled_us is None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Credentials:
+    """What signing in is checked against; never shown, never logged (invariant 16)."""
+
+    account: Account
+    password_hash: str  # argon2; empty: none is set, signing in by password is impossible
+    totp_secret: str  # base32; empty: none is set up
+    totp_step: int  # the last step that was used: a code is good once (RFC 6238, 5.2)
+    failures: int  # since the last success
+    locked_until_us: int
+
+
+class LoginEnd(StrEnum):
+    """Why somebody is signed out."""
+
+    SIGNED_OUT = "signed_out"
+    ENDED = "ended"
+    """By an administrator, or by its holder from elsewhere."""
+    EXPIRED = "expired"
+    ACCOUNT_CHANGED = "account_changed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Login:
+    """Somebody signed in, until it ends: kept on the server, so that it can be ended there."""
+
+    id: str
+    account_id: str
+    made_us: int
+    seen_us: int  # last request; told to the minute
+    ends_us: int  # whatever happens
+    origin: str  # address
+    agent: str  # what the browser calls itself
+    second_factor: bool  # whether it was asked for and given
+    ended_us: int | None = None
+    end: LoginEnd | None = None
