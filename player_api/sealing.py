@@ -1,0 +1,42 @@
+"""Seals secrets that the catalogue keeps: a copy of the database alone opens none of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from kernel.errors import AccountError, StorageError
+
+
+class Sealer:
+    """A key of this machine (Fernet: AES-128-CBC with HMAC-SHA-256)."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises: StorageError: the key cannot be read or made."""
+        self._path = path
+        try:
+            if not path.exists():
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(handle, "wb") as file:
+                    file.write(Fernet.generate_key())
+            self._fernet = Fernet(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise StorageError(
+                f"the key {path.name} cannot be used: {error}.", hint="Restore it from a copy."
+            ) from None
+
+    def sealed(self, secret: str) -> str:
+        return self._fernet.encrypt(secret.encode()).decode()
+
+    def opened(self, sealed: str) -> str:
+        """Raises: AccountError: another key sealed it, or it was changed."""
+        try:
+            return self._fernet.decrypt(sealed.encode()).decode()
+        except InvalidToken:
+            raise AccountError(
+                "a second factor was sealed with another key.",
+                hint=f"Restore {self._path.name}, or invite the account anew.",
+            ) from None
