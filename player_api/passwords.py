@@ -70,7 +70,7 @@ class SecondFactor:
     def uri(self, account_id: str) -> str:
         """What an authenticator reads from a QR code."""
         return pyotp.TOTP(self.secret, interval=STEP_SECONDS).provisioning_uri(
-            account_id, issuer_name=_ISSUER
+            name=account_id, issuer_name=_ISSUER
         )
 
     def step(self, code: str, now_us: int, after: int) -> int | None:
