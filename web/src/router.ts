@@ -7,6 +7,7 @@ export const router = createRouter({
     { path: '/', name: 'projects', component: ProjectsPage },
     { path: '/projects/:id', name: 'project', component: () => import('./pages/ProjectPage.vue'), props: true },
     { path: '/projects/:id/timeline', name: 'timeline', component: () => import('./pages/timeline/TimelinePage.vue'), props: true },
+    { path: '/statistics', name: 'statistics', component: () => import('./pages/StatisticsPage.vue') },
     { path: '/sources', name: 'sources', component: () => import('./pages/SourcesPage.vue') },
     { path: '/sources/:id', name: 'source', component: () => import('./pages/SourcesDetailPage.vue'), props: true },
     {

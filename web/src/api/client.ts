@@ -51,6 +51,32 @@ export type BookingRequest = Schemas['BookingRequest']
 export type Hold = Schemas['HoldPublic']
 export type HoldMade = Schemas['HoldMade']
 export type HoldRequest = Schemas['HoldRequest']
+export type ProjectDocument = Schemas['DocumentPublic']
+export type DocumentTaken = Schemas['DocumentTaken']
+
+/** What a document may be, in the order in which people are asked. */
+export const documentKinds: readonly ProjectDocument['kind'][] = [
+  'opening_record',
+  'extraction_record',
+  'witness_sheet',
+  'evaluation_report',
+  'sign_in_sheet',
+  'handover_list',
+  'other',
+]
+
+export type Preserved = Schemas['PreservedPublic']
+export type Statistics = Schemas['StatisticsPublic']
+export type StatisticsCell = Schemas['CellPublic']
+export type Figures = Schemas['FiguresPublic']
+
+/** Months as `2026-03`. */
+export interface StatisticsQuery {
+  date_from?: string
+  date_to?: string
+  region?: string
+  industry?: string
+}
 
 export interface ProjectQuery {
   region?: string
@@ -118,6 +144,16 @@ export const api = {
   hold: (hold: HoldRequest) => postJson<HoldMade>('/api/holds', hold),
   releaseHold: (id: string, principal: string, reason: string) =>
     postJson<Hold>(`/api/holds/${encodeURIComponent(id)}/release`, { principal, reason }),
+  documents: (projectId: string) => getJson<ProjectDocument[]>(`/api/projects/${encodeURIComponent(projectId)}/documents`),
+  bringDocument: async (projectId: string, form: FormData) => {
+    const response = await request(`/api/projects/${encodeURIComponent(projectId)}/documents`, { method: 'POST', body: form })
+    return (await response.json()) as DocumentTaken
+  },
+  cardPage: (projectId: string) => `/api/projects/${encodeURIComponent(projectId)}/card.html`,
+  preservation: (signal?: AbortSignal) => getJson<Preserved>('/api/preservation', signal),
+  statistics: (query: StatisticsQuery, signal?: AbortSignal) =>
+    getJson<Statistics>(`/api/statistics?${queryString({ ...query })}`, signal),
+  statisticsFile: (query: StatisticsQuery) => `/api/statistics.csv?${queryString({ ...query })}`,
   /** Server-sent events; `changed` comes whenever the catalogue changed. */
   changes: () => new EventSource('/api/changes'),
 }
