@@ -22,6 +22,8 @@ class Aspect(StrEnum):
     """catalogue.json makes sense: slices and gaps fill each clip, and refer to segments that it lists."""
     CHAIN = "chain"
     """Each segment's chain value follows from the one before it and the segment's hash."""
+    ORIGINALS = "originals"
+    """Segments that lie in the package as they were recorded are those of the chain."""
     RECEIPTS = "receipts"
     """Each file has a receipt that tells of the same clip as the document: segments, hashes, gaps."""
     CONTENT = "content"

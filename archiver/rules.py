@@ -65,6 +65,15 @@ class TaggedRule(Closed):
     weight: float = Field(ge=1)
 
 
+class OriginalsRule(Closed):
+    """Whose original segments are kept beside the encoded files."""
+
+    severities: frozenset[str]  # of tags
+    around_seconds: float = Field(ge=0)
+    held: bool
+    most_share: float = Field(ge=0, le=1)
+
+
 class SoundCodecRule(Closed):
     """How sound is encoded: mono."""
 
@@ -122,6 +131,7 @@ class ArchiveRules(Closed):
 
     kinds: dict[ContentKind, KindRule]
     tagged: TaggedRule
+    originals: OriginalsRule
     codecs: dict[ArchiveCodec, CodecRule]
     sound: SoundRule
     probing: ProbingRule

@@ -13,6 +13,7 @@ from archiver.begun import begun
 from archiver.budget import budget_bytes
 from archiver.equipment import Tools
 from archiver.file_documents import beside_bytes, held_in, lay_out_documents, write_card
+from archiver.kept_originals import ORIGINALS, KeptOriginals, choose_originals, wanted_originals
 from archiver.package import PAYLOAD, PackageFile, PackageStep, document_bytes, make_package, write_json
 from archiver.progress import ProgressTeller
 from archiver.receipt import made_file, quality_of, receipt
@@ -69,14 +70,27 @@ class SessionArchiver:
         already = begun(self._directory)
         works = clip_works(self._tools, self._session, self._clips, self._segments, already)
         budget = budget_bytes(seconds_by_kind(works), self._rules, self._tools.settings.budget_kbps)
+        originals = self._originals(budget)
         # What clips take beside their pictures the encoder knows; the rest grows with what happened.
-        beside = document_bytes({**self._document(self._session, budget), "clips": [], "segments": []})
+        document = self._document(self._session, budget, originals)
+        beside = document_bytes({**document, "clips": [], "segments": []}) + originals.size_bytes
         beside += beside_bytes(self._documents, self._clips)
         encoder = ClipEncoder(self._tools.runner, works, self._progress, already)
         encoded = encoder.encode_within(budget - beside)
-        archive = self._store(encoded.clips, budget, encoded.overrun_reason)
+        archive = self._store(encoded.clips, budget, encoded.overrun_reason, originals)
         shutil.rmtree(self._directory, ignore_errors=True)
         return archive
+
+    def _originals(self, budget: int) -> KeptOriginals:
+        """What is kept bit by bit of what is held or marked by now."""
+        rule, catalogue = self._rules.originals, self._tools.catalogue
+        tags = [
+            one
+            for one in catalogue.tags.of_project(self._project.id)
+            if one.session_id in (None, self._session.id)
+        ]
+        wanted = wanted_originals(rule, tags, catalogue.holds.all(), catalogue.places.sources())
+        return choose_originals(self._clips, self._segments, wanted, int(rule.most_share * budget))
 
     def _check_segments(self) -> None:
         """No file becomes evidence before its hash was compared with the one taken while it was written."""
@@ -84,7 +98,9 @@ class SessionArchiver:
         todo = [(self._tools.ring / one.path, one.sha256) for one in self._segments.values()]
         self._tools.runner.run(check_file, todo, advance)
 
-    def _store(self, encoded: Sequence[EncodedClip], budget: int, overrun: str) -> Archive:
+    def _store(
+        self, encoded: Sequence[EncodedClip], budget: int, overrun: str, originals: KeptOriginals
+    ) -> Archive:
         """Package, store, read back, record; the row comes last (invariant 10)."""
         self._progress.tell("package", 0.86, always=True)
         receipts = [self._receipt(one) for one in encoded]
@@ -93,7 +109,8 @@ class SessionArchiver:
         known = tools.catalogue.archives.known_number(self._session.id)
         told = self._as_told()
         sound = {one.work.clip.id: list(one.sound_in) for one in encoded}
-        files = self._package(encoded, receipts, {**self._document(told, budget), "sound": sound})
+        document = {**self._document(told, budget, originals), "sound": sound}
+        files = self._package(encoded, receipts, document, originals)
         version, prefix, objects = self._put(files)
         verify_objects(tools.store, objects, self._counter("verify", 0.94, 1.0, len(files)))
         size = sum(item.size_bytes for item in objects)
@@ -149,6 +166,7 @@ class SessionArchiver:
         encoded: Sequence[EncodedClip],
         receipts: Sequence[dict[str, Any]],
         document: dict[str, Any],
+        originals: KeptOriginals,
     ) -> list[PackageFile]:
         """Lay out the payload, make the bag, sign it; a half-made one of an earlier attempt is made anew."""
         directory = self._directory / "package"
@@ -158,6 +176,10 @@ class SessionArchiver:
         for one, told in zip(encoded, receipts, strict=True):
             shutil.copyfile(one.path, payload / "clips" / one.work.file_name)
             write_json(payload / "receipts" / f"{one.work.file_name}.json", told)
+        for original in originals.kept:
+            target = payload / ORIGINALS / original.file_name
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(self._tools.ring / original.segment.path, target)
         write_json(payload / "catalogue.json", document)
         lay_out_documents(self._tools.store, self._documents, payload)
         write_card(payload, self._card(encoded, receipts))
@@ -187,9 +209,10 @@ class SessionArchiver:
         )
         return card(self._tools.catalogue, self._project, [filed], self._tools.clock.now_us())
 
-    def _document(self, told: Session, budget: int) -> dict[str, Any]:
+    def _document(self, told: Session, budget: int, originals: KeptOriginals) -> dict[str, Any]:
         return {
             **session_document(self._tools.catalogue, told, self._clips, self._segments),
+            "originals": originals.document(),
             "budget_bytes": budget,
             "principal": self._tools.principal,
             "documents": [one.told() for one in self._documents],

@@ -109,6 +109,19 @@ class _Session(_Told):
     id: str
 
 
+class ToldOriginal(_Told):
+    """A segment that lies in the package as it was recorded."""
+
+    file: str
+    segment: str
+
+
+class ToldOriginals(_Told):
+    """What of the ring is kept in the package bit by bit."""
+
+    kept: tuple[ToldOriginal, ...] = ()
+
+
 class ToldSession(_Told):
     """What ``catalogue.json`` tells that can be compared with something."""
 
@@ -117,6 +130,7 @@ class ToldSession(_Told):
     session: _Session
     clips: tuple[ToldClip, ...]
     segments: tuple[ToldSegment, ...]
+    originals: ToldOriginals = ToldOriginals()
     sound: dict[str, tuple[str, ...]]  # files that each clip is to be heard in, by clip
     documents: tuple[ToldDocument, ...] = ()  # none in packages made before there were any
 

@@ -10,6 +10,7 @@ from typing import Any
 from archiver.digests import has_sm3
 from archiver.file_facts import FileFacts, file_facts
 from archiver.findings import Aspect, Findings
+from archiver.kept_originals import ORIGINALS
 from archiver.package import INFO, PAYLOAD
 from archiver.told import ToldClip, ToldReceipt, ToldSegment, ToldSession, read_told
 from archiver.verify_bag import Bag, bag_info
@@ -49,6 +50,7 @@ def verify_links(bag: Bag, findings: Findings) -> Links | None:
         fault = clip_fault(clip, segments)
         findings.compare(Aspect.DOCUMENT, f"clip {clip.id}", not fault, fault)
     _verify_chain(session.segments, findings)
+    _verify_originals(bag, session, segments, findings)
     receipts = _receipts(bag, {one["id"]: one for one in plain["clips"]}, findings)
     heard = {one.clip.id: one.sound.files for one in receipts.values()}
     why = "it names other files than the receipts in which clips are to be heard"
@@ -90,6 +92,31 @@ def _verify_chain(segments: Sequence[ToldSegment], findings: Findings) -> None:
             linked = after.number > before.number and after.chain_before == before.chain
             why = f"it does not follow segment {before.id} in the chain of {after.source}"
             findings.compare(Aspect.CHAIN, f"segment {after.id}", linked, why)
+
+
+def _verify_originals(
+    bag: Bag, session: ToldSession, segments: Mapping[str, ToldSegment], findings: Findings
+) -> None:
+    """Each kept original is the segment that the chain has, bit by bit, and none lies there unnamed."""
+    named = {one.file: one.segment for one in session.originals.kept}
+    for name in sorted({*named, *bag.payload(ORIGINALS)}):
+        place = f"{PAYLOAD}/{ORIGINALS}/{name}"
+        segment = segments.get(named.get(name, ""))
+        fault = original_fault(bag.digests.get(place), segment, named=name in named)
+        findings.compare(Aspect.ORIGINALS, place, not fault, fault)
+
+
+def original_fault(digests: Mapping[str, str] | None, segment: ToldSegment | None, *, named: bool) -> str:
+    """What is wrong with a kept original; empty where it is the segment."""
+    if not named:
+        return "the document does not name it"
+    if segment is None:
+        return "it is said to be a segment that is not listed"
+    if digests is None:
+        return "it is missing"
+    if digests["sha256"] != segment.sha256:
+        return f"it is not segment {segment.id} as it was recorded"
+    return ""
 
 
 def _receipts(bag: Bag, clips: Mapping[str, Any], findings: Findings) -> dict[str, ToldReceipt]:

@@ -34,7 +34,7 @@ from catalog.rebuild_package import (
     read_small,
 )
 from catalog.rebuild_records import ARCHIVE, RECORDS, RecordKey, parse_key
-from catalog.rebuild_rows import Rows, put_absent, read_record
+from catalog.rebuild_rows import Rows, put_absent, put_changed, read_record
 from catalog.rebuild_source import ARCHIVE_TABLES, CODE_TABLES, PROJECT_TABLES
 from catalog.tables import METADATA
 from kernel.clock import Clock
@@ -45,7 +45,6 @@ from kernel.model.footage import SegmentState
 _T = METADATA.tables
 _CROSSING = ("hall_project",)  # rows that name other projects: they wait for those
 _AFTER_ARCHIVES = ("file_set_archive", "document", "document_copy")
-_BESIDE = ("addendum", "document")
 _PUT = "put"  # in a transaction's ``info``: how many rows it put, by table
 _AT_ONCE = 500  # keys that the catalogue is asked for
 _REMOVAL = "rebuilt from the store, which does not hold the ring's files"
@@ -123,6 +122,7 @@ class Rebuild:
         self._take_unrecorded()
         for name, rows in self._crossing:
             self._put_each(name, rows)
+        self._take_disposals()
         self._take_holds()
         self._name_strays()
         self._end(origin)
@@ -188,9 +188,12 @@ class Rebuild:
     # Taking in.
 
     def _take_tables(self) -> None:
+        """Tables that the product brings along are filled already: what the deployment made of them holds."""
         rows = self._newest("", CODE_TABLES)
         if rows is not None:
             self._put_each("code tables", rows)
+            with self._named_if_damaged("code tables"), self._writing("code tables") as session:
+                session.info[_PUT] += put_changed(session.connection(), rows)
 
     def _take_project(self, project_id: str) -> None:
         """Read and check all of a project, then write it: nobody waits for a store within a transaction."""
@@ -260,16 +263,22 @@ class Rebuild:
             with self._named_if_damaged(one["key_prefix"]):
                 self._check_objects(one["key_prefix"], own)
                 damaged.remove(one["id"])
-        for one in rows["document"]:
-            if one["object_key"] in self._life.going:
-                continue
-            damaged.add(one["id"])
+        return {
+            **rows,
+            "addendum": [one for one in rows["addendum"] if one["id"] not in damaged],
+            "addendum_object": [one for one in rows["addendum_object"] if one["addendum_id"] not in damaged],
+            "document": self._there(rows["document"]),
+        }
+
+    def _there(self, documents: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Documents whose object is there, or was destroyed by decision; all others are named."""
+        found = []
+        for one in documents:
             with self._named_if_damaged(one["object_key"]):
-                self._check_object(one["object_key"], one["size_bytes"], one["sha256"])
-                damaged.remove(one["id"])
-        kept = {name: [one for one in rows[name] if one["id"] not in damaged] for name in _BESIDE}
-        objects = [one for one in rows["addendum_object"] if one["addendum_id"] not in damaged]
-        return {**rows, **kept, "addendum_object": objects}
+                if one["object_key"] not in self._life.going:
+                    self._check_object(one["object_key"], one["size_bytes"], one["sha256"])
+                found.append(one)
+        return found
 
     def _check_object(self, key: str, size_bytes: int, sha256: str) -> None:
         if self._verify_all:
@@ -327,6 +336,9 @@ class Rebuild:
         rows = told(self._store, found, self._clock.now_us())
         project_id = str(rows["project"][0]["id"])
         self._refuse_unknown_codes(rows)
+        rows["document"] = self._there(rows["document"])
+        kept = {one["id"] for one in rows["document"]}
+        rows["document_copy"] = [one for one in rows["document_copy"] if one["document_id"] in kept]
         self._crossing.append((project_id, {name: rows.pop(name, []) for name in _CROSSING}))
         with self._writing(project_id) as session:
             self._put(session, self._as_tombstones({"segment": [], **rows}))
@@ -347,6 +359,17 @@ class Rebuild:
                     raise FixityError(f"it names {table} {code}, which the table does not have")
 
     # Holds and the rest.
+
+    def _take_disposals(self) -> None:
+        """Appraisals of projects of which there is no whole record; of all others they are there already."""
+        archive, of = _T["archive"].c, _T["session"].c
+        for project_id, told in self._life.disposals.items():
+            query = select(archive.id, archive.key_prefix).join(_T["session"], of.id == archive.session_id)
+            with reading(self._engine) as session:
+                found = session.connection().execute(query.where(of.project_id == project_id)).all()
+            archives = [(one.id, one.key_prefix) for one in found]
+            objects = self._life.objects_of(project_id, archives)
+            self._put_each(f"disposals of {project_id}", {"disposal": told, "disposal_object": objects})
 
     def _take_holds(self) -> None:
         for act_id, keys in _grouped(self._store.list_keys(HOLDS)).items():

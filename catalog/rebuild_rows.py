@@ -18,12 +18,15 @@ from sqlalchemy import (
     Connection,
     Float,
     Integer,
+    RowMapping,
     String,
     Table,
     TypeDecorator,
+    and_,
     insert,
     select,
     tuple_,
+    update,
 )
 
 from catalog.certificate import checked, signed
@@ -130,6 +133,27 @@ def put_absent(connection: Connection, rows: Rows) -> Counter[str]:
             connection.execute(insert(table), group)
         put[table.name] += len(lacking)
     return put
+
+
+def put_changed(connection: Connection, rows: Rows) -> Counter[str]:
+    """Make rows that are there what these say; returns how many were otherwise, by table."""
+    changed: Counter[str] = Counter()
+    for name, told in rows.items():
+        table = METADATA.tables[name]
+        there = {tuple(row[one] for one in table.primary_key): row for row in _mappings(connection, table)}
+        for row in told:
+            key = tuple(row[one.name] for one in table.primary_key)
+            known = there.get(key)
+            if known is None or all(known[table.c[one]] == row[one] for one in row):
+                continue
+            its = and_(*(one == row[one.name] for one in table.primary_key))
+            connection.execute(update(table).where(its).values(row))
+            changed[name] += 1
+    return changed
+
+
+def _mappings(connection: Connection, table: Table) -> Iterable[RowMapping]:
+    return connection.execute(select(table)).mappings()
 
 
 def _absent(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -29,6 +29,7 @@ _WORDS = {
     Aspect.TIME_STAMP: "时间戳 time stamp",
     Aspect.DOCUMENT: "著录 catalogue.json",
     Aspect.CHAIN: "分段链 chain of segments",
+    Aspect.ORIGINALS: "随附原始分段 originals in the package",
     Aspect.RECEIPTS: "转码凭据 receipts",
     Aspect.CONTENT: "文件与凭据 files against receipts",
     Aspect.PICTURES: "画面指纹 fingerprints of pictures",

@@ -180,6 +180,7 @@ def _archive_public(archive: Archive) -> ArchivePublic:
         raw_bytes=archive.raw_bytes,
         verified_us=archive.verified_us,
         object_count=len(archive.objects),
+        originals_bytes=archive.originals_bytes,
         overrun_cause=archive.overrun_cause,
         overrun_reason=archive.overrun_reason,
     )

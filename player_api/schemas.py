@@ -177,6 +177,8 @@ class ArchivePublic(BaseModel):
     raw_bytes: int
     verified_us: int
     object_count: int
+    originals_bytes: int
+    """Of the segments that are kept as they were recorded, around what is held or marked."""
     overrun_cause: OverrunCause
     overrun_reason: str
     """The same as a sentence with figures, in English; empty while it is within its budget."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from catalog.search.asking import WHERE, Asked
 from catalog.search.filters import Hit, Matched, RegionOf
 from catalog.search.places import Tree
-from catalog.search.words import Field, words
+from catalog.search.words import Field, normal, words
 from kernel.model.timeline import Project
 
 _HITS = {
@@ -21,7 +21,7 @@ _HITS = {
 
 
 def matched_by(
-    project: Project, texts: Mapping[Field, str], asked: Asked, regions: Tree
+    project: Project, texts: Mapping[Field, Sequence[str]], asked: Asked, regions: Tree
 ) -> Iterator[Matched]:
     """By region or trade place, be it of today or a former one; and by texts, each word once a text."""
     for code in sorted(asked.by.regions):
@@ -29,7 +29,7 @@ def matched_by(
     for name, fields in WHERE.items():
         for word in words(getattr(asked.by, name)):
             for field in fields:
-                line = next((one for one in texts[field].split("\n") if word in one), None)
+                line = next((one for one in texts[field] if word in normal(one)), None)
                 if line is not None:
                     yield Matched(filter=name, asked=word, hit=_HITS[field], value=line)
 

@@ -34,7 +34,7 @@ from catalog.search.growing import Array
 from catalog.search.matched import matched_by
 from catalog.search.matching import Matches
 from catalog.search.paging import Place, mark_of, place_of
-from catalog.search.words import texts_of
+from catalog.search.words import lines_of
 from catalog.tables import METADATA
 from kernel.model.source import ContentKind
 from kernel.model.timeline import Phase, Project, ProjectKind, SessionState
@@ -212,7 +212,7 @@ def _project_hits(
 ) -> Iterator[ProjectHit]:
     connection, ids = session.connection(), counted.ids
     rows = {row.id: row for row in connection.execute(select(_PROJECT).where(_PROJECT.c.id.in_(ids)))}
-    texts = texts_of(connection, ids) if asked.numbers is not None else {}
+    texts = lines_of(connection, ids) if asked.numbers is not None else {}
     spans = _spans(session, asked.by.expert_key, ids)
     for one in ids:
         first_us = counted.first_us[one]

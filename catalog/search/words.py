@@ -74,8 +74,8 @@ def words(said: str) -> list[str]:
     return list(dict.fromkeys(normal(said).split(" "))) if normal(said) else []
 
 
-def texts_of(connection: Connection, project_ids: Sequence[str]) -> dict[str, dict[Field, str]]:
-    """The normal texts of projects, by id; parts of a text have a line each."""
+def lines_of(connection: Connection, project_ids: Sequence[str]) -> dict[str, dict[Field, list[str]]]:
+    """The parts of projects' texts as they were entered, by id."""
     found: dict[str, dict[Field, list[str]]] = {}
     for query, fields in _TEXTS:
         for start in range(0, len(project_ids), _BATCH):
@@ -84,8 +84,17 @@ def texts_of(connection: Connection, project_ids: Sequence[str]) -> dict[str, di
             for project_id, *parts in connection.execute(text(named), ids):
                 of = found.setdefault(project_id, {field: [] for field in Field})
                 for field, part in zip(fields, parts, strict=True):
-                    of[field].append(normal(part))
-    return {one: {field: "\n".join(parts) for field, parts in of.items()} for one, of in found.items()}
+                    of[field].append(part)
+    return found
+
+
+def texts_of(connection: Connection, project_ids: Sequence[str]) -> dict[str, dict[Field, str]]:
+    """The normal texts of projects, by id; parts of a text have a line each."""
+    found = lines_of(connection, project_ids)
+    return {
+        one: {field: "\n".join(map(normal, parts)) for field, parts in of.items()}
+        for one, of in found.items()
+    }
 
 
 _TEXTS: tuple[tuple[str, tuple[Field, ...]], ...] = (

@@ -10,6 +10,8 @@ from kernel.timerange import TimeRange
 
 FLEET_MEAN_BYTES = 5_000_000_000
 """What archived projects may weigh on average (invariant 13)."""
+ORIGINALS_PART = "data/originals"
+"""Where in a package segments lie as they were recorded."""
 
 
 class Grade(StrEnum):
@@ -118,6 +120,12 @@ class Archive:
     known_number: int | None = None  # how much was known when its document was written; None: not noted
     overrun_cause: OverrunCause = OverrunCause.NONE  # the reason as a word
     disposed_us: int | None = None  # when the last of its objects was destroyed by rule; its row stays
+
+    @property
+    def originals_bytes(self) -> int:
+        """Of the segments that it holds as they were recorded."""
+        below = f"{self.key_prefix}/{ORIGINALS_PART}/"
+        return sum(one.size_bytes for one in self.objects if one.key.startswith(below))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,6 +7,7 @@ what lies elsewhere: the original segments, the time stamp.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -40,7 +41,8 @@ CLIPS = ("data/clips/room-cam-p1.mp4", "data/clips/screen-screen-p1.mp4")
 RECEIPTS = tuple(f"{one.replace('clips', 'receipts')}.json" for one in CLIPS)
 DOCUMENT = "data/catalogue.json"
 CARD = ("data/card.html", "data/card.json")
-PAYLOAD = (*CLIPS, *RECEIPTS, DOCUMENT, *CARD)
+ORIGINAL = "data/originals/cam-segment-cam-run-1-1.mp4"  # the one that is held
+PAYLOAD = (*CLIPS, *RECEIPTS, ORIGINAL, DOCUMENT, *CARD)
 TAGS = ("bagit.txt", "bag-info.txt", "manifest-sha256.txt", "manifest-sha512.txt")
 TAG_MANIFESTS = ("tagmanifest-sha256.txt", "tagmanifest-sha512.txt")
 PROOF = ("proof/statement.json", "proof/statement.sig", "proof/public-key.pem")
@@ -138,6 +140,34 @@ def test_checksums_and_signature_can_be_verified_by_hand(package: Package) -> No
     command = f"openssl dgst -sm3 -r {CLIPS[0]}"
     told = subprocess.run(command.split(), cwd=package.directory, check=True, capture_output=True, text=True)
     assert told.stdout.split()[0] == package.read(RECEIPTS[0])["result"]["sm3"]
+
+
+def test_a_held_segment_lies_in_the_package_as_it_was_recorded(package: Package) -> None:
+    """Invariant 11: no word of ours is between the camera's bits and the chain."""
+    [kept] = package.read(DOCUMENT)["originals"]["kept"]
+    segment = next(one for one in package.read(DOCUMENT)["segments"] if one["id"] == kept["segment"])
+    original = (package.directory / ORIGINAL).read_bytes()
+    assert original == (package.made.ring / segment["path"]).read_bytes()
+    assert hashlib.sha256(original).hexdigest() == segment["sha256"]
+    assert kept["why"] == "held"
+
+
+def test_another_segment_in_the_place_of_an_original_is_found_though_all_is_signed_again(
+    package: Package,
+) -> None:
+    segment = package.read(DOCUMENT)["segments"][0]
+    shutil.copyfile(package.made.ring / segment["path"], package.directory / ORIGINAL)
+    package.sign_again()
+    assert (package.aspects(), package.named()) == ({Aspect.ORIGINALS}, {ORIGINAL})
+
+
+def test_an_original_that_the_document_does_not_name_is_found_though_all_is_signed_again(
+    package: Package,
+) -> None:
+    more = "data/originals/more.mp4"
+    shutil.copyfile(package.directory / ORIGINAL, package.directory / more)
+    package.sign_again()
+    assert (package.aspects(), package.named()) == ({Aspect.ORIGINALS}, {more})
 
 
 # --- files changed, removed, renamed, added, swapped
@@ -377,6 +407,7 @@ SIGNED_ONLY_IN_DOCUMENT = (
     "budget_bytes",
     "principal",
     "events",
+    "originals.kept.*.why",
     "project",
     "rooms",
     "seats",
@@ -428,7 +459,7 @@ def test_each_value_of_a_receipt_is_borne_out_by_file_or_document(package: Packa
 
 
 def test_each_value_of_clips_and_segments_is_borne_out_by_receipts_and_chain(package: Package) -> None:
-    wanted = {Aspect.DOCUMENT, Aspect.CHAIN, Aspect.RECEIPTS}
+    wanted = {Aspect.DOCUMENT, Aspect.CHAIN, Aspect.ORIGINALS, Aspect.RECEIPTS}
     assert not_named(package, DOCUMENT, SIGNED_ONLY_IN_DOCUMENT, wanted) == []
 
 

@@ -15,8 +15,9 @@ from catalog.objects import DirectoryStore
 from kernel.chain import GENESIS_CHAIN, chain_value
 from kernel.clock import SECOND_US, Clock, FakeClock
 from kernel.ids import new_id
-from kernel.model.footage import Gap, GapCause, Segment
+from kernel.model.footage import Gap, GapCause, Hold, Segment
 from kernel.settings import ArchiveCodec, ArchiveSettings, CutSettings
+from kernel.timerange import TimeRange
 from segmenter.worker import Segmenter
 from tests.support.catalogue import add_segments, add_session, open_catalogue
 from tests.support.segments import Recipe, make_segment
@@ -24,6 +25,15 @@ from tests.support.signing import signer
 
 START = 1_772_420_400 * SECOND_US
 CLOCK_US = START + 100 * SECOND_US
+HELD = Hold(
+    id="hold-1",
+    source_id="cam",
+    wall=TimeRange(start_us=START + 3 * SECOND_US, end_us=START + 4 * SECOND_US),
+    reason="complaint",
+    principal="inspector",
+    made_us=START + 60 * SECOND_US,
+)
+"""Within the camera's second segment."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,10 +120,14 @@ def site(directory: Path, own: PackageSigner, clock: Clock) -> Iterator[Tools]:
 
 
 def make_archive(directory: Path) -> MadePackage:
-    """Record, cut and archive a session; the key is made in the directory, and there is no time stamp."""
+    """Record, cut and archive a session of which a part is held.
+
+    The key is made in the directory, and there is no time stamp.
+    """
     clock = FakeClock(CLOCK_US)
     own = signer(directory, clock)
     with site(directory, own, clock) as tools:
+        tools.catalogue.holds.make(HELD)
         archive = Archiver(tools).run_once()
     assert archive is not None
     return MadePackage(directory=directory / "store" / archive.key_prefix, ring=tools.ring, signer=own)

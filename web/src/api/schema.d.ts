@@ -1569,6 +1569,8 @@ export interface components {
             verified_us: number;
             /** Object Count */
             object_count: number;
+            /** Originals Bytes */
+            originals_bytes: number;
             overrun_cause: components["schemas"]["OverrunCause"];
             /** Overrun Reason */
             overrun_reason: string;

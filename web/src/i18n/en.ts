@@ -495,6 +495,7 @@ export const en: Messages = {
     used: 'Used',
     left: 'Left',
     over: 'Over',
+    originals: 'Original segments, as recorded',
     beside: 'Receipts and manifests',
     partText: '{name}: {size}, {share} of the budget',
     files: 'files: {n}',

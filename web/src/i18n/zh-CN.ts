@@ -494,6 +494,7 @@ export const zhCN = {
     used: '已用',
     left: '剩余',
     over: '超出',
+    originals: '随附原始分段',
     beside: '收据与清单',
     partText: '{name}：{size}，占预算 {share}',
     files: '{n} 个文件',

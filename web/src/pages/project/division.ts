@@ -3,8 +3,8 @@
 import type { Clip, ContentKind, ProjectDetail } from '@/api/client'
 import { SECOND_US } from '@/format/beijing'
 
-/** What a part of the bar is: a content kind, or what is kept beside the files (receipts, manifests). */
-export type PartKind = ContentKind | 'beside'
+/** What a part of the bar is: a content kind, original segments, or what tells of all files (receipts, manifests). */
+export type PartKind = ContentKind | 'originals' | 'beside'
 
 /** The order of the bar and of its legend. */
 export const PART_KINDS: readonly PartKind[] = [
@@ -14,6 +14,7 @@ export const PART_KINDS: readonly PartKind[] = [
   'seat_face',
   'seat_desktop',
   'supervision',
+  'originals',
   'beside',
 ]
 
@@ -53,7 +54,9 @@ export function divisionOf(project: Pick<ProjectDetail, 'sessions'>): Division {
     size += archive.size_bytes
     const files = clips.filter((clip) => clip.size_bytes !== null)
     for (const clip of files) parts.push({ kind: clip.source.content_kind, clip, id: clip.id, bytes: clip.size_bytes! })
-    const beside = archive.size_bytes - files.reduce((sum, clip) => sum + clip.size_bytes!, 0)
+    const originals = archive.originals_bytes
+    if (originals > 0) parts.push({ kind: 'originals', clip: null, id: `${id}-originals`, bytes: originals })
+    const beside = archive.size_bytes - originals - files.reduce((sum, clip) => sum + clip.size_bytes!, 0)
     if (beside > 0) parts.push({ kind: 'beside', clip: null, id: `${id}-beside`, bytes: beside })
   }
   parts.sort((a, b) => PART_KINDS.indexOf(a.kind) - PART_KINDS.indexOf(b.kind))
