@@ -87,6 +87,11 @@ def project_held() -> ColumnElement[bool]:
     return or_(col(ProjectRow.id).in_(_held_projects()), by_session, by_range)
 
 
+def held_session_ids() -> Any:
+    """Ids of the sessions that are held, by themselves or with their project."""
+    return _held_sessions()
+
+
 def agency_projects(agency: Any, start_us: Any, end_us: Any) -> ColumnElement[bool]:
     """Of a project's row: it is of that agency, and one of its sessions began in a range."""
     begun = aliased(SessionRow)

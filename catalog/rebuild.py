@@ -36,6 +36,7 @@ from catalog.rebuild_package import (
 from catalog.rebuild_records import ARCHIVE, RECORDS, RecordKey, parse_key
 from catalog.rebuild_rows import Rows, put_absent, put_changed, read_record
 from catalog.rebuild_source import ARCHIVE_TABLES, CODE_TABLES, PROJECT_TABLES
+from catalog.search.words import index_project
 from catalog.tables import METADATA
 from kernel.clock import Clock
 from kernel.errors import CatalogError, FixityError, StorageError
@@ -188,12 +189,19 @@ class Rebuild:
     # Taking in.
 
     def _take_tables(self) -> None:
-        """Tables that the product brings along are filled already: what the deployment made of them holds."""
-        rows = self._newest("", CODE_TABLES)
-        if rows is not None:
-            self._put_each("code tables", rows)
-            with self._named_if_damaged("code tables"), self._writing("code tables") as session:
-                session.info[_PUT] += put_changed(session.connection(), rows)
+        """Tables that the product brings along are filled already: what the deployment made of them holds.
+
+        Older records, too, are taken in behind the newest: of two sites each knows its own places.
+        """
+        newest = True
+        for one in reversed(self._records.get("", [])):
+            with self._named_if_damaged(one.key):
+                rows = self._read(one, CODE_TABLES)
+                self._put_each(one.key, rows)
+                if newest:
+                    with self._writing(one.key) as session:
+                        session.info[_PUT] += put_changed(session.connection(), rows)
+                newest = False
 
     def _take_project(self, project_id: str) -> None:
         """Read and check all of a project, then write it: nobody waits for a store within a transaction."""
@@ -217,6 +225,7 @@ class Rebuild:
                     with self._named_if_damaged(one["archive"][0]["key_prefix"]), session.begin_nested():
                         self._put(session, one)
                 self._put_late(session, project_id, late)
+                index_project(session, project_id)
 
     def _archives_of(self, project_id: str, retired: Mapping[str, int]) -> list[Rows]:
         """Archives that are there whole, or were destroyed by decision; all others are named."""
@@ -342,6 +351,7 @@ class Rebuild:
         self._crossing.append((project_id, {name: rows.pop(name, []) for name in _CROSSING}))
         with self._writing(project_id) as session:
             self._put(session, self._as_tombstones({"segment": [], **rows}))
+            index_project(session, project_id)
         return project_id
 
     def _refuse_unknown_codes(self, rows: Rows) -> None:

@@ -90,7 +90,7 @@ class StoreRecords:
         written = self._look() if not self._waiting else 0
         for project_id in self._waiting[:_AT_ONCE]:
             written += self._write(PROJECT, project_id, self._rows.project(project_id))
-            self._waiting.remove(project_id)
+            del self._waiting[0]  # one at a time: what the store did not take is tried again
         return bool(written or self._waiting)
 
     def write_missing(self) -> None:

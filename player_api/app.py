@@ -117,6 +117,40 @@ def create_app(
     """
     watch = watch or watch_everything(catalogue)
     promise = Promise.of(preservation or PreservationSettings())
+    app = _empty_app()
+    for router in (
+        _places(catalogue),
+        _projects(catalogue),
+        _media(catalogue, store),
+        receipts_router(catalogue),
+        health_router(catalogue, watch, clock),
+        metrics_router(catalogue, watch, clock, promise),
+        sources_router(catalogue, watch, clock),
+        checkups_router(catalogue, checker, clock),
+        holds_router(catalogue, clock),
+        retention_router(catalogue, clock),
+        disposal_router(catalogue, store, clock),
+        bookings_router(catalogue, clock),
+        audit_router(catalogue, clock),
+        originals_router(originals),
+        documents_router(catalogue, store, clock, documents),
+        timelines_router(catalogue, timeline_of, clock),
+        search_router(catalogue, clock),
+        preservation_router(catalogue, promise, clock),
+        requests_router(catalogue, clock, use or UseSettings()),
+        statistics_router(catalogue),
+        trading_router(catalogue.reports, catalogue.trading_systems, clock),
+    ):
+        app.include_router(router)
+    _add_changes(app, catalogue, clock)
+    _add_refusals(app)
+    if static.is_dir():
+        _serve_page(app, static)
+    return app
+
+
+def _empty_app() -> FastAPI:
+    """An application without a route, and what every request goes through."""
     # FastAPI's pages that show the description fetch their scripts from the internet, which centres lack.
     app = FastAPI(
         title="Jianzheng 见证", version="1", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json"
@@ -124,27 +158,11 @@ def create_app(
     # A page of another site that resolves its own name to this machine must not read footage (DNS rebinding).
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK_NAMES))
     app.add_middleware(ActingFrom)
-    app.include_router(_places(catalogue))
-    app.include_router(_projects(catalogue))
-    app.include_router(_media(catalogue, store))
-    app.include_router(receipts_router(catalogue))
-    app.include_router(health_router(catalogue, watch, clock))
-    app.include_router(metrics_router(catalogue, watch, clock, promise))
-    app.include_router(sources_router(catalogue, watch, clock))
-    app.include_router(checkups_router(catalogue, checker, clock))
-    app.include_router(holds_router(catalogue, clock))
-    app.include_router(retention_router(catalogue, clock))
-    app.include_router(disposal_router(catalogue, store, clock))
-    app.include_router(bookings_router(catalogue, clock))
-    app.include_router(audit_router(catalogue, clock))
-    app.include_router(originals_router(originals))
-    app.include_router(documents_router(catalogue, store, clock, documents))
-    app.include_router(timelines_router(catalogue, timeline_of, clock))
-    app.include_router(search_router(catalogue, clock))
-    app.include_router(preservation_router(catalogue, promise, clock))
-    app.include_router(requests_router(catalogue, clock, use or UseSettings()))
-    app.include_router(statistics_router(catalogue))
-    app.include_router(trading_router(catalogue.reports, catalogue.trading_systems, clock))
+    return app
+
+
+def _add_changes(app: FastAPI, catalogue: Catalogue, clock: Clock) -> None:
+    """Tells pages that something was changed, as it happens."""
 
     @app.get("/api/changes", include_in_schema=False)
     async def changes() -> StreamingResponse:
@@ -152,6 +170,10 @@ def create_app(
         return StreamingResponse(
             change_events(catalogue, clock), media_type="text/event-stream", headers=headers
         )
+
+
+def _add_refusals(app: FastAPI) -> None:
+    """How errors are said that no route says itself."""
 
     @app.exception_handler(JianzhengError)
     async def say(_request: Request, error: JianzhengError) -> JSONResponse:
@@ -162,10 +184,6 @@ def create_app(
         """As FastAPI says it, but without what was sent: that may be no text, or a number without an end."""
         said = [{name: fault[name] for name in ("type", "loc", "msg")} for fault in error.errors()]
         return Response(json.dumps({"detail": said}), 422, media_type="application/json")
-
-    if static.is_dir():
-        _serve_page(app, static)
-    return app
 
 
 def _is_for_programs(path: str) -> bool:

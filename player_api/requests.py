@@ -109,23 +109,7 @@ def requests_router(catalogue: Catalogue, clock: Clock, settings: UseSettings) -
     @router.post("/requests", status_code=201, responses=_REFUSALS)
     def ask(entry: UseRequestEntry) -> UseRequestPublic:
         """Ask to see something, or to take a copy out."""
-        given = entry.scope
-        request = UseRequest(
-            id=new_id("request"),
-            project_id=entry.project_id,
-            kind=entry.kind,
-            role=entry.role,
-            scope=Scope(
-                session_ids=tuple(given.session_ids),
-                source_ids=tuple(given.source_ids),
-                start_us=given.start_us,
-                end_us=given.end_us,
-            ),
-            reason=entry.reason,
-            basis_no=entry.basis_no,
-            principal=entry.principal,
-            asked_us=clock.now_us(),
-        )
+        request = _asked(entry, clock.now_us())
         try:
             catalogue.requests.ask(request)
         except RequestError as error:
@@ -160,6 +144,27 @@ def requests_router(catalogue: Catalogue, clock: Clock, settings: UseSettings) -
         return [use_public(one) for one in catalogue.requests.uses(project_id, before=before, limit=limit)]
 
     return router
+
+
+def _asked(entry: UseRequestEntry, now_us: int) -> UseRequest:
+    """What somebody entered, as a request."""
+    given = entry.scope
+    return UseRequest(
+        id=new_id("request"),
+        project_id=entry.project_id,
+        kind=entry.kind,
+        role=entry.role,
+        scope=Scope(
+            session_ids=tuple(given.session_ids),
+            source_ids=tuple(given.source_ids),
+            start_us=given.start_us,
+            end_us=given.end_us,
+        ),
+        reason=entry.reason,
+        basis_no=entry.basis_no,
+        principal=entry.principal,
+        asked_us=now_us,
+    )
 
 
 def request_public(request: UseRequest, now_us: int) -> UseRequestPublic:

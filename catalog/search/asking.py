@@ -10,12 +10,14 @@ import numpy as np
 from sqlalchemy import Connection, or_, select
 from sqlmodel import Session as Transaction
 
+from catalog.held import held_session_ids
 from catalog.search.columns import Columns, day_number
 from catalog.search.filters import Days, RegionOf, Scope, SearchFilter, Span
 from catalog.search.growing import Array
 from catalog.search.words import MOST_WORDS, Field, Word, find, words
 from catalog.tables import METADATA
 from kernel.errors import SearchRefused
+from kernel.model.footage import HoldKind
 from kernel.timerange import EVER_US
 
 _TABLES = METADATA.tables
@@ -65,6 +67,7 @@ class Asked:
     sections: Array | None  # keys of the sections that are asked for; None: none are
     seats: tuple[Seat, ...] | None  # of the expert
     held: tuple[Held, ...]
+    held_sessions: tuple[int, ...]  # rows
 
 
 def ask(session: Transaction, columns: Columns, by: SearchFilter, scope: Scope) -> Asked:
@@ -89,6 +92,7 @@ def ask(session: Transaction, columns: Columns, by: SearchFilter, scope: Scope) 
         sections=_sections(columns, by, numbers),
         seats=_seats(connection, columns, by.expert_key) if by.expert_key else None,
         held=_held(connection) if by.held is not None else (),
+        held_sessions=_held_sessions(connection, columns) if by.held is not None else (),
     )
 
 
@@ -185,11 +189,18 @@ def _span(row: Any) -> Span | None:
 
 def _held(connection: Connection) -> tuple[Held, ...]:
     hold = _TABLES["hold"].c
-    query = select(hold.source_id, hold.wall_start_us, hold.wall_end_us).where(hold.released_us.is_(None))
+    query = select(hold.source_id, hold.wall_start_us, hold.wall_end_us)
+    query = query.where(hold.released_us.is_(None), hold.kind == HoldKind.SOURCE)
     return tuple(
         Held(source_id=source_id, start_us=start_us, end_us=end_us)
         for source_id, start_us, end_us in connection.execute(query)
     )
+
+
+def _held_sessions(connection: Connection, columns: Columns) -> tuple[int, ...]:
+    """Sessions that are held by themselves or with their project."""
+    rows = (columns.session_of.get(one) for one in connection.execute(held_session_ids()).scalars())
+    return tuple(row for row in rows if row is not None)
 
 
 def asked_of(where: RegionOf, region: str, trade_place: str) -> tuple[str, ...]:

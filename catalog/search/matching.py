@@ -192,7 +192,7 @@ class Matches:
 
     def _are_held(self, rows: Array) -> Array:
         """Which of these clips a hold touches."""
-        found = np.zeros(len(rows), bool)
+        found = np.isin(self._columns.clips["session"][rows], self.asked.held_sessions)
         near = np.flatnonzero(self._near_holds(rows)) if len(rows) and self.asked.held else found[:0]
         clips, some = self._columns.clips, rows[near]
         order = np.argsort(clips["source"][some], kind="stable")

@@ -1,4 +1,4 @@
-"""Packages of stand-ins: bags with true manifests around files that are none, for whoever reads only those."""
+"""Packages of stand-ins: bags with true manifests around files that are none."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def put(store: ObjectStore, key: str, content: bytes) -> ArchiveObject:
 def put_clips(
     store: ObjectStore, prefix: str, clips: list[Clip]
 ) -> tuple[list[ArchiveObject], list[ArchiveObject]]:
-    """A bag with a file and a receipt for each clip; all of its objects, and the files in the clips' order."""
+    """A bag with a file and a receipt for each clip; all objects, and the files in the clips' order."""
     payload = {f"clips/{clip.id}.mp4": clip.id.encode() for clip in clips}
     payload |= {f"receipts/{clip.id}.mp4.json": json.dumps({"clip": clip.id}).encode() for clip in clips}
     payload["catalogue.json"] = b"{}"

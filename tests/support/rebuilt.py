@@ -1,6 +1,6 @@
 """Compares a catalogue with what was rebuilt of it, row by row (invariant 12).
 
-Each table stands in one of two lists: the rows that come back, or why they do not. Who adds a table says which.
+Each table stands in one of two lists: the rows that come back, or why they do not.
 """
 
 from __future__ import annotations

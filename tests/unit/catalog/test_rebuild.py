@@ -25,7 +25,7 @@ from catalog.rebuild import Rebuilt
 from catalog.rebuild_document import session_rows
 from catalog.rebuild_package import find_package
 from catalog.rebuild_records import StoreRecords
-from catalog.rebuild_rows import checked_row, record_of
+from catalog.rebuild_rows import Rows, checked_row, record_of
 from catalog.rebuild_source import PROJECT_TABLES
 from catalog.search.filters import SearchFilter
 from catalog.tables import METADATA, IndustryRow, RetentionRuleRow
@@ -105,11 +105,12 @@ def test_each_table_comes_back_or_stands_with_the_reason_why_not() -> None:
 def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PackedMonth]:
     made = PackedMonth(tmp_path_factory.mktemp("month"))
     made.live()
-    for number, kind in enumerate((HoldKind.PROJECT, HoldKind.SESSION)):
-        what = {"project_id": "P01"} if kind is HoldKind.PROJECT else {"session_id": "P02-O"}
-        made.catalogue.holds.make(
-            Hold(id=f"h{number}", kind=kind, reason="投诉", principal="纪检", made_us=5 + number, **what)
-        )
+    for hold in (
+        Hold(id="h1", kind=HoldKind.PROJECT, project_id="P01", reason="投诉", principal="纪检", made_us=5),
+        Hold(id="h2", kind=HoldKind.SESSION, session_id="P02-O", reason="核查", principal="纪检", made_us=6),
+    ):
+        made.catalogue.holds.make(hold)
+    made.catalogue.holds.release("h2", at_us=7, principal="纪检", reason="查结")
     yield made
     made.catalogue.close()
 
@@ -473,7 +474,7 @@ def test_thousands_of_packages_are_read_in_order_and_none_twice(tmp_path: Path) 
     clock = FakeClock(0)
     store, key = MemoryStore(clock), signing_key(tmp_path / "key.pem")
     row = {"region_code": "530602", "trade_place": "530602", "industry_code": "A01", "name_en": ""}
-    tables = {name: [] for name in PROJECT_TABLES}
+    tables: Rows = {name: [] for name in PROJECT_TABLES}
     for number in range(2000):
         name = f"P{number}"
         told = {**row, "id": name, "project_code": name, "name_zh": name}

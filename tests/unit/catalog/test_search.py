@@ -17,7 +17,7 @@ from catalog.search.search import Search
 from kernel.clock import BEIJING, SECOND_US
 from kernel.errors import PageRefused, SearchRefused, UnknownCode
 from kernel.model.cut import Clip
-from kernel.model.footage import Hold
+from kernel.model.footage import Hold, HoldKind
 from kernel.model.source import Source
 from kernel.model.timeline import Phase, Project, Section, Session, SessionState, Tag
 from kernel.timerange import EVER_US, TimeRange
@@ -143,7 +143,7 @@ class Everything:
         source = self.sources[clip.source_id]
         site = self.sites[source.room_id]
         gaps = [gap for gap in clip.gaps if gap.cause != "pending"]
-        held = any(hold.source_id == source.id and hold.wall.intersect(clip.wall) for hold in self.holds)
+        held = any(_holds(hold, clip, session) for hold in self.holds)
         return (
             (not by.rooms or source.room_id in by.rooms)
             and (not by.sites or site in by.sites)
@@ -272,6 +272,16 @@ def _add_more(month: Month) -> None:
     month.catalogue.holds.make(
         Hold(id="H", source_id="ZT-OH1-P1", wall=held, reason="r", principal="test", made_us=at("06 11:00"))
     )
+    said = {"reason": "r", "principal": "test", "made_us": at("06 11:00")}
+    month.catalogue.holds.make(Hold(id="H-P09", kind=HoldKind.PROJECT, project_id="P09", **said))
+    month.catalogue.holds.make(Hold(id="H-S", kind=HoldKind.SESSION, session_id="P03-E2", **said))
+
+
+def _holds(hold: Hold, clip: Clip, session: Session) -> bool:
+    """Whether a hold is on a clip, on its session or on its project."""
+    if hold.kind is HoldKind.SOURCE:
+        return hold.source_id == clip.source_id and hold.wall.intersect(clip.wall) is not None
+    return session.id == hold.session_id or session.project_id == hold.project_id
 
 
 @pytest.fixture(scope="module")

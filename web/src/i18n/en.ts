@@ -5,6 +5,7 @@ export const en: Messages = {
     name: 'Jianzheng',
     subtitle: 'Digital witnessing of public resource trading',
     projects: 'Projects',
+    search: 'Search',
     sources: 'Sources',
     statistics: 'Statistics',
     nav: 'Main navigation',

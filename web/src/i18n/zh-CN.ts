@@ -4,6 +4,7 @@ export const zhCN = {
     name: '见证',
     subtitle: '公共资源交易数字见证',
     projects: '项目',
+    search: '检索',
     sources: '来源',
     statistics: '统计',
     nav: '主导航',
