@@ -13,7 +13,7 @@ from archiver.plan import Limits
 from archiver.probe import ProbeStep
 from archiver.ring_reader import PictureFormat
 from archiver.rules import ArchiveRules, CodecRule, KindRule, SoundCodecRule
-from archiver.stretches import Stretch, chunks, narrow, samples_for_probing
+from archiver.stretches import Stretch, chunks, narrow, samples_for_probing, windows_around
 from kernel.clock import SECOND_US
 from kernel.model.cut import Clip
 from kernel.model.source import Source
@@ -56,6 +56,7 @@ class ClipWork:
     codec: ArchiveCodec
     copied: bool = False  # its footage is kept as it is
     tagged: tuple[TimeRange, ...] = ()  # tagged moments with what lies around them
+    busiest: tuple[int, ...] = ()  # moments at which most changes, the busiest first
     probed: tuple[TimeRange, ...] = ()  # stretches that were tried already, while the session ran
 
     @property
@@ -145,9 +146,18 @@ class ClipWork:
         )
 
     def windows(self) -> list[Stretch]:
-        """Stretches spread over the clip, that are measured when it is encoded."""
+        """Stretches spread over the clip, that are measured when it is encoded.
+
+        A screen stands still most of the time: half of its stretches lie where most changes, for there a
+        setting shows what it costs.
+        """
         probing = self.rules.probing
-        return samples_for_probing(self.pieces, probing.seconds, probing.windows(self.seconds))
+        count = probing.windows(self.seconds)
+        moments = self.busiest if self.kind.screen else ()
+        busy = windows_around(self.pieces, probing.seconds, moments)[: max(1, count // 2)]
+        spread = samples_for_probing(self.pieces, probing.seconds, max(1, count - len(busy)))
+        free = [one for one in busy if not any(one.wall.intersect(other.wall) for other in spread)]
+        return [*spread, *free]
 
     def tries(self) -> list[Stretch]:
         """The stretches that are tried before: those of when the session ran, if they are still there."""

@@ -30,6 +30,8 @@ class Aspect(StrEnum):
     """Each file is what its receipt says: hashes, size, length, pictures, wall times, gaps."""
     PICTURES = "pictures"
     """Its pictures look as their fingerprints say."""
+    DOCUMENTS = "documents"
+    """Each document beside the footage is the one that was taken in."""
     RING = "ring"
     """The original segments have the hashes and pictures that the receipts name."""
 

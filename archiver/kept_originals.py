@@ -19,7 +19,7 @@ from archiver.rules import OriginalsRule
 from kernel.clock import SECOND_US
 from kernel.model.archive import ORIGINALS_PART
 from kernel.model.cut import Clip
-from kernel.model.footage import Hold, Segment
+from kernel.model.footage import Hold, HoldKind, Segment
 from kernel.model.source import Source
 from kernel.model.timeline import Tag
 from kernel.timerange import TimeRange
@@ -97,7 +97,11 @@ def wanted_originals(
         for source_id in _of_the_seat(tag.source_id, sources)
     ]
     if rule.held:
-        found += [Wanted(source_id=hold.source_id, wall=hold.wall, why=Why.HELD) for hold in holds]
+        found += [
+            Wanted(source_id=hold.source_id, wall=hold.wall, why=Why.HELD)
+            for hold in holds
+            if hold.kind is HoldKind.SOURCE  # all of a held session or project is kept by the ring
+        ]
     return found
 
 

@@ -109,6 +109,15 @@ class SegmentReader:
         track = self.init.video
         return sum(one.size for one in self._samples(track) if wall.contains(self._wall(track, one)))
 
+    def changes(self) -> dict[int, int]:
+        """What pictures between key frames weigh, by second of wall time."""
+        track, found = self.init.video, dict[int, int]()
+        for sample in self._samples(track):
+            if not sample.key:
+                second = self._wall(track, sample) // SECOND_US
+                found[second] = found.get(second, 0) + sample.size
+        return found
+
     def frame_rate(self) -> Fraction:
         """Pictures a second, on average."""
         samples = self._samples(self.init.video)
@@ -145,15 +154,52 @@ def picture_format(paths: Sequence[Path]) -> PictureFormat:
     Raises:
         FootageError: one of them is missing or is no segment.
     """
-    found = [_format_of(path) for path in dict.fromkeys(paths)]
+    found = [_look_at(path).format for path in dict.fromkeys(paths)]
     rate = found[0].rate
     width, height = max(((one.width, one.height) for one in found), key=lambda size: size[0] * size[1])
     return PictureFormat(width=width - width % 2, height=height - height % 2, rate=rate)
 
 
+def busiest_moments(paths: Sequence[Path], wall: TimeRange) -> list[int]:
+    """Where most changes in the pictures of these segments, the busiest first: one moment for each segment.
+
+    Told by the source's own encoder: what pictures between key frames weigh, second by second. Nothing is
+    decoded for it.
+
+    Raises:
+        FootageError: one of them is missing or is no segment.
+    """
+    found = [busy for path in dict.fromkeys(paths) for busy in _look_at(path).busy]
+    inside = [one for one in found if wall.contains(one.moment_us)]
+    return [one.moment_us for one in sorted(inside, key=lambda one: (-one.size_bytes, one.moment_us))]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Busy:
+    """The second of a segment in which most changes."""
+
+    moment_us: int  # its middle
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Look:
+    """What the headers of a segment tell."""
+
+    format: PictureFormat
+    busy: tuple[_Busy, ...]  # one; none where it has but key frames
+
+
 @lru_cache(maxsize=1 << 16)
-def _format_of(path: Path) -> PictureFormat:
-    """Size and frame rate of a segment; a sealed one never changes (invariant 1), and is asked for often."""
+def _look_at(path: Path) -> _Look:
+    """The headers of a segment; a sealed one never changes (invariant 1), and is asked for often."""
     with SegmentReader(path) as reader:
         video = reader.init.video
-        return PictureFormat(width=video.width, height=video.height, rate=reader.frame_rate())
+        seconds = reader.changes()
+        busy = max(seconds.items(), key=lambda item: item[1], default=None)
+        return _Look(
+            format=PictureFormat(width=video.width, height=video.height, rate=reader.frame_rate()),
+            busy=()
+            if busy is None
+            else (_Busy(moment_us=busy[0] * SECOND_US + SECOND_US // 2, size_bytes=busy[1]),),
+        )

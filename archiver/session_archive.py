@@ -12,6 +12,7 @@ from typing import Any
 from archiver.begun import begun
 from archiver.budget import budget_bytes
 from archiver.equipment import Tools
+from archiver.file_documents import beside_bytes, held_in, lay_out_documents, write_card
 from archiver.kept_originals import ORIGINALS, KeptOriginals, choose_originals, wanted_originals
 from archiver.package import PAYLOAD, PackageFile, PackageStep, document_bytes, make_package, write_json
 from archiver.progress import ProgressTeller
@@ -22,6 +23,7 @@ from archiver.session_works import clip_works, seconds_by_kind, working_director
 from archiver.stand_ins import with_stand_ins
 from archiver.store import VersionTaken, key_prefix, store_package, verify_objects
 from archiver.within_budget import ClipEncoder, EncodedClip
+from catalog.cards import Filed, card
 from catalog.objects import sha256_of
 from kernel.clock import iso_utc
 from kernel.errors import DiskFull, FixityError, StorageError, TimelineChanged
@@ -48,6 +50,7 @@ class SessionArchiver:
         self._progress = ProgressTeller(tools.catalogue.archives, tools.clock, session.id)
         self._clips = with_stand_ins(tools.catalogue.clips.of_session(session.id), tools.archive_sources)
         ids = {used.segment_id for clip in self._clips for used in clip.slices}
+        self._documents = tools.catalogue.documents.of_session(session.id)  # later ones: archiver.addendum
         self._segments: Mapping[str, Segment] = tools.catalogue.footage.segments_by_id(ids)
 
     def run(self) -> Archive:
@@ -71,6 +74,7 @@ class SessionArchiver:
         # What clips take beside their pictures the encoder knows; the rest grows with what happened.
         document = self._document(self._session, budget, originals)
         beside = document_bytes({**document, "clips": [], "segments": []}) + originals.size_bytes
+        beside += beside_bytes(self._documents, self._clips)
         encoder = ClipEncoder(self._tools.runner, works, self._progress, already)
         encoded = encoder.encode_within(budget - beside)
         archive = self._store(encoded.clips, budget, encoded.overrun_reason, originals)
@@ -129,7 +133,7 @@ class SessionArchiver:
             overrun_cause=overrun_cause(size > budget, overrun),
         )
         renditions = [self._rendition(*made, prefix) for made in zip(encoded, receipts, strict=True)]
-        tools.catalogue.archives.record(archive, renditions)
+        tools.catalogue.archives.record(archive, renditions, held_in(self._documents, prefix))
         self._progress.tell("done", 1.0, always=True)
         return archive
 
@@ -177,6 +181,8 @@ class SessionArchiver:
             target.parent.mkdir(exist_ok=True)
             shutil.copyfile(self._tools.ring / original.segment.path, target)
         write_json(payload / "catalogue.json", document)
+        lay_out_documents(self._tools.store, self._documents, payload)
+        write_card(payload, self._card(encoded, receipts))
         identifier = f"{self._project.project_code}/{self._session.id}"
         info = {
             "Source-Organization": self._session.room_id,
@@ -190,12 +196,26 @@ class SessionArchiver:
         files = self._tools.runner.run(make_package, [step])[0]
         return files + self._tools.signer.sign(directory, identifier, self._directory)
 
+    def _card(self, encoded: Sequence[EncodedClip], receipts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """The project's card as far as this session goes; its number comes when the whole file is there."""
+        renditions = [self._rendition(*made, "") for made in zip(encoded, receipts, strict=True)]
+        filed = Filed(
+            session=self._session,
+            version=None,
+            key_prefix="",
+            principal=self._tools.principal,
+            intake_us=None,
+            renditions=renditions,
+        )
+        return card(self._tools.catalogue, self._project, [filed], self._tools.clock.now_us())
+
     def _document(self, told: Session, budget: int, originals: KeptOriginals) -> dict[str, Any]:
         return {
             **session_document(self._tools.catalogue, told, self._clips, self._segments),
             "originals": originals.document(),
             "budget_bytes": budget,
             "principal": self._tools.principal,
+            "documents": [one.told() for one in self._documents],
         }
 
     def _as_told(self) -> Session:

@@ -8,7 +8,7 @@ from pathlib import Path
 from archiver.begun import Begun
 from archiver.clip_work import ClipWork
 from archiver.equipment import Tools
-from archiver.ring_reader import picture_format
+from archiver.ring_reader import busiest_moments, picture_format
 from archiver.rules import archive_rules
 from archiver.stretches import stretches
 from kernel.clock import SECOND_US
@@ -50,6 +50,7 @@ def clip_works(
                     rules=rules,
                     codec=tools.settings.codec,
                     tagged=tagged,
+                    busiest=tuple(busiest_moments(paths, clip.wall)),
                     probed=tuple(begun.probed.get(clip.id, ())),
                 )
             )

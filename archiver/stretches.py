@@ -112,6 +112,20 @@ def samples_for_probing(pieces: Sequence[Stretch], seconds: float, count: int) -
     ]
 
 
+def windows_around(pieces: Sequence[Stretch], seconds: float, moments: Sequence[int]) -> list[Stretch]:
+    """Windows of at most so long around moments that were recorded; none lies on another."""
+    window_us = round(seconds * SECOND_US)
+    found: list[Stretch] = []
+    for moment in moments:
+        piece = next((one for one in pieces if one.wall.contains(moment)), None)
+        if piece is None:
+            continue
+        window = _window([piece], moment - piece.wall.start_us, window_us)
+        if not any(window.wall.intersect(one.wall) for one in found):
+            found.append(window)
+    return found
+
+
 def _window(pieces: Sequence[Stretch], middle_us: int, window_us: int) -> Stretch:
     """The window around the moment that lies ``middle_us`` of recorded time into the clip."""
     for piece in pieces:

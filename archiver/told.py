@@ -92,6 +92,15 @@ class ToldSegment(_Told):
     chain: _Hash
 
 
+class ToldDocument(_Told):
+    """A document beside the footage."""
+
+    file: str
+    size_bytes: _Count
+    sha256: _Hash
+    sm3: _Hash | None
+
+
 class _Project(_Told):
     project_code: str
 
@@ -123,6 +132,7 @@ class ToldSession(_Told):
     segments: tuple[ToldSegment, ...]
     originals: ToldOriginals = ToldOriginals()
     sound: dict[str, tuple[str, ...]]  # files that each clip is to be heard in, by clip
+    documents: tuple[ToldDocument, ...] = ()  # none in packages made before there were any
 
 
 class ToldCopied(_Told):

@@ -33,7 +33,7 @@ about 32; fewer than seven in one pair of 10^11."""
 _CLOSE_US = 100  # times in a receipt are rounded to ticks of 1/90000 s
 _AROUND_US = 1000
 _ROUNDING_US = 6  # half a tick: a time may be told as so much before its segment's start
-_BROKEN = (JianzhengError, FFmpegError, OSError, ValueError, LookupError)
+BROKEN = (JianzhengError, FFmpegError, OSError, ValueError, LookupError)
 """What reading a file may raise that somebody prepared."""
 
 
@@ -64,7 +64,7 @@ def verify_pictures(bag: Bag, links: Links, findings: Findings, teller: Teller) 
             continue
         try:
             fault = _pictures_fault(bag.directory / place, _marks(receipt), teller)
-        except _BROKEN as error:
+        except BROKEN as error:
             fault = f"its pictures cannot be decoded: {error}"
         findings.compare(Aspect.PICTURES, place, not fault, fault)
 
@@ -114,7 +114,7 @@ def verify_ring(links: Links, ring: Path, bag: Bag, findings: Findings, teller: 
             for mark in _marks(receipt):
                 _verify_source(place, parts, mark, track, findings)
                 teller.advance(1)
-        except _BROKEN as error:
+        except BROKEN as error:
             findings.compare(Aspect.RING, place, False, f"the originals cannot be decoded: {error}")
 
 

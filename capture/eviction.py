@@ -21,6 +21,7 @@ from kernel.durable import fsync_directory, storage_error
 from kernel.errors import DiskFull, StorageError
 from kernel.log import logger
 from kernel.model.cut import CutRules
+from kernel.model.life import RAW
 from kernel.settings import CutSettings, RingSettings
 from kernel.timerange import EVER_US
 
@@ -44,6 +45,7 @@ class EvictionRules:
     make_room_bytes: int  # free space to keep
     reserve_bytes: int  # free space below which recording stops
     cut: CutRules
+    minimum_yields: bool = True  # what is younger than originals have to become goes before recording stops
 
     @classmethod
     def of(cls, ring: RingSettings, cut: CutSettings) -> EvictionRules:
@@ -53,6 +55,7 @@ class EvictionRules:
             make_room_bytes=max(ring.make_room_bytes, ring.reserve_bytes),
             reserve_bytes=ring.reserve_bytes,
             cut=cut.rules(),
+            minimum_yields=ring.minimum_yields,
         )
 
     @property
@@ -68,29 +71,43 @@ class Choice:
     segment_id: str
     reason: str  # what its tombstone says
     young: bool  # it goes although something might still ask for it
+    immature: bool = False  # it goes although originals have to become older
 
 
-def choose(oldest: Sequence[Removable], free: int, now_us: int, rules: EvictionRules) -> list[Choice]:
+def choose(
+    oldest: Sequence[Removable], free: int, now_us: int, rules: EvictionRules, minimum_us: int = 0
+) -> list[Choice]:
     """Which of the oldest removable segments go, and by which rule. Pure.
 
     Args:
         free: bytes free on the ring's disk; what is chosen is counted as freed.
+        minimum_us: how old originals have to become, by the retention table.
     """
     chosen = []
     for one in oldest:
         age_us = now_us - one.wall.end_us
-        young = age_us < rules.young_us
-        if rules.keep_us and age_us >= rules.keep_us:
-            reason = "It was older than ring.keep_days."
-        elif free < rules.make_room_bytes and not young:
-            reason = "Room was needed: less than ring.make_room_bytes was free."
-        elif free < rules.urgent_bytes:
-            reason = "Room was needed at once, although it was younger than ring.keep_hours."
-        else:
-            continue
-        chosen.append(Choice(segment_id=one.id, reason=reason, young=young))
-        free += one.size_bytes
+        immature = age_us < minimum_us
+        reason = _reason(age_us, free, rules, minimum_us)
+        if reason:
+            young = immature or age_us < rules.young_us
+            chosen.append(Choice(segment_id=one.id, reason=reason, young=young, immature=immature))
+            free += one.size_bytes
     return chosen
+
+
+def _reason(age_us: int, free: int, rules: EvictionRules, minimum_us: int) -> str:
+    """Why a segment of that age goes; empty: it stays."""
+    if rules.keep_us and age_us >= max(rules.keep_us, minimum_us):
+        return "It was older than ring.keep_days."
+    if free < rules.make_room_bytes and age_us >= max(rules.young_us, minimum_us):
+        return "Room was needed: less than ring.make_room_bytes was free."
+    if free >= rules.urgent_bytes:
+        return ""
+    if age_us >= minimum_us:
+        return "Room was needed at once, although it was younger than ring.keep_hours."
+    if rules.minimum_yields:
+        return f"Room was needed at once, although it was younger than retention class {RAW} asks for."
+    return ""
 
 
 class _Search:
@@ -139,7 +156,12 @@ class Evictor:
         clock: Clock,
         principal: str,
         free: Callable[[Path], int] = free_bytes,
+        minimum: Callable[[int], int] = lambda _now_us: 0,
     ) -> None:
+        """
+        Args:
+            minimum: how old originals have to become, by a wall time; microseconds.
+        """
         self._root = root
         self._disk = disk
         self._rows = rows
@@ -147,6 +169,7 @@ class Evictor:
         self._clock = clock
         self._principal = principal  # in whose name files are removed
         self._free = free
+        self._minimum = minimum
         self._search = _Search(rows, rules.cut, clock)
         self._unsettled = True  # rows may say that a file goes which is still there
         self._young = Complaints(clock)
@@ -174,10 +197,16 @@ class Evictor:
         free = self._bytes_free()
         if not self._rules.keep_us and free >= self._rules.make_room_bytes:
             return []
-        chosen = choose(self._search.find(), free, self._clock.now_us(), self._rules)
-        if self._search.exhausted and free < self._rules.urgent_bytes:
-            raise self._nothing_may_go()
-        return self._release(chosen)
+        now_us = self._clock.now_us()
+        minimum_us = self._minimum(now_us)
+        found = self._search.find()
+        chosen = choose(found, free, now_us, self._rules, minimum_us)
+        if free < self._rules.urgent_bytes:
+            if self._search.exhausted:
+                raise self._nothing_may_go()
+            if found and not chosen:
+                raise _nothing_is_old_enough()
+        return self._release(chosen, minimum_us)
 
     def _bytes_free(self) -> int:
         try:
@@ -194,21 +223,24 @@ class Evictor:
             hint="Archive, release holds or give it a larger disk: recording stops at ring.reserve_bytes.",
         )
 
-    def _release(self, chosen: Sequence[Choice]) -> list[Leaving]:
+    def _release(self, chosen: Sequence[Choice], minimum_us: int) -> list[Leaving]:
         """The deciding statement, once for each reason."""
         released: list[Leaving] = []
         for reason in dict.fromkeys(one.reason for one in chosen):
-            ids = [one.segment_id for one in chosen if one.reason == reason]
+            going = [one for one in chosen if one.reason == reason]
             released += self._rows.release(
-                ids,
+                [one.segment_id for one in going],
                 self._rules.cut,
                 at_us=self._clock.now_us(),
                 reason=reason,
                 principal=self._principal,
+                minimum_us=0 if any(one.immature for one in going) else minimum_us,
             )
         if any(one.young for one in chosen) and self._young.is_news("young"):
+            immature = any(one.immature for one in chosen)
+            what = f"retention class {RAW} asks for" if immature else "ring.keep_hours"
             _log.error(
-                "the ring is too small: footage younger than ring.keep_hours is being removed",
+                f"the ring is too small: footage younger than {what} is being removed",
                 action="ring.young_removed",
                 ring=str(self._root),
             )
@@ -246,3 +278,11 @@ class Evictor:
             raise storage_error(error) from error
         self._rows.finish([one.id for one in unlinked])
         _log.info("footage was removed by rule", action="ring.removed", segments=len(unlinked))
+
+
+def _nothing_is_old_enough() -> DiskFull:
+    return DiskFull(
+        "the ring's disk is nearly full, and what nothing needs is younger than retention class "
+        f"{RAW} asks for.",
+        hint="Give it a larger disk, or set ring.minimum_yields: recording stops at ring.reserve_bytes.",
+    )

@@ -74,8 +74,17 @@ class IntakeRows(FootageRows, Protocol):
     def gaps_of(self, source_id: str, wall: TimeRange) -> list[Gap]:
         """Gaps of a source that touch a range, oldest first."""
 
-    def start_intake(self, run: Run, holes: Iterable[Gap], filled: Mapping[str, Backfill]) -> None:
-        """Record the run, what it has nothing of, and which gaps it fills, all or nothing of it."""
+    def start_intake(
+        self,
+        run: Run,
+        holes: Iterable[Gap],
+        filled: Mapping[str, Backfill],
+        *,
+        sha256: str,
+        principal: str,
+        at_us: int,
+    ) -> None:
+        """Record the run, what it has nothing of, which gaps it fills and who hands it in; all or nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,7 +158,7 @@ def take_in(
                 raise IntakeRefused(f"file {handed.path.name} changed while it was read.")
             receipt = taking.receipt(sha256, before.size)
             _keep_receipt(receipt, settings.data_dir / "intake")
-            _store(taking, root, rows, progress)
+            _store(taking, receipt, root, rows, progress)
         finally:
             taking.let_go()
             _clear(root, rows)
@@ -459,14 +468,21 @@ class _Taking:
         )
 
 
-def _store(taking: _Taking, root: Path, rows: IntakeRows, progress: Progress) -> None:
+def _store(taking: _Taking, receipt: IntakeReceipt, root: Path, rows: IntakeRows, progress: Progress) -> None:
     """Everything is read and sealed: move it into the ring, with its rows. The order of invariant 1.
 
     The gaps come before the first segment, which would span a hole: what comes in between may be a crash.
     """
     segments = taking.rows.segments
     holes = [_hole(taking.source_id, wall) for wall in taking.holes]
-    rows.start_intake(taking.run, holes, _filled(taking, rows))
+    rows.start_intake(
+        taking.run,
+        holes,
+        _filled(taking, rows),
+        sha256=receipt.sha256,
+        principal=receipt.principal,
+        at_us=receipt.at_us,
+    )
     for number, segment in enumerate(segments):
         with one_at_a_time(root, CHAIN_LOCK):  # a recorder that starts must not settle a file in between
             _move(root / ASIDE / segment.path, root / segment.path, root)

@@ -18,7 +18,7 @@ from catalog.database import reading, writing
 from catalog.tables import AccountRow, IndustryRow, InvitationRow, LoginRow, RegionRow, SiteRow
 from kernel.errors import AccountError
 from kernel.model.account import ADMINISTRATORS, Account, Credentials, Login, LoginEnd, Role
-from kernel.model.audit import Act, ActResult
+from kernel.model.audit import Act, Action, ActResult
 from kernel.values import fields_of
 
 _SEEN_US = 60_000_000  # a row is not written at every request
@@ -31,7 +31,7 @@ class By:
     principal: str
     at_us: int
 
-    def act(self, action: str, subject: str, **details: Any) -> Act:
+    def act(self, action: Action, subject: str, **details: Any) -> Act:
         return Act(
             at_us=self.at_us, principal=self.principal, action=action, subject=subject, details=details
         )
@@ -55,7 +55,7 @@ class Accounts:
             _check(session, account)
             session.add(AccountRow(**_columns(account), made_us=by.at_us, made_by=by.principal))
             session.flush()
-            append(session, by.act("account.made", account.id, role=account.role))
+            append(session, by.act(Action.ACCOUNT_MADE, account.id, role=account.role))
 
     def change(self, account: Account, by: By) -> None:
         """Give an account another label, scope or role, or close it; who is signed in with it is signed out.
@@ -81,7 +81,7 @@ class Accounts:
                 )
                 if old != new
             }
-            append(session, by.act("account.changed", account.id, **changed))
+            append(session, by.act(Action.ACCOUNT_CHANGED, account.id, **changed))
 
     def get(self, account_id: str) -> Account | None:
         with reading(self._engine) as session:
@@ -116,7 +116,7 @@ class Accounts:
             if taken is not None and taken.id != account_id:
                 raise AccountError(f"account {taken.id} belongs to that identity already.")
             _row(session, account_id).oidc_subject = oidc_subject
-            append(session, by.act("account.linked", account_id, identity=oidc_subject))
+            append(session, by.act(Action.ACCOUNT_LINKED, account_id, identity=oidc_subject))
 
     def refused(self, account_id: str, locked_until_us: int, by: By) -> None:
         """Note an attempt that was refused; of an account that does not exist only the record is kept."""
@@ -125,7 +125,7 @@ class Accounts:
             session.connection().execute(
                 more.values(failures=AccountRow.failures + 1, locked_until_us=locked_until_us)
             )
-            append(session, replace(by.act("login.refused", account_id), result=ActResult.REFUSED))
+            append(session, replace(by.act(Action.LOGIN_REFUSED, account_id), result=ActResult.REFUSED))
 
     def invite(self, account_id: str, token_sha256: str, ends_us: int, by: By) -> None:
         """Make a one-time link; those that were made before end.
@@ -149,7 +149,7 @@ class Accounts:
                     ends_us=ends_us,
                 )
             )
-            append(session, by.act("account.invited", account_id))
+            append(session, by.act(Action.ACCOUNT_INVITED, account_id))
 
     def invited(self, token_sha256: str, now_us: int) -> Account | None:
         """Whose link that is; None where it is used, ended or was never made."""
@@ -181,7 +181,7 @@ class Accounts:
             row.failures, row.locked_until_us = 0, 0
             session.flush()
             _end_logins(session, LoginEnd.ACCOUNT_CHANGED, at_us, LoginRow.account_id == row.id)
-            append(session, By(principal=row.id, at_us=at_us).act("account.begun", row.id))
+            append(session, By(principal=row.id, at_us=at_us).act(Action.ACCOUNT_BEGUN, row.id))
             return _account(row)
 
     def any_administrator(self) -> bool:
@@ -218,7 +218,7 @@ class Logins:
             session.add(LoginRow(**fields_of(login), token_sha256=token_sha256))
             session.flush()
             by = By(principal=login.account_id, at_us=login.made_us)
-            append(session, by.act("login.made", login.id, second_factor=login.second_factor))
+            append(session, by.act(Action.LOGIN_MADE, login.id, second_factor=login.second_factor))
 
     def find(self, token_sha256: str, now_us: int, idle_us: int) -> tuple[Login, Account] | None:
         """Who it is, if it lasts; one that was idle for too long, or whose time is over, ends here."""
@@ -246,7 +246,7 @@ class Logins:
         with writing(self._engine) as session:
             ended = _end_logins(session, end, by.at_us, LoginRow.id == login_id)
             if ended:
-                append(session, by.act("login.ended", login_id, end=end))
+                append(session, by.act(Action.LOGIN_ENDED, login_id, end=end))
             return ended > 0
 
     def of_account(self, account_id: str, now_us: int) -> list[Login]:
@@ -264,7 +264,7 @@ class Logins:
 
 def _end_logins(session: Transaction, end: LoginEnd, at_us: int, *which: Any) -> int:
     ended = update(LoginRow).where(col(LoginRow.ended_us).is_(None), *which)
-    return session.connection().execute(ended.values(ended_us=at_us, end=end)).rowcount
+    return session.connection().execute(ended.values(ended_us=at_us, end_reason=end)).rowcount
 
 
 def _row(session: Transaction, account_id: str) -> AccountRow:
@@ -343,4 +343,4 @@ def _credentials(row: AccountRow) -> Credentials:
 
 def _login(row: LoginRow) -> Login:
     told = {name: getattr(row, name) for name in Login.__dataclass_fields__}
-    return Login(**{**told, "end": LoginEnd(row.end) if row.end else None})
+    return Login(**{**told, "end_reason": LoginEnd(row.end_reason) if row.end_reason else None})

@@ -5,13 +5,17 @@ from __future__ import annotations
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
+from catalog.audit import append
 from catalog.database import reading, writing
 from catalog.locks import locked_session
 from catalog.tables import ArchiveRequestRow, SessionRow
 from kernel.errors import CatalogError
 from kernel.model.archive import ArchiveRequest, RequestKind
+from kernel.model.audit import Act, Action
 from kernel.model.timeline import SessionState
 from kernel.values import fields_of
+
+_ACTIONS = {RequestKind.CANCEL: Action.ARCHIVE_CANCELLED, RequestKind.RETRY: Action.ARCHIVE_RETRIED}
 
 
 class ArchiveRequests:
@@ -34,6 +38,16 @@ class ArchiveRequests:
             if locked_session(session, request.session_id).state == SessionState.ARCHIVED:
                 raise CatalogError(f"session {request.session_id} is archived already.", hint="It stays.")
             session.add(ArchiveRequestRow(**fields_of(request)))
+            append(
+                session,
+                Act(
+                    at_us=request.at_us,
+                    principal=request.principal,
+                    action=_ACTIONS[request.kind],
+                    subject=request.session_id,
+                    details={"request": request.id, "reason": request.reason},
+                ),
+            )
 
     def newest(self, session_id: str) -> ArchiveRequest | None:
         """What was asked last of a session."""

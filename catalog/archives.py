@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Engine, case, or_
@@ -10,9 +11,12 @@ from sqlmodel import Session as Transaction
 from sqlmodel import col, func, select
 from sqlmodel.sql.expression import Select
 
+from catalog.audit import append
 from catalog.database import reading, writing
+from catalog.documents import add_copies
 from catalog.file_sets import seal_file_set
 from catalog.locks import locked_session
+from catalog.packages import GOING
 from catalog.tables import (
     ArchiveObjectRow,
     ArchiveRow,
@@ -27,6 +31,7 @@ from catalog.tables import (
     SessionSectionRow,
     TimelineEventRow,
 )
+from kernel.audit_chain import digest
 from kernel.errors import TimelineChanged, TimelineError
 from kernel.model.archive import (
     Archive,
@@ -39,6 +44,7 @@ from kernel.model.archive import (
     Rendition,
     RenditionFacts,
 )
+from kernel.model.audit import Act, Action
 from kernel.model.timeline import ProjectKind, SessionState
 from kernel.timerange import TimeRange
 from kernel.values import fields_of
@@ -67,8 +73,13 @@ class Archives:
         with reading(self._engine) as session:
             return _known_number(session, session.get_one(SessionRow, session_id))
 
-    def record(self, archive: Archive, renditions: list[Rendition]) -> None:
+    def record(
+        self, archive: Archive, renditions: list[Rendition], documents: Mapping[str, str] | None = None
+    ) -> None:
         """Record an archive whose every object was read back (invariant 10), and mark its session archived.
+
+        Args:
+            documents: those that its package holds, each with the key of its file there.
 
         Raises:
             TimelineError: the session is not waiting to be archived.
@@ -91,8 +102,10 @@ class Archives:
             session.flush()
             for rendition in renditions:
                 session.add(_rendition_row(rendition, archive.id))
+            add_copies(session, documents or {}, archive_id=archive.id)
             row.state = SessionState.ARCHIVED
             seal_file_set(session, row.project_id, archive.verified_us)
+            append(session, _recorded(archive))
 
     def file_sets_of(self, project_id: str) -> list[FileSet]:
         """The versions of a project's file, the oldest first."""
@@ -145,9 +158,10 @@ class Archives:
             return _fleet(session)
 
     def all_objects(self) -> list[ArchiveObject]:
-        """Every object of every archive, by key: for checks."""
+        """Every object of every archive, by key: for checks. What was destroyed by decision is none."""
+        query = select(ArchiveObjectRow).where(col(ArchiveObjectRow.key).not_in(GOING))
         with reading(self._engine) as session:
-            rows = session.exec(select(ArchiveObjectRow).order_by(ArchiveObjectRow.key)).all()
+            rows = session.exec(query.order_by(ArchiveObjectRow.key)).all()
             return [_object(row) for row in rows]
 
     def report_progress(self, progress: Progress) -> None:
@@ -160,6 +174,24 @@ class Archives:
         with reading(self._engine) as session:
             row = session.get(ProgressRow, session_id)
             return Progress(**row.model_dump()) if row else None
+
+
+def _recorded(archive: Archive) -> Act:
+    objects = sorted([item.key, item.size_bytes, item.sha256] for item in archive.objects)
+    return Act(
+        at_us=archive.verified_us,
+        principal=archive.principal,
+        action=Action.ARCHIVE_RECORDED,
+        subject=archive.session_id,
+        details={
+            "archive": archive.id,
+            "version": archive.version,
+            "prefix": archive.key_prefix,
+            "size_bytes": archive.size_bytes,
+            "objects": len(objects),
+            "objects_sha256": digest(objects),
+        },
+    )
 
 
 def _check_same(session: Transaction, row: SessionRow, archive: Archive) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import Engine, exists, not_, or_
 from sqlmodel import Session as Transaction
 from sqlmodel import col, select
 
+from catalog.audit import append, changed_fields
 from catalog.database import reading, writing
 from catalog.tables import BookingRow, RoomRow, SessionRoomRow, SessionRow
 from kernel.clock import SECOND_US
 from kernel.desired import RoomUse
 from kernel.errors import BookingOver, BookingTooLong, TimelineError
+from kernel.model.audit import Act, Action
 from kernel.model.footage import Booking, BookingStatus
 from kernel.timerange import TimeRange
 
@@ -32,17 +36,20 @@ class Bookings:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def book(self, booking: Booking) -> None:
+    def book(self, booking: Booking, *, at_us: int = 0) -> None:
         """Take in a booking; one of the same id is replaced, as when it is moved.
+
+        Args:
+            at_us: when it is booked.
 
         Raises:
             TimelineError: the room is unknown, the booking has no length, or its id belongs to a booking of
                 another project or by hand.
         """
         with writing(self._engine) as session:
-            put_booking(session, booking)
+            append(session, *put_booking(session, booking, at_us=at_us))
 
-    def cancel(self, booking_id: str) -> None:
+    def cancel(self, booking_id: str, *, principal: str, at_us: int) -> None:
         """Give a booking back: nothing is recorded for it, and it stays on record.
 
         Raises:
@@ -55,6 +62,16 @@ class Bookings:
                     f"there is no booking {booking_id}.", hint="Run 'jianzheng booking list'."
                 )
             row.status = BookingStatus.RELEASED
+            append(
+                session,
+                Act(
+                    at_us=at_us,
+                    principal=principal,
+                    action=Action.BOOKING_CANCELLED,
+                    subject=booking_id,
+                    details={"room": row.room_id},
+                ),
+            )
 
     def touching(self, wall: TimeRange) -> list[Booking]:
         """Bookings that stand and touch a range, the earliest first."""
@@ -120,8 +137,8 @@ class Bookings:
             ]
 
 
-def put_booking(session: Transaction, booking: Booking) -> None:
-    """Take in a booking within a transaction; one of the same id is replaced.
+def put_booking(session: Transaction, booking: Booking, *, at_us: int) -> list[Act]:
+    """Take in a booking within a transaction; one of the same id is replaced. What was done, to be recorded.
 
     Raises:
         TimelineError: the room is unknown, the booking has no length, or its id belongs to a booking of
@@ -140,7 +157,9 @@ def put_booking(session: Transaction, booking: Booking) -> None:
             f"booking id {booking.id} belongs to another booking, not of this project.",
             hint="Give the booking an id of its own.",
         )
-    session.merge(
+    if known is not None and _booking(known) == replace(booking, principal=known.principal):
+        return []
+    row = session.merge(
         BookingRow(
             id=booking.id,
             room_id=booking.room_id,
@@ -151,6 +170,22 @@ def put_booking(session: Transaction, booking: Booking) -> None:
             status=booking.status,
             project_id=booking.project_id,
         )
+    )
+    return [_put(row, new=known is None, at_us=at_us)]
+
+
+def _put(row: BookingRow, *, new: bool, at_us: int) -> Act:
+    changed = {} if new else changed_fields(row)
+    action = Action.BOOKING_MADE if new and row.status == BookingStatus.CONFIRMED else Action.BOOKING_MOVED
+    if row.status == BookingStatus.RELEASED and (new or "status" in changed):
+        action = Action.BOOKING_CANCELLED
+    place = {"room": row.room_id, "start_us": row.wall_start_us, "end_us": row.wall_end_us}
+    return Act(
+        at_us=at_us,
+        principal=row.principal,
+        action=action,
+        subject=row.id,
+        details=place if new else {**place, "changed": changed},
     )
 
 

@@ -7,9 +7,11 @@ from typing import Any
 from sqlalchemy import Engine, update
 from sqlmodel import col, select
 
+from catalog.audit import append
 from catalog.database import reading, writing
 from catalog.tables import CheckupRow, RoomRow
 from kernel.errors import CatalogError, OverrideRefused
+from kernel.model.audit import Act, Action
 from kernel.model.checkup import Aspect, CheckResult, Checkup, Verdict
 from kernel.values import fields_of
 
@@ -31,6 +33,16 @@ class Checkups:
                 raise CatalogError(f"the catalogue knows no room {checkup.room_id}.")
             fields = {**fields_of(checkup), "results": [_stored(one) for one in checkup.results]}
             session.add(CheckupRow(**fields, passed=checkup.passed))
+            append(
+                session,
+                Act(
+                    at_us=checkup.at_us,
+                    principal=checkup.principal,
+                    action=Action.CHECKUP_MADE,
+                    subject=checkup.room_id,
+                    details={"checkup": checkup.id, "passed": checkup.passed},
+                ),
+            )
 
     def checkup(self, checkup_id: str) -> Checkup | None:
         """A check-up by its id."""
@@ -71,7 +83,18 @@ class Checkups:
                 raise OverrideRefused(f"there is no check-up {checkup_id}.")
             if not changed:
                 raise OverrideRefused(_why_not(row))
-            return _checkup(row)
+            overridden = _checkup(row)
+            append(
+                session,
+                Act(
+                    at_us=now_us,
+                    principal=name,
+                    action=Action.CHECKUP_OVERRIDDEN,
+                    subject=row.room_id,
+                    details={"checkup": row.id, "reason": reason},
+                ),
+            )
+            return overridden
 
 
 def _why_not(row: CheckupRow) -> str:

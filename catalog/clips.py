@@ -12,6 +12,7 @@ from sqlalchemy import select as sqlalchemy_select
 from sqlmodel import Session as Transaction
 from sqlmodel import col, func, select
 
+from catalog.audit import append
 from catalog.database import reading, writing
 from catalog.file_sets import seal_file_set
 from catalog.locks import locked_session
@@ -27,6 +28,7 @@ from catalog.tables import (
     SessionRow,
 )
 from kernel.errors import TimelineChanged, TimelineError
+from kernel.model.audit import Act, Action
 from kernel.model.cut import Clip, ClipGap, CutList, SegmentSlice
 from kernel.model.footage import Backfill, ClockBasis, GapCause, SegmentState
 from kernel.model.timeline import ExpectedPart, SessionState
@@ -55,7 +57,7 @@ class Clips:
                 _forget(session, row.id)
                 _add(session, _numbered(session, row.id, cut.clips))
 
-    def record(self, cut: CutList, at_us: int = 0) -> list[Clip]:
+    def record(self, cut: CutList, at_us: int = 0, *, principal: str = "segmenter") -> list[Clip]:
         """Fix the clips of a session that has ended and mark it as cut; what changed, in one transaction.
 
         A clip that is as it was keeps its row. One that changed gets a new revision, and the old one stays on
@@ -81,6 +83,17 @@ class Clips:
             row.cut_number += bool(changed or retired)
             row.state = SessionState.ARCHIVED if _is_archived(session, row) else SessionState.CUT
             seal_file_set(session, row.project_id, at_us)
+            told = {"cut": row.cut_number, "changed": len(changed), "retired": len(retired)}
+            append(
+                session,
+                Act(
+                    at_us=at_us,
+                    principal=principal,
+                    action=Action.SESSION_CUT,
+                    subject=row.id,
+                    details=told,
+                ),
+            )
             return changed
 
     def of_session(self, session_id: str) -> list[Clip]:

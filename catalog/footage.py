@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, func, select
 from sqlmodel.sql.expression import SelectOfScalar
 
+from catalog.audit import append
 from catalog.database import reading, writing
 from catalog.tables import (
     IS_LONG,
@@ -27,6 +28,7 @@ from catalog.tables import (
 )
 from kernel.chain import GENESIS_CHAIN
 from kernel.errors import CatalogError
+from kernel.model.audit import Act, Action
 from kernel.model.footage import (
     Backfill,
     ChainHead,
@@ -62,12 +64,23 @@ class Footage:
                 return
             session.add(_run_row(run))
 
-    def start_intake(self, run: Run, holes: Iterable[Gap], filled: Mapping[str, Backfill]) -> None:
+    def start_intake(
+        self,
+        run: Run,
+        holes: Iterable[Gap],
+        filled: Mapping[str, Backfill],
+        *,
+        sha256: str,
+        principal: str,
+        at_us: int,
+    ) -> None:
         """Record a run that is handed in, before its footage; in one transaction.
 
         Args:
             holes: time of the run that nothing was recorded of.
             filled: what the run fills of gaps that were declared before, by their ids; the gaps stay.
+            sha256: of the file.
+            principal: who hands it in.
         """
         with writing(self._engine) as session:
             session.add(_run_row(run))
@@ -76,6 +89,21 @@ class Footage:
                 gap = session.get(GapRow, gap_id)
                 if gap is not None:  # else whoever declared it has taken it back meanwhile
                     gap.backfill = found
+            append(
+                session,
+                Act(
+                    at_us=at_us,
+                    principal=principal,
+                    action=Action.FOOTAGE_TAKEN_IN,
+                    subject=run.source_id,
+                    details={
+                        "run": run.id,
+                        "start_us": run.started_us,
+                        "sha256": sha256,
+                        "fills": dict(filled),
+                    },
+                ),
+            )
 
     def end_run(self, run_id: str, ended_us: int, reason: EndReason) -> None:
         """Record that a connection ended, and why."""

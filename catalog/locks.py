@@ -1,7 +1,7 @@
 """Rows that a transaction is about to change, locked before they are read.
 
-SQLite has one writer at a time anyhow and leaves the locks out of its statements. On PostgreSQL two writers
-would read the same state and pass each other unseen.
+One transaction writes at a time anyhow (``catalog.database``); on PostgreSQL these locks hold against
+programs that write past that, too. SQLite leaves them out of its statements.
 https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import yaml
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from catalog.database import reading, take_turns, writing
+from catalog.audit import append, changed_fields
+from catalog.database import reading, writing
 from catalog.tables import IndustryRow, RegionAliasRow, RegionRow, RoomRow, SeatRow, SiteRow, SourceRow
 from kernel.errors import CatalogError
+from kernel.model.audit import UNNAMED, Act, Action
 from kernel.model.source import ContentKind, Room, RoomKind, Seat, Site, Source
 from kernel.settings import CamerasFile
 from kernel.values import fields_of
@@ -26,6 +29,13 @@ _CODE_TABLES: tuple[tuple[type[Any], str, str], ...] = (
     (RegionAliasRow, "old_code", "region_aliases.yaml"),
     (IndustryRow, "code", "industries.yaml"),
 )
+
+
+@cache
+def _rows_of(file: str) -> list[dict[str, Any]]:
+    """Rows of a code table as it is shipped."""
+    rows: list[dict[str, Any]] = yaml.safe_load((_DATA / file).read_text(encoding="utf-8"))
+    return rows
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,10 +61,9 @@ class Places:
         What the product itself refers to is added even where a deployment has made the table its own.
         """
         with writing(self._engine) as session:
-            take_turns(session.connection())
             for table, key, file in _CODE_TABLES:
                 empty = session.exec(select(table).limit(1)).first() is None
-                for row in yaml.safe_load((_DATA / file).read_text(encoding="utf-8")):
+                for row in _rows_of(file):
                     if (empty or row[key] in _NEEDED) and session.get(table, row[key]) is None:
                         session.add(table(**row))
                         session.flush()  # parents come first in the file, and children refer to them
@@ -65,19 +74,28 @@ class Places:
         with reading(self._engine) as session:
             return sorted(session.exec(query).all())
 
+    def today(self) -> dict[str, str]:
+        """What each former code has become."""
+        with reading(self._engine) as session:
+            return {row.old_code: row.code for row in session.exec(select(RegionAliasRow)).all()}
+
     def regions_within(self, code: str) -> frozenset[str]:
         """The code of a region, those of everything below it, and those that any of them had before."""
         now = with_descendants(self.regions(), code)
         return frozenset(now.union(self.former_codes(*now)))
 
-    def register(self, cameras: CamerasFile) -> None:
+    def register(self, cameras: CamerasFile, *, principal: str = UNNAMED, at_us: int = 0) -> None:
         """Take in the sites, rooms, seats and sources of ``cameras.yaml``.
 
         What the file no longer names stays: footage refers to it.
 
+        Args:
+            principal: who runs the program that reads the file.
+
         Raises:
             CatalogError: a site lies in a region that the catalogue does not know.
         """
+        told: dict[str, dict[str, Any]] = {"added": {}, "changed": {}}
         with writing(self._engine) as session:
             for site in cameras.sites_public():
                 if session.get(RegionRow, site.region_code) is None:
@@ -85,13 +103,24 @@ class Places:
                         f"site {site.id} lies in region {site.region_code}, which the catalogue lacks.",
                         hint="Correct its region in cameras.yaml to a code of GB/T 2260 in the region table.",
                     )
-                _merge(session, SiteRow, site)
+                _merge(session, SiteRow, site, told)
             for room in cameras.rooms_public():
-                _merge(session, RoomRow, room)
+                _merge(session, RoomRow, room, told)
             for seat in cameras.seats_public():
-                _merge(session, SeatRow, seat)
+                _merge(session, SeatRow, seat, told)
             for source in cameras.sources_public():
-                _merge(session, SourceRow, source)
+                _merge(session, SourceRow, source, told)
+            if any(told.values()):
+                append(
+                    session,
+                    Act(
+                        at_us=at_us,
+                        principal=principal,
+                        action=Action.PLACES_CHANGED,
+                        subject="cameras.yaml",
+                        details={kind: which for kind, which in told.items() if which},
+                    ),
+                )
 
     def regions(self) -> list[Division]:
         """All regions, by code."""
@@ -148,9 +177,14 @@ def with_descendants(divisions: list[Division], code: str) -> set[str]:
         found |= more
 
 
-def _merge(session: Session, table: type[Any], value: Any) -> None:
-    fields = fields_of(value)
-    session.merge(table(**fields))
+def _merge(session: Session, table: type[Any], value: Any, told: dict[str, dict[str, Any]]) -> None:
+    """Take in a place, and say in ``told`` what became of it, if anything."""
+    known = session.get(table, value.id) is not None
+    row = session.merge(table(**fields_of(value)))
+    if not known:
+        told["added"].setdefault(table.__tablename__, []).append(value.id)
+    elif changed := changed_fields(row):
+        told["changed"].setdefault(table.__tablename__, {})[value.id] = changed
     session.flush()
 
 

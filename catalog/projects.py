@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Engine, delete
 from sqlmodel import Session as Transaction
 from sqlmodel import col, select
 
+from catalog.audit import append, changed_fields
 from catalog.database import reading, writing
+from catalog.search.words import index_project
 from catalog.sessions import add_session
 from catalog.tables import (
     HallProjectRow,
@@ -22,6 +25,7 @@ from catalog.tables import (
     VenueRow,
 )
 from kernel.errors import TimelineError
+from kernel.model.audit import UNNAMED, Act, Action
 from kernel.model.timeline import Project, ProjectKind, Section, Session, Venue, VenueRole
 from kernel.timerange import TimeRange
 from kernel.values import fields_of
@@ -50,7 +54,7 @@ class Projects:
         *,
         sections: Sequence[Section] = (),
         venues: Sequence[Venue] = (),
-        principal: str = "",
+        principal: str = UNNAMED,
         at_us: int = 0,
     ) -> None:
         """Take in a project with its sections, venues and planned sessions.
@@ -63,9 +67,12 @@ class Projects:
                 session has begun elsewhere.
         """
         with writing(self._engine) as session:
-            put_project(session, project, sections=sections, venues=venues)
+            acts = put_project(
+                session, project, sections=sections, venues=venues, principal=principal, at_us=at_us
+            )
             for planned in sessions:
-                add_session(session, planned, principal=principal, at_us=at_us)
+                acts += add_session(session, planned, principal=principal, at_us=at_us)
+            append(session, *acts)
 
     def project(self, project_id: str) -> Project | None:
         with reading(self._engine) as session:
@@ -108,11 +115,24 @@ class Projects:
         order = list(VenueRole)
         return sorted(found, key=lambda venue: (order.index(venue.role), venue.site_id))
 
-    def show_in_hall(self, hall_id: str, project_ids: Sequence[str]) -> None:
+    def show_in_hall(self, hall_id: str, project_ids: Sequence[str], *, principal: str, at_us: int) -> None:
         """Say that the record of a hall's day shows these projects: it opens when all may (invariant 15)."""
         with writing(self._engine) as session:
-            for project_id in project_ids:
-                session.merge(HallProjectRow(hall_id=hall_id, project_id=project_id))
+            new = [one for one in project_ids if session.get(HallProjectRow, (hall_id, one)) is None]
+            if not new:
+                return
+            for project_id in new:
+                session.add(HallProjectRow(hall_id=hall_id, project_id=project_id))
+            append(
+                session,
+                Act(
+                    at_us=at_us,
+                    principal=principal,
+                    action=Action.HALL_SHOWS,
+                    subject=hall_id,
+                    details={"projects": new},
+                ),
+            )
 
     def seen_in_hall(self, hall_id: str) -> list[str]:
         """Projects that the record of a hall's day shows."""
@@ -134,8 +154,12 @@ def put_project(
     sections: Sequence[Section] = (),
     venues: Sequence[Venue] = (),
     system: str = "",
-) -> None:
+    principal: str,
+    at_us: int,
+) -> list[Act]:
     """Take in a project within a transaction, or bring it up to date; whose it is stays once it is said.
+
+    Returns what was done, to be recorded at the end of the transaction; nothing where it is as it was.
 
     Args:
         system: principal of the trading system that it belongs to, if it belongs to none yet.
@@ -146,12 +170,25 @@ def put_project(
     _check_project(session, project)
     known = session.get(ProjectRow, project.id)
     owner = known.reported_by if known is not None else ""
-    session.merge(ProjectRow(**fields_of(project), reported_by=owner or system))
+    row = session.merge(ProjectRow(**fields_of(project), reported_by=owner or system))
+    changed: dict[str, Any] = changed_fields(row)
     session.flush()
-    for section in sections:
-        _check_section(session, section)
-        session.merge(SectionRow(**fields_of(section)))
-    _set_venues(session, project.id, venues)
+    if put := [section.number for section in sections if _put_section(session, section)]:
+        changed["sections"] = put
+    if _set_venues(session, project.id, venues):
+        changed["venues"] = sorted(venue.site_id for venue in venues)
+    if known is not None and not changed:
+        return []
+    index_project(session, project.id)
+    return [
+        Act(
+            at_us=at_us,
+            principal=principal,
+            action=Action.PROJECT_ADDED if known is None else Action.PROJECT_CHANGED,
+            subject=project.id,
+            details={"code": project.project_code, **changed},
+        )
+    ]
 
 
 def check_reporter(session: Transaction, project_id: str, system: str) -> None:
@@ -195,19 +232,27 @@ def _check_project(session: Transaction, project: Project) -> None:
         raise TimelineError(f"project code {project.project_code} belongs to project {twin.id} already.")
 
 
-def _check_section(session: Transaction, section: Section) -> None:
+def _put_section(session: Transaction, section: Section) -> bool:
+    """Whether it is new or another than before."""
     twin = session.exec(select(SectionRow).where(SectionRow.section_code == section.section_code)).first()
     if twin is not None and (twin.project_id, twin.number) != (section.project_id, section.number):
         raise TimelineError(
             f"section code {section.section_code} belongs to project {twin.project_id} already."
         )
+    row = session.merge(SectionRow(**fields_of(section)))
+    return session.is_modified(row)
 
 
-def _set_venues(session: Transaction, project_id: str, venues: Sequence[Venue]) -> None:
+def _set_venues(session: Transaction, project_id: str, venues: Sequence[Venue]) -> bool:
+    """Whether they are others than before; none named leaves them as they are."""
     for venue in venues:
         if session.get(SiteRow, venue.site_id) is None:
             raise TimelineError(f"project {project_id} names site {venue.site_id}, which cameras.yaml lacks.")
-    if venues:
-        session.connection().execute(delete(VenueRow).where(col(VenueRow.project_id) == project_id))
-        for venue in venues:
-            session.add(VenueRow(**fields_of(venue)))
+    known = select(VenueRow.site_id, VenueRow.role).where(VenueRow.project_id == project_id)
+    told = {(venue.site_id, str(venue.role)) for venue in venues}
+    if not venues or told == {(site_id, role) for site_id, role in session.exec(known).all()}:
+        return False
+    session.connection().execute(delete(VenueRow).where(col(VenueRow.project_id) == project_id))
+    for venue in venues:
+        session.add(VenueRow(**fields_of(venue)))
+    return True

@@ -14,6 +14,7 @@ from pathlib import Path
 from catalog.catalogue import Catalogue
 from kernel.clock import SECOND_US
 from kernel.desired import Around, Want, wanted
+from kernel.model.audit import AnchorState
 from kernel.model.footage import Fault, GapCause, SourceHealth, SourceState
 from kernel.model.source import RecordMode, Wish
 from kernel.timerange import TimeRange
@@ -154,6 +155,7 @@ class Watch:
     agents: Callable[[], frozenset[str]] = frozenset  # sources whose own computers record them and tell of it
     cameras_problem: Callable[[], str] = str  # why the file as it is now is not in use; empty while it is
     agent_patience_us: int = FRESH_US  # an agent that was not heard for so long is lost
+    anchor: Callable[[], AnchorState] | None = None  # of the audit chain's head; None: it is kept only here
 
 
 def watch_everything(catalogue: Catalogue) -> Watch:

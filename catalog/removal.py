@@ -1,9 +1,9 @@
 """Removing footage by rule: what nothing needs, the one statement that decides, and what remains of it.
 
-A segment is needed while a hold covers it, while a session of its source's room that is not archived may use
-it, while a clip uses it whose session has no archive, and for 30 days after a session that was cut turned out
-never to have begun: that may be put right, too (invariants 3 and 4). States of its row are drawn in
-``docs/design/segments.md``.
+A segment is needed while a hold is on it (``catalog.held``), while a session of its source's room that is not
+archived may use it, while a clip uses it whose session has no archive, and for 30 days after a session that
+was cut turned out never to have begun: that may be put right, too (invariants 3 and 4). States of its row are
+drawn in ``docs/design/segments.md``.
 """
 
 from __future__ import annotations
@@ -11,23 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Engine, and_, exists, not_, or_, text, update
+from sqlalchemy import ColumnElement, Engine, and_, exists, not_, or_, true, update
 from sqlmodel import Session, col, func, select
 
+from catalog.audit import append
 from catalog.database import reading, writing
 from catalog.footage import segment_of, touching
-from catalog.tables import (
-    ArchiveRow,
-    ClipRow,
-    ClipSliceRow,
-    HoldRow,
-    SegmentRow,
-    SessionRoomRow,
-    SessionRow,
-    SessionSourceRow,
-    SourceRow,
-)
+from catalog.held import records, segment_held
+from catalog.tables import ArchiveRow, ClipRow, ClipSliceRow, SegmentRow, SessionRow, SourceRow
+from kernel.audit_chain import digest
 from kernel.clock import SECOND_US
+from kernel.model.audit import Act, Action
 from kernel.model.cut import CutRules
 from kernel.model.footage import SegmentState, Tombstone
 from kernel.model.timeline import SessionState
@@ -35,6 +29,7 @@ from kernel.timerange import EVER_US, TimeRange
 
 _WITHDRAWN_US = 30 * 24 * 3600 * SECOND_US
 """How long footage waits for the start of a session to be put right that was cut and then taken back."""
+_NAMED = 20  # segments that an audit record names; of more it tells the hash of their ids
 _UNBEGUN_SESSIONS = (SessionState.PLANNED, SessionState.CANCELLED)
 _OPEN_SESSIONS = (SessionState.RUNNING, SessionState.ENDED, SessionState.CUT)
 
@@ -86,25 +81,39 @@ class Removal:
             return Look(removable=[_removable(row) for row in session.exec(query).all()], next_us=next_us)
 
     def release(
-        self, ids: Sequence[str], rules: CutRules, *, at_us: int, reason: str, principal: str
+        self,
+        ids: Sequence[str],
+        rules: CutRules,
+        *,
+        at_us: int,
+        reason: str,
+        principal: str,
+        minimum_us: int = 0,
     ) -> list[Leaving]:
         """Mark those of these segments whose files may go now; nothing may be removed before (invariant 4).
 
-        One conditional statement: a hold or a session that was recorded before it wins.
+        One conditional statement: a hold or a session that was recorded before it wins. Transactions that
+        write come one after another (``catalog.database``), so none is made between it and its commit.
+
+        Args:
+            minimum_us: younger ones stay, by their end.
         """
         named = col(SegmentRow.id).in_(ids)
+        old_enough = col(SegmentRow.wall_end_us) <= at_us - minimum_us
         deciding = (
             update(SegmentRow)
-            .where(named, unneeded(rules, at_us))
+            .where(named, old_enough if minimum_us else true(), unneeded(rules, at_us))
             .values(
                 state=SegmentState.REMOVING, removed_us=at_us, removal_reason=reason, removed_by=principal
             )
         )
         with writing(self._engine) as session:
-            _let_nothing_come_between(session)
             before = set(_leaving(session, named))
             session.connection().execute(deciding)
-            return [one for one in _leaving(session, named) if one not in before]
+            released = [one for one in _leaving(session, named) if one not in before]
+            if released:
+                append(session, _released(released, at_us=at_us, reason=reason, principal=principal))
+            return released
 
     def leaving(self) -> list[Leaving]:
         """Segments whose files are being removed: after a crash, those that it interrupted."""
@@ -135,6 +144,19 @@ class Removal:
         began = select(SessionRow.id).where(col(SessionRow.state).in_(_OPEN_SESSIONS))
         with reading(self._engine) as session:
             return list(session.exec(began.order_by(col(SessionRow.start_us))).all())
+
+
+def _released(released: Sequence[Leaving], *, at_us: int, reason: str, principal: str) -> Act:
+    """One record for all: each segment's own row keeps when it went, why and by whom."""
+    ids = sorted(one.id for one in released)
+    which = {"ids": ids} if len(ids) <= _NAMED else {"ids_sha256": digest(ids)}
+    return Act(
+        at_us=at_us,
+        principal=principal,
+        action=Action.SEGMENTS_RELEASED,
+        subject="ring",
+        details={"count": len(ids), "rule": reason, **which},
+    )
 
 
 def _removable(row: SegmentRow) -> Removable:
@@ -168,34 +190,24 @@ def gone(session: Session, walls: Mapping[str, TimeRange]) -> dict[str, list[Tom
 def unneeded(rules: CutRules, now_us: int) -> ColumnElement[bool]:
     """Of a segment's row: its file is there, and nothing needs it."""
     sealed = col(SegmentRow.state) == SegmentState.SEALED
-    return and_(sealed, not_(_held()), not_(_claimed(rules)), not_(_shown_by_what_was_withdrawn(now_us)))
-
-
-def _held() -> ColumnElement[bool]:
-    return exists().where(
-        col(HoldRow.source_id) == col(SegmentRow.source_id),
-        col(HoldRow.released_us).is_(None),
-        col(HoldRow.wall_start_us) < col(SegmentRow.wall_end_us),
-        col(HoldRow.wall_end_us) > col(SegmentRow.wall_start_us),
-    )
+    unwanted = not_(_claimed(rules)), not_(_shown_by_what_was_withdrawn(now_us))
+    return and_(sealed, not_(segment_held(rules)), *unwanted)
 
 
 def _claimed(rules: CutRules) -> ColumnElement[bool]:
     """A session that is not archived may use it, with pre-roll and post-roll, or one of its clips does."""
-    in_extra_room = exists().where(
-        col(SessionRoomRow.session_id) == col(SessionRow.id),
-        col(SessionRoomRow.room_id) == col(SourceRow.room_id),
-    )
-    handed_over = exists().where(
-        col(SessionSourceRow.session_id) == col(SessionRow.id),
-        col(SessionSourceRow.source_id) == col(SourceRow.id),
+    by_clip = exists(
+        select(ClipSliceRow.clip_id)
+        .join(ClipRow, col(ClipRow.id) == col(ClipSliceRow.clip_id))
+        .where(
+            col(ClipSliceRow.segment_id) == col(SegmentRow.id),
+            col(ClipRow.retired_us).is_(None),
+            not_(exists().where(col(ArchiveRow.session_id) == col(ClipRow.session_id))),
+        )
     )
     by_session = exists(
         select(SessionRow.id)
-        .join(
-            SourceRow,
-            or_(col(SourceRow.room_id) == col(SessionRow.room_id), in_extra_room, handed_over),
-        )
+        .join(SourceRow, records())
         .where(
             col(SourceRow.id) == col(SegmentRow.source_id),
             col(SessionRow.state).in_(_OPEN_SESSIONS),
@@ -204,15 +216,6 @@ def _claimed(rules: CutRules) -> ColumnElement[bool]:
                 col(SessionRow.end_us).is_(None),
                 col(SessionRow.end_us) + rules.post_roll_us > col(SegmentRow.wall_start_us),
             ),
-        )
-    )
-    by_clip = exists(
-        select(ClipSliceRow.clip_id)
-        .join(ClipRow, col(ClipRow.id) == col(ClipSliceRow.clip_id))
-        .where(
-            col(ClipSliceRow.segment_id) == col(SegmentRow.id),
-            col(ClipRow.retired_us).is_(None),
-            not_(exists().where(col(ArchiveRow.session_id) == col(ClipRow.session_id))),
         )
     )
     return or_(by_session, by_clip)
@@ -232,15 +235,3 @@ def _shown_by_what_was_withdrawn(now_us: int) -> ColumnElement[bool]:
         col(ClipRow.wall_start_us) < col(SegmentRow.wall_end_us),
         col(ClipRow.wall_end_us) > col(SegmentRow.wall_start_us),
     )
-
-
-def _let_nothing_come_between(session: Session) -> None:
-    """What is not committed yet is waited for, and what comes now waits until the decision is committed.
-
-    SQLite has one writer at a time anyhow. PostgreSQL would let the statement and a new hold pass each other
-    unseen: the lock waits for whoever is writing holds and sessions, and the statement sees what they wrote.
-    Tables are named in the order in which writers come to them: the session before its rooms and sources.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        tables = '"hold", "session", "session_room", "session_source"'
-        session.connection().execute(text(f"LOCK TABLE {tables} IN SHARE MODE"))

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, update
 from sqlmodel import Session as Transaction
 from sqlmodel import col, select
 
+from catalog.audit import append
 from catalog.bookings import put_booking
 from catalog.database import reading, writing
 from catalog.projects import check_reporter, put_project
@@ -19,6 +20,7 @@ from catalog.sessions import Sessions, add_session
 from catalog.tables import ProjectRow, SessionRow, TradingSystemRow
 from kernel.errors import TimelineError
 from kernel.event_notices import Notice, notices_for, notices_of
+from kernel.model.audit import Act, Action
 from kernel.model.report import EventReport, ProjectReport, SeatReport
 from kernel.model.timeline import TimelineEvent
 
@@ -86,17 +88,20 @@ class Reports:
         system = _system(principal)
         with writing(self._engine) as session:
             check_reporter(session, report.id, system)
-            put_project(
+            acts = put_project(
                 session,
                 report.project(),
                 sections=report.section_values(),
                 venues=report.venue_values(),
                 system=system,
+                principal=principal,
+                at_us=at_us,
             )
             for planned in report.session_values():
-                add_session(session, planned, principal=principal, at_us=at_us)
+                acts += add_session(session, planned, principal=principal, at_us=at_us)
             for booking in bookings:
-                put_booking(session, booking)
+                acts += put_booking(session, booking, at_us=at_us)
+            append(session, *acts)
 
     def take_events(
         self, reports: Sequence[EventReport], *, principal: str, at_us: int
@@ -202,16 +207,22 @@ class TradingSystems:
                     .where(col(ProjectRow.reported_by) == principal_of(instead_of))
                     .values(reported_by=principal_of(system_id))
                 )
+            append(session, _added(system_id, instead_of, principal=principal, at_us=at_us))
         return key
 
-    def revoke(self, system_id: str, at_us: int) -> None:
+    def revoke(self, system_id: str, *, principal: str, at_us: int) -> None:
         """Its key holds no longer.
 
         Raises:
             TimelineError: there is no such system.
         """
         with writing(self._engine) as session:
-            _revoke(session, system_id, at_us)
+            if not _revoke(session, system_id, at_us):
+                return
+            append(
+                session,
+                Act(at_us=at_us, principal=principal, action=Action.SYSTEM_REVOKED, subject=system_id),
+            )
 
     def all(self) -> list[TradingSystem]:
         """Every system, by id."""
@@ -229,11 +240,25 @@ class TradingSystems:
             return session.exec(query).first()
 
 
-def _revoke(session: Transaction, system_id: str, at_us: int) -> None:
+def _added(system_id: str, instead_of: str | None, *, principal: str, at_us: int) -> Act:
+    """Of a key nothing is told, not even its hash (invariant 16)."""
+    return Act(
+        at_us=at_us,
+        principal=principal,
+        action=Action.SYSTEM_ADDED,
+        subject=system_id,
+        details={} if instead_of is None else {"instead_of": instead_of},
+    )
+
+
+def _revoke(session: Transaction, system_id: str, at_us: int) -> bool:
+    """Whether its key held until now."""
     row = session.get(TradingSystemRow, system_id)
     if row is None:
         raise TimelineError(f"there is no trading system {system_id}.")
-    row.revoked_us = row.revoked_us or at_us
+    held = row.revoked_us is None
+    row.revoked_us = at_us if held else row.revoked_us
+    return held
 
 
 def _hash(key: str) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
+from catalog.audit import append
 from catalog.database import reading, writing
 from catalog.tables import RingDiskRow, SegmentRow
+from kernel.model.audit import Act, Action
 from kernel.model.footage import SegmentState
 
 
@@ -31,6 +33,10 @@ class RingDisks:
             # Later than all before, whatever the machine's clock says: the newest is in force.
             made_us = made_us if newest is None else max(made_us, newest + 1)
             session.add(RingDiskRow(id=disk_id, made_us=made_us, principal=principal))
+            append(
+                session,
+                Act(at_us=made_us, principal=principal, action=Action.DISK_ADOPTED, subject=disk_id),
+            )
 
     def newest_path(self) -> str | None:
         """Path, below the ring, of the segment with the latest footage that is kept; None without footage."""

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Engine, delete, or_, true
 from sqlmodel import Session as Transaction
 from sqlmodel import col, select
 
+from catalog.audit import append
 from catalog.clips import take_back
 from catalog.database import reading, writing
 from catalog.file_sets import seal_file_set
@@ -27,10 +28,12 @@ from catalog.tables import (
     SourceRow,
     TimelineEventRow,
 )
+from kernel.audit_chain import canonical, digest
 from kernel.clock import SECOND_US, iso_utc
 from kernel.errors import EndsBeforeStart, EventReplaced, InFuture, TimelineChanged, TimelineError
 from kernel.events import NEAR_US, bounds, effect_of
 from kernel.ids import new_id
+from kernel.model.audit import UNNAMED, Act, Action
 from kernel.model.timeline import (
     CUTTING_EFFECTS,
     SESSION_TRANSITIONS,
@@ -64,7 +67,7 @@ class Sessions:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def add(self, sessions: Sequence[Session], *, principal: str = "", at_us: int = 0) -> None:
+    def add(self, sessions: Sequence[Session], *, principal: str = UNNAMED, at_us: int = 0) -> None:
         """Take in planned sessions; of one that is known already, its newest plan (``add_session``).
 
         Raises:
@@ -72,8 +75,10 @@ class Sessions:
                 has begun elsewhere.
         """
         with writing(self._engine) as session:
+            acts: list[Act] = []
             for planned in sessions:
-                add_session(session, planned, principal=principal, at_us=at_us)
+                acts += add_session(session, planned, principal=principal, at_us=at_us)
+            append(session, *acts)
 
     def record_event(self, event: TimelineEvent) -> bool:
         """Take in an event and move its session on; whether it was new.
@@ -104,6 +109,7 @@ class Sessions:
             session.flush()
             effects = {effect_of(event.type)} | ({effect_of(replaced.type)} if replaced else set())
             _settle(session, row, event.recorded_us, reopen=bool(effects & CUTTING_EFFECTS))
+            append(session, _told_event(event))
             return True
 
     def set_seats(
@@ -125,6 +131,7 @@ class Sessions:
                 _check_nobody_dropped(session, row, seats)
             if _say_seats(session, row, seats, principal=principal, reason=reason, at_us=at_us):
                 _settle(session, row, at_us, reopen=True)
+                append(session, _seated(row, seats, principal=principal, reason=reason, at_us=at_us))
 
     def correct_seating(
         self,
@@ -166,8 +173,9 @@ class Sessions:
             wanted = [*seats.values()] if withdrawn else [*seats.values(), _with_key(session, row, told)]
             if _say_seats(session, row, wanted, principal=principal, reason=reason, at_us=at_us):
                 _settle(session, row, at_us, reopen=True)
+                append(session, _seated(row, wanted, principal=principal, reason=reason, at_us=at_us))
 
-    def add_sources(self, session_id: str, source_ids: Sequence[str]) -> None:
+    def add_sources(self, session_id: str, source_ids: Sequence[str], *, principal: str, at_us: int) -> None:
         """Say which handed-over sources a session has, in addition to those it has already.
 
         Raises:
@@ -175,14 +183,33 @@ class Sessions:
         """
         with writing(self._engine) as session:
             row = locked_session(session, session_id)
-            _settle(session, row, 0, reopen=True)
+            _settle(session, row, at_us, reopen=True)
             session.flush()  # the session comes before its sources: see catalog.removal
             for source_id in source_ids:
                 if session.get(SourceRow, source_id) is None:
                     raise TimelineError(f"session {session_id} names source {source_id}, which is unknown.")
                 session.merge(SessionSourceRow(session_id=session_id, source_id=source_id))
+            append(
+                session,
+                Act(
+                    at_us=at_us,
+                    principal=principal,
+                    action=Action.SESSION_SOURCES_ADDED,
+                    subject=session_id,
+                    details={"sources": list(source_ids)},
+                ),
+            )
 
-    def advance(self, session_id: str, state: SessionState, *, was: SessionState) -> None:
+    def advance(
+        self,
+        session_id: str,
+        state: SessionState,
+        *,
+        was: SessionState,
+        principal: str = "segmenter",
+        reason: str = "",
+        at_us: int = 0,
+    ) -> None:
         """Move a session from the state that it was seen in to its next one.
 
         Raises:
@@ -194,6 +221,16 @@ class Sessions:
             if row.state != was:
                 raise TimelineChanged(f"session {row.id} is {row.state}, no longer {was}.")
             _move(row, state)
+            append(
+                session,
+                Act(
+                    at_us=at_us,
+                    principal=principal,
+                    action=Action.SESSION_MOVED_ON,
+                    subject=session_id,
+                    details={"was": str(was), "is": str(state), "reason": reason},
+                ),
+            )
 
     def get(self, session_id: str) -> Session | None:
         """One session."""
@@ -219,12 +256,15 @@ class Sessions:
         )
         query = select(SessionRow).where(col(SessionRow.id).in_(seated))
         with reading(self._engine) as session:
-            rows = session.exec(query.order_by(col(SessionRow.start_us), col(SessionRow.id))).all()
+            rows = session.exec(
+                query.order_by(col(SessionRow.start_us).nulls_first(), col(SessionRow.id))
+            ).all()
             return _sessions(session, rows)
 
     def in_state(self, *states: SessionState) -> list[Session]:
         """Sessions in one of these states, those that ended first at the front."""
-        query = select(SessionRow).where(col(SessionRow.state).in_(states)).order_by(col(SessionRow.end_us))
+        ended = col(SessionRow.end_us).nulls_first()
+        query = select(SessionRow).where(col(SessionRow.state).in_(states)).order_by(ended)
         with reading(self._engine) as session:
             return _sessions(session, session.exec(query).all())
 
@@ -284,14 +324,21 @@ class Sessions:
         query = (
             select(SeatingRow)
             .where(SeatingRow.session_id == session_id)
-            .order_by(col(SeatingRow.recorded_us), SeatingRow.seat_id, col(SeatingRow.from_us), SeatingRow.id)
+            .order_by(
+                col(SeatingRow.recorded_us),
+                SeatingRow.seat_id,
+                col(SeatingRow.from_us).nulls_first(),
+                SeatingRow.id,
+            )
         )
         with reading(self._engine) as session:
             return [_seating(row) for row in session.exec(query).all()]
 
 
-def add_session(session: Transaction, planned: Session, *, principal: str, at_us: int) -> None:
+def add_session(session: Transaction, planned: Session, *, principal: str, at_us: int) -> list[Act]:
     """Take in a planned session within a transaction, or the newest plan of one that is known.
+
+    Returns what was done, to be recorded at the end of the transaction.
 
     The same plan again changes nothing, whatever was put right since. Until the session begins, the newest
     plan holds, and who was to sit where stays on record. Afterwards a plan only adds: seats, rooms, sections.
@@ -305,7 +352,7 @@ def add_session(session: Transaction, planned: Session, *, principal: str, at_us
         raise TimelineError(f"session id {planned.id} belongs to another project already.")
     plan, before = _plan(planned), {} if known is None else known.plan
     if plan == before:
-        return
+        return []
     _check_rooms(session, planned)
     row = known or _new_row(session, planned)
     begun = known is not None and _begun(row)
@@ -329,6 +376,54 @@ def add_session(session: Transaction, planned: Session, *, principal: str, at_us
     if known is not None and any(changed):
         _settle(session, row, at_us, reopen=True)
     session.flush()
+    return [_planned(row, plan, new=known is None, principal=principal, at_us=at_us)]
+
+
+def _planned(row: SessionRow, plan: Mapping[str, Any], *, new: bool, principal: str, at_us: int) -> Act:
+    """The plan by its hash: it names experts, whose keys are no business of whoever reads what was done."""
+    return Act(
+        at_us=at_us,
+        principal=principal,
+        action=Action.SESSION_PLANNED if new else Action.SESSION_REPLANNED,
+        subject=row.id,
+        details={
+            "project": row.project_id,
+            "phase": plan["phase"],
+            "room": plan["room"],
+            "begun": _begun(row),
+            "plan_sha256": digest(plan),
+        },
+    )
+
+
+def _told_event(event: TimelineEvent) -> Act:
+    details: dict[str, Any] = {"event": event.id, "type": event.type, "at_us": event.at_us}
+    action = Action.EVENT_RECORDED
+    if event.replaces is not None:
+        action = Action.EVENT_WITHDRAWN if event.withdrawn else Action.EVENT_CORRECTED
+        details["replaces"] = event.replaces
+    told = {**fields_of(event), "details": dict(event.details)}
+    return Act(
+        at_us=event.recorded_us,
+        principal=event.principal,
+        action=action,
+        subject=event.session_id,
+        details={**details, "reason": event.reason, "said": digest(told)},
+    )
+
+
+def _seated(
+    row: SessionRow, seats: Sequence[SeatOccupation], *, principal: str, reason: str, at_us: int
+) -> Act:
+    """Who sits where by its hash: see ``_planned``."""
+    said = sorted((fields_of(seat) for seat in seats), key=canonical)
+    return Act(
+        at_us=at_us,
+        principal=principal,
+        action=Action.SESSION_SEATED,
+        subject=row.id,
+        details={"seats": len(said), "reason": reason, "said": digest(said)},
+    )
 
 
 def _new_row(session: Transaction, planned: Session) -> SessionRow:
@@ -617,7 +712,7 @@ def _seat_rows(
         select(SeatingRow)
         .where(col(SeatingRow.session_id).in_(ids), col(SeatingRow.replaced_us).is_(None))
         .where(true() if narrowed is None else narrowed)
-        .order_by(SeatingRow.seat_id, col(SeatingRow.from_us), SeatingRow.member)
+        .order_by(SeatingRow.seat_id, col(SeatingRow.from_us).nulls_first(), SeatingRow.member)
     ).all()
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from sqlalchemy import Engine
 from sqlmodel import col, select
 
+from catalog.audit import append
 from catalog.database import reading, writing
+from catalog.search.words import index_project
 from catalog.tables import ProjectRow, SessionRow, SourceRow, TagRow
+from kernel.audit_chain import digest
 from kernel.errors import TimelineError
+from kernel.model.audit import Act, Action
 from kernel.model.timeline import Tag
 from kernel.values import fields_of
 
@@ -37,6 +41,8 @@ class Tags:
                         f"tag {tag.id} names {table.__tablename__} {wanted}, which does not exist."
                     )
             session.add(TagRow(**fields_of(tag)))
+            index_project(session, tag.project_id)
+            append(session, _added(tag))
 
     def of_project(self, project_id: str) -> list[Tag]:
         """Tags of a project, by the moment they mark."""
@@ -45,3 +51,19 @@ class Tags:
         )
         with reading(self._engine) as session:
             return [Tag(**row.model_dump()) for row in session.exec(query).all()]
+
+
+def _added(tag: Tag) -> Act:
+    return Act(
+        at_us=tag.recorded_us,
+        principal=tag.principal,
+        action=Action.TAG_ADDED,
+        subject=tag.session_id or tag.project_id,
+        details={
+            "tag": tag.id,
+            "project": tag.project_id,
+            "kind": tag.kind,
+            "at_us": tag.at_us,
+            "said": digest(fields_of(tag)),
+        },
+    )

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
+from archiver.addendum import ProjectFiler
 from archiver.equipment import Tools
 from archiver.live import LiveEncoder
 from archiver.local_pool import LocalPool
@@ -15,8 +16,13 @@ from archiver.steps import Pool, StepRunner, Stopped
 from archiver.time_stamp import authority_of
 from archiver.worker import Archiver
 from capture.ring_disk import MARKER as RING_MARKER
+from catalog.archive_numbers import number_rule
 from catalog.catalogue import Catalogue
-from catalog.objects import open_store
+from catalog.rebuild_records import StoreRecords
+from cli.holding import HoldSweep
+from cli.preservation_jobs import preserving
+from cli.preserving import Keeping
+from cli.stores import clear_abandoned, own_store
 from cli.wiring import open_catalogue, refuse_missing_catalogue
 from kernel.clock import SECOND_US, Clock
 from kernel.errors import JianzhengError
@@ -25,7 +31,7 @@ from kernel.lock import lock_name, sole_user
 from kernel.log import logger
 from kernel.model.archive import ArchiveRequest, Progress, RequestKind
 from kernel.settings import Settings, load_cameras
-from kernel.signing_key import signing_key
+from kernel.signing_key import SigningKey, signing_key
 from segmenter.worker import Segmenter
 
 IDLE_SECONDS = 0.5
@@ -54,9 +60,11 @@ def archiving_tools(
     """
     runner = StepRunner(stop=stop, pool=pool_of(settings, scheduler))
     with sole_user(settings.work_dir, "archiver"), closing(runner):
+        store = own_store(settings, clock)
+        clear_abandoned(store, settings, clock)
         yield Tools(
             catalogue=catalogue,
-            store=open_store(settings.store_url, settings.store_dir),
+            store=store,
             runner=runner,
             settings=settings.archive,
             ring=settings.ring_dir.absolute(),
@@ -85,11 +93,20 @@ def package_signer(settings: Settings, clock: Clock) -> PackageSigner:
         StorageError: the key cannot be read or made.
     """
     return PackageSigner(
-        key=signing_key(settings.archive.signing_key or settings.keys_dir / ARCHIVER_KEY),
+        key=archive_key(settings),
         clock=clock,
         authority=authority_of(settings.archive),
         wait_us=round(settings.archive.tsa_wait_hours * 3600 * SECOND_US),
     )
+
+
+def archive_key(settings: Settings) -> SigningKey:
+    """What signs packages and certificates of destruction; made at the first start.
+
+    Raises:
+        StorageError: it cannot be read or made.
+    """
+    return signing_key(settings.archive.signing_key or settings.keys_dir / ARCHIVER_KEY)
 
 
 def pool_of(settings: Settings, scheduler: str | None) -> Pool:
@@ -191,16 +208,37 @@ class ArchivingLoop:
         # The cutter runs in another thread, so this is a segmenter of its own.
         live = LiveEncoder(tools, Segmenter(tools.catalogue, settings.cut, tools.clock).so_far)
         self._following = Loop(lambda: self._archive_or(live), IDLE_SECONDS, stop)
+        documents = settings.documents
+        self._filer = ProjectFiler(tools, number_rule(documents.number_rule), documents.settle_minutes)
+        self._holding = HoldSweep(tools.catalogue, tools.store, tools.clock)
+        self._records = StoreRecords(
+            tools.catalogue.kept_rows, tools.store, archive_key(settings), tools.clock
+        )
+        self._filing = Loop(self._filed, IDLE_SECONDS, stop)
         self._stop = stop
+        self._keeping = Keeping(
+            settings=settings,
+            catalogue=tools.catalogue,
+            store=tools.store,
+            clock=tools.clock,
+            stop=stop,
+            principal=tools.principal,
+        )
 
     @property
     def failed(self) -> bool:
         """Whether something could not be cut or archived."""
-        return self._cutting.failed or self._archiving.failed or self._following.failed
+        return any(one.failed for one in (self._cutting, self._archiving, self._filing, self._following))
 
     def _archive_or(self, live: LiveEncoder) -> bool:
         """Archive what has ended; where nothing waits, encode what runs."""
-        return self._archiver.run_once() is not None or live.run_once() > 0
+        return self._archiver.run_once() is not None or self._filed() or live.run_once() > 0
+
+    def _filed(self) -> bool:
+        """Numbers, cards, later documents, holds and records, while nothing waits to be archived."""
+        if self._filer.run_once() is not None or self._holding.run_once():
+            return True
+        return self._records.run_once()
 
     def run(self, follow: bool) -> None:
         """Until nothing is due, or until told to stop.
@@ -216,13 +254,15 @@ class ArchivingLoop:
         while self._archiver.due() and not self._stop.is_set():
             self._archiving.run(follow=False)
             self._cutting.run(follow=False)
+        self._filing.run(follow=False)
 
     def _follow(self) -> None:
         gc.freeze()  # what is loaded by now stays: looking through it for garbage costs as much as a cut
         cutting = threading.Thread(target=self._cutting.run, args=(True,), name="segmenter")
         cutting.start()
         try:
-            self._following.run(follow=True)
+            with preserving(self._keeping, lambda: bool(self._archiver.due())):
+                self._following.run(follow=True)
         finally:
             self._stop.set()
             cutting.join()

@@ -29,7 +29,7 @@ def add_booking(catalogue: Catalogue, cameras: CamerasFile, booking: Booking, cl
     """
     check_bookable(booking.wall, clock.now_us())
     others = [one for one in catalogue.bookings.touching(booking.wall) if one.room_id == booking.room_id]
-    catalogue.bookings.book(booking)
+    catalogue.bookings.book(booking, at_us=clock.now_us())
     print_booking(booking)
     for remark in _remarks(booking, others, cameras, clock.now_us()):
         _out.print(f"[yellow]注意 note:[/] {escape(remark)}")

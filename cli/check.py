@@ -19,11 +19,17 @@ from rich.progress import Progress
 from capture.recover import QUARANTINE
 from capture.ring_disk import RingDisk
 from catalog.catalogue import Catalogue
+from catalog.life_records import DISPOSALS, HOLDS
 from catalog.objects import ObjectStore, sha256_of, verify
+from catalog.rebuild_records import RECORDS
+from cli.preservation_words import drill_told, trouble_told
 from cli.signed_heads import check_signed_heads
 from kernel.chain import GENESIS_CHAIN, chain_value
 from kernel.errors import DiskLost, FixityError, ObjectMissing, StorageError
+from kernel.model.archive import ArchiveObject
+from kernel.model.audit import AuditHead
 from kernel.model.footage import Segment, SegmentState
+from kernel.model.preservation import Fixity
 
 _SEGMENT_SUFFIX = ".mp4"  # of sealed ones; what is being written has another behind it
 _REASON_SUFFIX = ".reason.txt"
@@ -47,8 +53,12 @@ class Fault(StrEnum):
     """A row of a source's chain was changed, removed or put in another place."""
     SIGNATURE = "signature"
     """What a recorder signed is not what the catalogue says."""
+    AUDIT = "audit"
+    """A record of who did what was changed, removed or put in."""
     DISK = "disk"
     """The ring's disk is not there."""
+    DRILL = "drill"
+    """A restore drill failed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,16 +81,19 @@ class _Listed:
 
 
 def check_everything(
-    catalogue: Catalogue, store: ObjectStore, ring: Path, keys: Path
+    catalogue: Catalogue, store: ObjectStore, ring: Path, keys: Path, heads: Sequence[AuditHead] = ()
 ) -> tuple[list[Finding], int, list[str]]:
     """Compare all that the catalogue names with what is there.
+
+    Args:
+        heads: of the audit chain, that were kept elsewhere.
 
     Returns findings, how many files were compared, and what else a reader should know.
     """
     listed = _list(store, ring)
     lost = list(_disk_fault(catalogue, ring))
     segments = [] if lost else catalogue.footage.all_segments()
-    objects = catalogue.archives.all_objects()
+    objects = _all_objects(catalogue)
     findings = lost + listed.findings
     with Progress(console=_console, transient=True) as progress:
         task = progress.add_task("核对 checking", total=len(segments) + len(objects))
@@ -94,11 +107,21 @@ def check_everything(
         findings += chain_faults(source_id, catalogue.footage.chain_of(source_id))
     signed = check_signed_heads(catalogue, keys)
     findings += (Finding(fault=Fault.SIGNATURE, name=name, detail=why) for name, why in signed.faults)
+    findings += (
+        Finding(fault=Fault.AUDIT, name=f"audit record {one.number}", detail=one.what)
+        for one in catalogue.audit.faults(heads)
+    )
     if not lost:
         findings += _unknown_files(catalogue, ring, listed.sealed, {one.path for one in segments})
     findings += _unknown_objects(catalogue, listed.keys, {one.key for one in objects})
     findings += (_quarantine_fault(path) for path in listed.quarantined)
+    findings += _preservation_faults(catalogue)
     return findings, len(segments) + len(objects), signed.notes
+
+
+def _all_objects(catalogue: Catalogue) -> list[ArchiveObject]:
+    """Objects of archives, documents and addenda."""
+    return [*catalogue.archives.all_objects(), *catalogue.documents.all_objects()]
 
 
 def _disk_fault(catalogue: Catalogue, ring: Path) -> Iterator[Finding]:
@@ -236,14 +259,29 @@ def _unknown_files(
 def _unknown_objects(catalogue: Catalogue, keys: list[str], known: set[str]) -> Iterator[Finding]:
     """Objects without a row. They are stored before their archive's row: what remains is asked for again."""
     without_row = [key for key in keys if key not in known]
-    rows = {item.key for item in catalogue.archives.all_objects()} if without_row else set()
+    rows = {item.key for item in _all_objects(catalogue)} if without_row else set()
     for key in without_row:
-        if key not in rows:
+        if key not in rows and not key.startswith((HOLDS, DISPOSALS, RECORDS)):
             yield Finding(
                 fault=Fault.UNKNOWN,
                 name=f"store: {key}",
                 detail="no archive names it; an attempt is under way or broke off",
             )
+
+
+_FAULTS = {
+    Fixity.BAD: Fault.CHANGED,
+    Fixity.MISSING: Fault.MISSING,
+    Fixity.UNREADABLE: Fault.UNREADABLE,
+}
+
+
+def _preservation_faults(catalogue: Catalogue) -> Iterator[Finding]:
+    """What sweeps and drills found in whichever store, and where good copies are: that is not read again."""
+    for one in catalogue.preservation.troubles():
+        yield Finding(fault=_FAULTS[one.result], name=f"copy: {one.key}", detail=trouble_told(one))
+    for drill in catalogue.preservation.failed_drills():
+        yield Finding(fault=Fault.DRILL, name=f"drill: {drill.id}", detail=drill_told(drill))
 
 
 def _quarantine_fault(path: Path) -> Finding:

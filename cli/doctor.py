@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,13 +25,17 @@ from agent.settings import AgentSettings
 from capture.groups import recorded_by_us
 from capture.openers import open_source
 from capture.roster import source_lock
-from catalog.objects import open_store
+from catalog.database_facts import facts_of
 from cli.agents import Certificate, own_certificate, receiver_certificate
+from cli.audit_anchor import anchor_state
+from cli.database_doctor import diagnose_database
+from cli.diagnosis import Diagnosis
 from cli.moments import shown
 from cli.page import built_from, tree_hash
 from cli.ports import refuse_busy_port
+from cli.store_doctor import diagnose_store
 from cli.wiring import open_catalogue
-from kernel.clock import Clock, SystemClock, to_datetime
+from kernel.clock import SECOND_US, Clock, SystemClock, to_datetime
 from kernel.errors import JianzhengError, RecorderError, RecorderRefuses, ServerError, SourceError
 from kernel.lock import in_use
 from kernel.settings import RTMP_PORT, CaptureSettings, Settings, SourceSpec, load_cameras, public_uri
@@ -45,23 +50,14 @@ _RENEW = timedelta(days=14)
 _out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 500)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Diagnosis:
-    """One thing that was looked at."""
-
-    subject: str
-    well: bool
-    found: str
-    remedy: str = ""
-
-
 def diagnose(settings: Settings) -> Iterator[Diagnosis]:
     """Look at everything, one after the other."""
     yield _python()
     yield from _codecs()
     yield _directory(settings)
-    yield _attempt("目录库 catalogue", lambda: _catalogue(settings))
-    yield _attempt("存储 store", lambda: _store(settings))
+    yield from diagnose_database(settings)
+    yield from diagnose_store(settings, SystemClock())
+    yield _anchor(settings, SystemClock())
     yield _attempt("服务地址 server", lambda: _server(settings))
     yield _page()
     yield from _sources(settings)
@@ -116,14 +112,18 @@ def _directory(settings: Settings) -> Diagnosis:
     )
 
 
-def _catalogue(settings: Settings) -> str:
-    with open_catalogue(settings) as catalogue:
-        return f"{len(catalogue.places.sources())} sources, {len(catalogue.projects.projects())} projects"
-
-
-def _store(settings: Settings) -> str:
-    open_store(settings.store_url, settings.store_dir)
-    return settings.store_url or str(settings.store_dir.absolute())
+def _anchor(settings: Settings, clock: Clock) -> Diagnosis:
+    """Whether the audit chain's newest link is kept elsewhere."""
+    subject, state = "审计锚点 audit anchor", anchor_state(settings)
+    if not settings.audit.anchored:
+        found = "kept nowhere else: set audit.anchor_file or audit.anchor_url"
+        return Diagnosis(subject=subject, well=True, found=found)
+    late_us = round(3 * settings.audit.anchor_minutes * 60 * SECOND_US)
+    late = state.checked_us is None or clock.now_us() - state.checked_us > late_us
+    since = "never" if state.checked_us is None else shown(state.checked_us)
+    remedy = "Let 'jianzheng serve' or 'archive --follow' run, or see what is said here."
+    found = f"{state.trouble} Last kept: {since}".strip() if state.trouble else f"last kept: {since}"
+    return Diagnosis(subject=subject, well=not (state.trouble or late), found=found, remedy=remedy)
 
 
 def _server(settings: Settings) -> str:
@@ -192,9 +192,21 @@ def _agents(settings: Settings, agents: Sequence[SourceSpec]) -> Iterator[Diagno
     yield _validity(shown, clock)
     for spec in agents:
         yield _received(settings, spec, shown)
-    with suppress(JianzhengError), open_catalogue(settings) as catalogue:  # which was looked at before
-        for spec in agents:
-            yield _seen(spec, catalogue.footage.recorded_until(spec.id), settings.receiver.port)
+    with suppress(JianzhengError):  # the catalogue was looked at before
+        facts = facts_of(settings.catalogue_url)
+        if facts.current or facts.schema is None:
+            for spec, until_us in _recorded_until(settings, agents, new=facts.schema is None):
+                yield _seen(spec, until_us, settings.receiver.port)
+
+
+def _recorded_until(
+    settings: Settings, agents: Sequence[SourceSpec], *, new: bool
+) -> list[tuple[SourceSpec, int | None]]:
+    """What a catalogue knows of agents; one that is not there yet is not made for it."""
+    if new:
+        return [(spec, None) for spec in agents]
+    with open_catalogue(settings) as catalogue:
+        return [(spec, catalogue.footage.recorded_until(spec.id)) for spec in agents]
 
 
 def _validity(shown: Certificate, clock: Clock) -> Diagnosis:
@@ -270,3 +282,11 @@ def print_diagnosis(diagnoses: Iterator[Diagnosis]) -> int:
         table.add_row(mark, *map(escape, (one.subject, one.found, remedy)))
     _out.print(table)
     return 1 if ill else 0
+
+
+def print_json(diagnoses: Iterator[Diagnosis]) -> int:
+    """The same as one JSON object; returns the exit status."""
+    found = [asdict(one) for one in diagnoses]
+    well = all(one["well"] for one in found)
+    print(json.dumps({"well": well, "looked_at": found}, ensure_ascii=False))  # noqa: T201 - for machines
+    return 0 if well else 1

@@ -17,6 +17,8 @@ from capture.intake import Handed, IntakeReceipt, take_in
 from capture.libav.recording import OwnStart, ToldBy, own_start
 from capture.ring_disk import RingDisk, open_ring
 from catalog.catalogue import Catalogue
+from catalog.four_check import told_of
+from cli.history import handed_file
 from cli.moments import shown
 from kernel.clock import SECOND_US, Clock, from_datetime
 from kernel.errors import IntakeRefused, SettingsError
@@ -66,7 +68,11 @@ def run_intake(options: IntakeOptions, settings: Settings, catalogue: Catalogue,
         sha256=options.sha256,
         principal=options.principal,
     )
-    _out.print(_table(_take_in(handed, settings, catalogue, clock, disk)))
+    receipt = _take_in(handed, settings, catalogue, clock, disk)
+    kept = handed_file(receipt, announced_sha256=options.sha256, path=path)
+    catalogue.handed_files.add(kept)
+    _out.print(_table(receipt))
+    _out.print(told_of(kept.check.results))
 
 
 def _path(written: str) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli.archive_commands import archives
+from cli.audit_commands import audit_app
+from cli.catalog_commands import catalog_app
+from cli.disposal_commands import disposal_app, due, retention_app
+from cli.document_commands import card, document_app
+from cli.history_commands import history_app
+from cli.hold_commands import hold_app, holds, release
 from cli.options import (
     CamerasOption,
     DataDir,
@@ -26,8 +33,12 @@ from cli.options import (
     stop_on_signal,
     this_user,
 )
-from cli.ring_commands import hold, holds, release, ring_app
+from cli.preservation_commands import copies, drill, fixity
+from cli.request_commands import request_app
+from cli.ring_commands import ring_app
 from cli.room_commands import booking_app, checkup, override
+from cli.search_commands import search
+from cli.statistics_commands import statistics
 from cli.timeline_commands import original_command, sample_app, system_app, timeline_app
 from cli.verify_command import verify
 from kernel.clock import SystemClock
@@ -190,6 +201,7 @@ def archive(
     Example: `jianzheng archive --cancel P-20260301-1-E --reason "wrong seats" --as "Li Na"`
     """
     from cli.archiving import ArchivingLoop, archiving_tools, tell_archiver
+    from cli.audit_anchor import anchoring
     from cli.wiring import open_catalogue, refuse_missing_catalogue
 
     configure_logging(machine=json_log)
@@ -206,7 +218,8 @@ def archive(
         archiving_tools(settings, catalogue, clock, who, stop, scheduler) as tools,
     ):
         loop = ArchivingLoop(tools, settings, stop)
-        loop.run(follow)
+        with anchoring(settings, catalogue, clock) if follow else nullcontext():
+            loop.run(follow)
     if loop.failed and not follow:
         raise typer.Exit(1)
 
@@ -227,9 +240,11 @@ def serve(
     """
     import uvicorn
 
-    from catalog.objects import open_store
+    from cli.audit_anchor import anchoring
     from cli.checkup import CheckerOnDemand
+    from cli.documents import document_intake
     from cli.ports import refuse_busy_port
+    from cli.stores import own_store
     from cli.watch import open_watch
     from cli.wiring import open_catalogue
     from player_api.app import check_loopback, create_app
@@ -241,7 +256,8 @@ def serve(
     address, number = host or settings.server.host, port if port is not None else settings.server.port
     check_loopback(address)
     with open_catalogue(settings) as catalogue:
-        store, clock = open_store(settings.store_url, settings.store_dir), SystemClock()
+        clock = SystemClock()
+        store = own_store(settings, clock)
         watch = open_watch(settings, catalogue, clock)
         checker = CheckerOnDemand(settings, catalogue, clock)
         cutter = Segmenter(catalogue, settings.cut, clock)
@@ -253,12 +269,18 @@ def serve(
             checker=checker,
             timeline_of=cutter.timeline_of,
             originals=Originals(catalogue, settings.ring_dir.absolute()),
+            preservation=settings.preservation,
+            use=settings.use,
+            documents=document_intake(settings, catalogue, clock),
         )
         config = uvicorn.Config(
             application, host=address, port=number, log_level="warning", timeout_graceful_shutdown=2
         )
         refuse_busy_port("The page cannot be served", address, number, PORT_TAKEN)
-        uvicorn.Server(config).run()
+        # A province's catalogue takes seconds to read, which the first to search need not wait for.
+        threading.Thread(target=catalogue.search.warm, name="search", daemon=True).start()
+        with anchoring(settings, catalogue, clock):
+            uvicorn.Server(config).run()
 
 
 @app.command()
@@ -269,10 +291,12 @@ def status(
 ) -> None:
     """Say of every source whether it is being recorded, and why not, and when the disk will be full.
 
-    Exit status 0 only if everything that should be recorded now is being recorded.
+    And of archives, whether any is known not to be whole, and where a good copy is. Exit status 0 only if
+    everything that should be recorded now is being recorded, and no archived object is known to be bad.
 
     Example: `jianzheng status --json`
     """
+    from catalog.preservation import Promise
     from cli.status import print_status
     from cli.watch import open_watch
     from cli.wiring import open_catalogue, refuse_missing_catalogue
@@ -282,7 +306,8 @@ def status(
     refuse_missing_catalogue(settings)
     with open_catalogue(settings) as catalogue:
         watch = open_watch(settings, catalogue, clock)
-        raise typer.Exit(print_status(catalogue, watch, clock.now_us(), as_json=as_json))
+        promise = Promise.of(settings.preservation)
+        raise typer.Exit(print_status(catalogue, watch, clock.now_us(), as_json=as_json, promise=promise))
 
 
 @app.command()
@@ -380,36 +405,46 @@ def enrol(
 def check(data_dir: DataDir = None) -> None:
     """Check presence, size and SHA-256 of every segment and every archived object, chains and signatures.
 
-    Exit status 0 if all agree; 1 with a list if something is missing, changed, unreadable, out of its chain,
-    not as it was signed, quarantined, or known to no row.
+    The audit chain is walked, too. Exit status 0 if all agree; 1 with a list if something is missing,
+    changed, unreadable, out of its chain, not as it was signed, quarantined, or known to no row.
 
     Example: `jianzheng check`
     """
-    from catalog.objects import open_store
+    from cli.audit_check import anchors_of
     from cli.check import check_everything, print_findings
+    from cli.stores import own_store
     from cli.wiring import open_catalogue, refuse_missing_catalogue
 
     configure_logging()
     settings = read_settings(data_dir)
     refuse_missing_catalogue(settings)
     with open_catalogue(settings) as catalogue:
-        store = open_store(settings.store_url, settings.store_dir)
-        findings, counted, notes = check_everything(catalogue, store, settings.ring_dir, settings.keys_dir)
+        store = own_store(settings, SystemClock())
+        heads = anchors_of(settings)
+        findings, counted, notes = check_everything(
+            catalogue, store, settings.ring_dir, settings.keys_dir, heads
+        )
     raise typer.Exit(print_findings(findings, counted, notes))
 
 
 @app.command()
-def doctor(cameras: CamerasOption = None, data_dir: DataDir = None) -> None:
+def doctor(
+    cameras: CamerasOption = None,
+    data_dir: DataDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
+) -> None:
     """Say what is configured, reachable and writable, and what to do about what is not.
 
+    What the store protects is found out by trying: objects are put, locked, and attempted to be deleted.
     Exit status 0 if all is well; 1 if something needs a hand.
 
     Example: `jianzheng doctor --cameras cameras.yaml`
     """
-    from cli.doctor import diagnose, print_diagnosis
+    from cli.doctor import diagnose, print_diagnosis, print_json
 
     configure_logging()
-    raise typer.Exit(print_diagnosis(diagnose(read_settings(data_dir, cameras))))
+    found = diagnose(read_settings(data_dir, cameras))
+    raise typer.Exit(print_json(found) if as_json else print_diagnosis(found))
 
 
 @app.command()
@@ -512,11 +547,21 @@ def probe(
     raise typer.Exit(1 if probing.fails(found) else 0)
 
 
-for _command in (archives, checkup, override, hold, holds, release, verify):
+for _command in (archives, checkup, override, holds, release, due, verify, copies, drill, fixity, statistics):
     app.command()(_command)
 app.command("original")(original_command)
+app.command("card")(card)
+app.command("search")(search)
+app.add_typer(catalog_app, name="catalog")
+app.add_typer(hold_app, name="hold")
+app.add_typer(disposal_app, name="disposal")
+app.add_typer(retention_app, name="retention")
+app.add_typer(document_app, name="document")
+app.add_typer(history_app, name="history")
+app.add_typer(audit_app, name="audit")
 app.add_typer(booking_app, name="booking")
 app.add_typer(ring_app, name="ring")
+app.add_typer(request_app, name="request")
 app.add_typer(timeline_app, name="timeline")
 app.add_typer(system_app, name="trading-system")
 app.add_typer(sample_app, name="sample")

@@ -154,7 +154,7 @@ async def _record_everything(asked: Recording, site: Site, places: CamerasFile, 
     file = CamerasInUse(
         asked.settings.cameras,
         places,
-        prepare=lambda found: _take_in(found, site.catalogue),
+        prepare=lambda found: _take_in(found, site.catalogue, asked.principal, clock),
         use=plan.change,
     )
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, file.ask)
@@ -172,10 +172,10 @@ async def _together(work: Sequence[Coroutine[Any, Any, None]], stop: asyncio.Eve
         task.result()
 
 
-def _take_in(places: CamerasFile, catalogue: Catalogue) -> None:
+def _take_in(places: CamerasFile, catalogue: Catalogue, principal: str, clock: Clock) -> None:
     """Raises: SettingsError, CatalogError: it cannot be recorded as written."""
     refuse_reserved(places.specs())
-    catalogue.places.register(places)
+    catalogue.places.register(places, principal=principal, at_us=clock.now_us())
 
 
 async def _record_here(asked: Recording, site: Site, plan: _Plan, stop: asyncio.Event, clock: Clock) -> None:
@@ -326,6 +326,7 @@ def _sweeps(asked: Recording, site: Site, clock: Clock) -> list[Sweep]:
         rules=EvictionRules.of(settings.ring, settings.cut),
         clock=clock,
         principal=asked.principal,
+        minimum=catalogue.retention.minimum_age_us,
     )
     signer = Signer(settings.keys_dir, catalogue.checkpoints, catalogue.footage, clock)
     return [

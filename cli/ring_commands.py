@@ -1,4 +1,4 @@
-"""Commands about what the ring keeps: holds, its disk, its proofs."""
+"""Commands about the ring's disk and its proofs."""
 
 from __future__ import annotations
 
@@ -11,66 +11,6 @@ from cli.options import DataDir, PrincipalOption, read_settings, this_user
 from kernel.clock import SystemClock
 
 ring_app = typer.Typer(no_args_is_help=True, help="The ring's disk, and the proofs of what is on it.")
-
-
-def hold(
-    source: Annotated[str, typer.Argument(help="Id of the source in cameras.yaml.")],
-    start: Annotated[str, typer.Argument(metavar="FROM", help="Such as 2026-03-02T09:00+08:00.")],
-    end: Annotated[str, typer.Argument(metavar="TO", help="Such as 2026-03-02T12:00+08:00.")],
-    reason: Annotated[str, typer.Option(help="Why; stays on record.")],
-    data_dir: DataDir = None,
-    principal: PrincipalOption = None,
-) -> None:
-    """Hold footage: nothing of it is removed until it is released.
-
-    Says how much footage it keeps, which seconds of it are gaps, and what is gone already or still to come.
-
-    Example: `jianzheng hold hall-camera 2026-03-02T09:00+08:00 2026-03-02T12:00+08:00 --reason complaint`
-    """
-    from cli.ring import make_hold
-    from cli.wiring import open_catalogue, refuse_missing_catalogue
-
-    settings = read_settings(data_dir)
-    refuse_missing_catalogue(settings)
-    with open_catalogue(settings) as catalogue:
-        make_hold(catalogue, source, (start, end), reason, principal or this_user(), SystemClock())
-
-
-def holds(
-    released: Annotated[bool, typer.Option("--all", help="Those that were released, too.")] = False,
-    data_dir: DataDir = None,
-) -> None:
-    """List what is held, by whom and why.
-
-    Example: `jianzheng holds --all`
-    """
-    from cli.ring import print_holds
-    from cli.wiring import open_catalogue, refuse_missing_catalogue
-
-    settings = read_settings(data_dir)
-    refuse_missing_catalogue(settings)
-    with open_catalogue(settings) as catalogue:
-        print_holds(catalogue, released=released)
-
-
-def release(
-    hold_id: Annotated[str, typer.Argument(metavar="HOLD", help="Its id.")],
-    reason: Annotated[str, typer.Option(help="Why; stays on record.")],
-    data_dir: DataDir = None,
-    principal: PrincipalOption = None,
-) -> None:
-    """Let go of a hold. That it was, and who released it and why, stays on record.
-
-    Example: `jianzheng release HOLD --reason "complaint 17 is settled"`
-    """
-    from cli.wiring import open_catalogue, refuse_missing_catalogue
-
-    settings = read_settings(data_dir)
-    refuse_missing_catalogue(settings)
-    with open_catalogue(settings) as catalogue:
-        now_us = SystemClock().now_us()
-        catalogue.holds.release(hold_id, at_us=now_us, principal=principal or this_user(), reason=reason)
-    typer.echo(f"已解除 {hold_id} is released.")
 
 
 @ring_app.command("adopt")

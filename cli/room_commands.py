@@ -101,7 +101,11 @@ def booking_list(data_dir: DataDir = None) -> None:
 
 
 @booking_app.command("cancel")
-def booking_cancel(booking: Annotated[str, typer.Argument(help="Its id.")], data_dir: DataDir = None) -> None:
+def booking_cancel(
+    booking: Annotated[str, typer.Argument(help="Its id.")],
+    data_dir: DataDir = None,
+    principal: PrincipalOption = None,
+) -> None:
     """Take a booking back; a session that runs is recorded all the same.
 
     Example: `jianzheng booking cancel BOOKING`
@@ -109,5 +113,6 @@ def booking_cancel(booking: Annotated[str, typer.Argument(help="Its id.")], data
     from cli.wiring import open_catalogue
 
     with open_catalogue(read_settings(data_dir)) as catalogue:
-        catalogue.bookings.cancel(booking)
+        now_us = SystemClock().now_us()
+        catalogue.bookings.cancel(booking, principal=principal or this_user(), at_us=now_us)
     typer.echo(f"已取消 {booking} is cancelled.")

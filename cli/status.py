@@ -11,11 +11,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from catalog.catalogue import Catalogue
+from catalog.preservation import Promise
 from catalog.readiness import Disk, DiskState, Readiness, Shortfall, Standing, Watch, readiness
 from cli.moments import lasting, shown
+from cli.preservation_words import for_machines, lines_of
 from cli.printing import console
 from kernel.clock import SECOND_US
+from kernel.model.audit import AnchorState
 from kernel.model.source import Source
+from kernel.settings import PreservationSettings
 from kernel.timerange import TimeRange
 
 _DAY_US = 24 * 3600 * SECOND_US
@@ -39,15 +43,28 @@ _DISK_WORDS = {
 }
 
 
-def print_status(catalogue: Catalogue, watch: Watch, now_us: int, *, as_json: bool) -> int:
-    """Print how all sources stand; returns the exit status: 0 only when ready."""
+def print_status(
+    catalogue: Catalogue, watch: Watch, now_us: int, *, as_json: bool, promise: Promise | None = None
+) -> int:
+    """Print how all sources and archives stand; returns the exit status: 0 only when ready, and no alarm.
+
+    Args:
+        promise: what the settings promise of archives; without it what they say by themselves.
+    """
     now = readiness(catalogue, watch, now_us)
     gaps = _gaps_of_the_day(catalogue, now_us)
+    anchor = watch.anchor() if watch.anchor is not None else None
+    kept = catalogue.preservation.state(promise or Promise.of(PreservationSettings()), now_us)
     if as_json:
-        print(json.dumps(_for_machines(now, gaps), ensure_ascii=False))  # noqa: T201 - it is what was asked for
+        told = _for_machines(now, gaps, anchor) | {"archives": for_machines(kept)}
+        print(json.dumps(told, ensure_ascii=False))  # noqa: T201 - it is what was asked for
     else:
         _print_for_people(console(), now, catalogue.places.sources(), gaps)
-    return 0 if now.ready else 1
+        if anchor is not None and anchor.trouble:
+            console().print(f"[bold red]审计锚点 audit anchor[/]: {escape(anchor.trouble)}")
+        for line in lines_of(kept):
+            console().print(line)
+    return 0 if now.ready and not kept.alarm else 1
 
 
 def _gaps_of_the_day(catalogue: Catalogue, now_us: int) -> dict[str, tuple[int, int]]:
@@ -59,7 +76,9 @@ def _gaps_of_the_day(catalogue: Catalogue, now_us: int) -> dict[str, tuple[int, 
     return found
 
 
-def _for_machines(now: Readiness, gaps: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+def _for_machines(
+    now: Readiness, gaps: Mapping[str, tuple[int, int]], anchor: AnchorState | None
+) -> dict[str, Any]:
     return {
         "ready": now.ready,
         "at_us": now.at_us,
@@ -70,6 +89,7 @@ def _for_machines(now: Readiness, gaps: Mapping[str, tuple[int, int]]) -> dict[s
             "reserve_bytes": now.disk.reserve_bytes,
             "days_left": now.disk.days_left,
         },
+        "audit_anchor": anchor and {"checked_us": anchor.checked_us, "trouble": anchor.trouble},
         "sources": [_source_for_machines(one, gaps) for one in now.standings.values()],
     }
 

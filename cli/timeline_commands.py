@@ -139,7 +139,9 @@ def system_list(data_dir: DataDir = None) -> None:
 
 @system_app.command("revoke")
 def system_revoke(
-    system: Annotated[str, typer.Argument(metavar="ID", help="Its id.")], data_dir: DataDir = None
+    system: Annotated[str, typer.Argument(metavar="ID", help="Its id.")],
+    data_dir: DataDir = None,
+    principal: PrincipalOption = None,
 ) -> None:
     """Let a trading system's key hold no longer; what it reported stays.
 
@@ -148,7 +150,8 @@ def system_revoke(
     from cli.wiring import open_catalogue
 
     with open_catalogue(read_settings(data_dir)) as catalogue:
-        catalogue.trading_systems.revoke(system, SystemClock().now_us())
+        now_us = SystemClock().now_us()
+        catalogue.trading_systems.revoke(system, principal=principal or this_user(), at_us=now_us)
 
 
 @sample_app.command("load")

@@ -59,7 +59,7 @@ def import_file(
     told = read_timeline_file(path, zone_of(zone), lambda session: _phase_of(catalogue, session))
     now_us = clock.now_us()
     if told.projects:
-        catalogue.places.register(cameras())
+        catalogue.places.register(cameras(), principal=principal, at_us=now_us)
     for project in told.projects:
         catalogue.reports.take_project(project, principal=principal, at_us=now_us)
     outcomes = catalogue.reports.take_events(told.events, principal=principal, at_us=now_us)

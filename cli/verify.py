@@ -33,6 +33,7 @@ _WORDS = {
     Aspect.RECEIPTS: "转码凭据 receipts",
     Aspect.CONTENT: "文件与凭据 files against receipts",
     Aspect.PICTURES: "画面指纹 fingerprints of pictures",
+    Aspect.DOCUMENTS: "文件材料 documents",
     Aspect.RING: "原始分段 original segments",
 }
 _OF_ONE_FILE = (Aspect.FILES, Aspect.TREE, Aspect.SIGNATURE, Aspect.TIME_STAMP)

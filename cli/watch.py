@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from catalog.catalogue import Catalogue
 from catalog.readiness import Watch, watch_everything
 from catalog.ring_use import RingUse, days_until_full
+from cli.audit_anchor import anchor_state
+from cli.options import this_user
 from kernel.clock import SECOND_US, Clock
 from kernel.desired import Around
 from kernel.errors import JianzhengError
@@ -29,7 +32,7 @@ def open_watch(settings: Settings, catalogue: Catalogue, clock: Clock) -> Watch:
     """
     watch = watch_everything(catalogue)
     if settings.cameras.exists():
-        cameras = CurrentCameras(settings.cameras, catalogue)
+        cameras = CurrentCameras(settings.cameras, catalogue, clock)
         watch = replace(watch, wishes=cameras.wishes, agents=cameras.agents, cameras_problem=cameras.problem)
     return replace(
         watch,
@@ -38,6 +41,7 @@ def open_watch(settings: Settings, catalogue: Catalogue, clock: Clock) -> Watch:
         reserve_bytes=settings.ring.reserve_bytes,
         days_left=DaysLeft(settings, catalogue, clock),
         agent_patience_us=round(settings.receiver.lost_seconds * SECOND_US),
+        anchor=partial(anchor_state, settings) if settings.audit.anchored else None,
     )
 
 
@@ -47,9 +51,10 @@ class CurrentCameras:
     A source that was added must not be missed because the server was not started again.
     """
 
-    def __init__(self, path: Path, catalogue: Catalogue) -> None:
+    def __init__(self, path: Path, catalogue: Catalogue, clock: Clock) -> None:
         self._path = path
         self._catalogue = catalogue
+        self._clock = clock
         self._seen = self._stamp()
         self._wishes, self._agents = self._read()
         self._problem = ""
@@ -90,7 +95,7 @@ class CurrentCameras:
 
     def _read(self) -> tuple[list[Wish], frozenset[str]]:
         places = load_cameras(self._path)
-        self._catalogue.places.register(places)
+        self._catalogue.places.register(places, principal=this_user(), at_us=self._clock.now_us())
         schemes = {spec.id: spec.scheme for spec in places.specs()}
         # Nobody waits for files: they are taken in by hand.
         live = [wish for wish in places.wishes() if schemes[wish.source_id] != "file"]

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from catalog.catalogue import Catalogue
+from cli.options import this_user
+from kernel.clock import SystemClock
 from kernel.errors import CatalogError
 from kernel.settings import CATALOGUE_FILE, CamerasFile, Settings
 
@@ -16,7 +18,7 @@ def open_catalogue(settings: Settings, cameras: CamerasFile | None = None) -> It
     catalogue = Catalogue.open(settings.catalogue_url)
     try:
         if cameras is not None:
-            catalogue.places.register(cameras)
+            catalogue.places.register(cameras, principal=this_user(), at_us=SystemClock().now_us())
         yield catalogue
     finally:
         catalogue.close()

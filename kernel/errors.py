@@ -23,6 +23,7 @@
     │   ├── FootageConflict      other footage has that id already
     │   ├── FootageTooEarly      it is dated in the future of this clock               (retry helps)
     │   └── IntakeRefused        a file handed in cannot be taken into the ring
+    ├── DocumentRefused          a document handed in is not taken in
     ├── TimelineError            a project's timeline cannot be used as written
     │   ├── EventReplaced        an event to be put right was put right already
     │   ├── TimelineChanged      a session changed while it was being looked at        (retry helps)
@@ -37,6 +38,14 @@
     │   ├── DiskLost             the ring's disk is gone or another one is there   (retry helps)
     │   ├── ObjectExists         that key is taken; keys are never overwritten (invariant 9)
     │   ├── ObjectMissing        no object has that key
+    │   ├── ObjectLocked         retention or a legal hold forbids to delete it
+    │   ├── NotProtected         this store cannot lock or hold objects
+    │   ├── StoreUnreachable     the object store does not answer, or not in time  (retry helps)
+    │   ├── StoreMisbehaves      its answer is not what was asked for              (retry helps)
+    │   ├── StoreRefuses         it refuses these credentials
+    │   │   ├── StoreCertificateRefused  its certificate is not trusted
+    │   │   └── ClocksDisagree   its clock and this machine's differ too much
+    │   ├── BucketMissing        it has no such bucket
     │   └── FixityError          bytes and checksum disagree
     ├── RecorderError            an agent's recorder does not take what it sends           (retry helps)
     │   ├── RecorderUnreachable  nothing answers there                             (retry helps)
@@ -45,6 +54,16 @@
     │   └── SegmentNotYet        nor this one now, but perhaps later               (retry helps)
     ├── AccountError             an account cannot be used or changed so
     ├── CatalogError             the catalogue cannot be used
+    │   ├── CatalogUnreachable   its server does not answer                        (retry helps)
+    │   ├── CatalogBusy          others use what this needs                        (retry helps)
+    │   ├── SearchRefused        a search makes no sense as asked
+    │   │   ├── UnknownCode      it names a region or industry that there is not
+    │   │   ├── NameTaken        a search of that name is saved already
+    │   │   └── PageRefused      its page mark is not one that was given out for it
+    │   ├── RequestError         a request to use an archive makes no sense
+    │   │   └── RequestDenied    nobody may ask for this, or decide it, so
+    │   ├── RetentionRefused     how long something is kept cannot be said so
+    │   │   └── DisposalRefused  nothing is destroyed so
     │   └── OverrideRefused      a check-up cannot be overridden so
     └── ServerError              the server cannot start as asked
 
@@ -206,6 +225,12 @@ class IntakeRefused(FootageError):
     hint = "Nothing of it was taken; the ring is as it was."
 
 
+class DocumentRefused(JianzhengError):
+    """The document is not taken in."""
+
+    hint = "Nothing of it was kept."
+
+
 class TimelineError(JianzhengError):
     """The timeline cannot be used as written."""
 
@@ -293,6 +318,56 @@ class ObjectMissing(StorageError):
     hint = "Run 'jianzheng check' to see what else is missing."
 
 
+class ObjectLocked(StorageError):
+    """Retention or a legal hold forbids to delete the object."""
+
+    hint = "It can be deleted when its retention has ended and no hold is on it."
+
+
+class NotProtected(StorageError):
+    """This store cannot lock or hold objects."""
+
+    hint = "Use a bucket that was made with object lock; 'jianzheng doctor' shows what a store protects."
+
+
+class StoreUnreachable(StorageError):
+    """The object store does not answer."""
+
+    hint = "Check store.endpoint and the network to it; what is not stored yet stays here and is tried again."
+    retryable = True
+
+
+class StoreMisbehaves(StorageError):
+    """The object store answers something else than what was asked for."""
+
+    hint = "Look at the store and at what lies between; nothing counts as stored before it is read back."
+    retryable = True
+
+
+class StoreRefuses(StorageError):
+    """The object store refuses these credentials."""
+
+    hint = "Correct store.access_key and store.secret_key, or give them the right to do this in the bucket."
+
+
+class StoreCertificateRefused(StoreRefuses):
+    """The object store's certificate is not trusted."""
+
+    hint = "Name its authority as store.ca_file, and in store.endpoint the host that it was issued for."
+
+
+class ClocksDisagree(StoreRefuses):
+    """The object store's clock and this machine's differ too much."""
+
+    hint = "Set both clocks right by NTP: a request is taken only near the time that it was signed at."
+
+
+class BucketMissing(StorageError):
+    """The object store has no such bucket."""
+
+    hint = "Correct store_url, or make the bucket, with versioning and object lock."
+
+
 class FixityError(StorageError):
     """Bytes and checksum disagree."""
 
@@ -342,10 +417,76 @@ class CatalogError(JianzhengError):
     hint = "Run 'jianzheng doctor'."
 
 
+class CatalogUnreachable(CatalogError):
+    """The catalogue's server does not answer."""
+
+    hint = "Check that it runs, and address, role and password in database_url; 'jianzheng doctor' says more."
+    retryable = True
+
+
+class CatalogBusy(CatalogError):
+    """Others are using what this needs of the catalogue."""
+
+    hint = "Try again; if this goes on, see which program holds it up."
+    retryable = True
+
+
+class SearchRefused(CatalogError):
+    """This search makes no sense."""
+
+    hint = "Correct what is asked for."
+
+
+class UnknownCode(SearchRefused):
+    """The catalogue knows no such code."""
+
+    hint = "See the tables of regions and industries for the codes that there are."
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"There is no region or industry {code}.")
+        self.code = code
+
+
+class NameTaken(SearchRefused):
+    """A search of that name is saved already."""
+
+    hint = "Name it otherwise."
+
+
+class PageRefused(SearchRefused):
+    """The page mark was not given out for this search."""
+
+    hint = "Begin with the first page, without a mark."
+
+
+class RetentionRefused(CatalogError):
+    """How long it is kept cannot be said so."""
+
+    hint = "Nothing was changed."
+
+
+class DisposalRefused(RetentionRefused):
+    """It cannot be destroyed so."""
+
+    hint = "Nothing was destroyed; what was tried is recorded."
+
+
 class OverrideRefused(CatalogError):
     """The check-up cannot be overridden."""
 
     hint = "Check the room again, or see who overrode it."
+
+
+class RequestError(CatalogError):
+    """The request makes no sense."""
+
+    hint = "Nothing was recorded; put it right and try again."
+
+
+class RequestDenied(RequestError):
+    """Nobody may ask for this, or decide it, so."""
+
+    hint = "Nothing was given out; the attempt is recorded."
 
 
 class ServerError(JianzhengError):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 import yaml
@@ -69,6 +69,10 @@ class RingSettings(Closed):
     )
     keep_days: float = Field(
         default=0, ge=0, description="Older footage that nothing needs is removed; 0: until room is needed."
+    )
+    minimum_yields: bool = Field(
+        default=True,
+        description="What nothing needs goes before its minimum age (class RAW) if recording would stop.",
     )
 
     @model_validator(mode="after")
@@ -149,6 +153,104 @@ class ArchiveSettings(Closed):
     )
 
 
+class LockMode(StrEnum):
+    """How strictly a bucket keeps what is locked."""
+
+    GOVERNANCE = "governance"  # whoever has the right to bypass it can delete
+    COMPLIANCE = "compliance"  # nobody can, not even the bucket's owner
+
+
+class StoreSettings(Closed):
+    """S3-compatible storage, where store_url is s3://BUCKET/PREFIX. Credentials best come by environment."""
+
+    endpoint: str = Field(
+        default="",
+        pattern=r"^(https?://[^/?#@\s]+/?)?$",
+        description="Address, such as https://rgw.example.net; empty: Amazon's of the region.",
+    )
+    region: str = Field(default="us-east-1", description="Region that requests are signed for.")
+    vendor: str = Field(
+        default="",
+        description="ceph, minio, seaweedfs, aliyun-oss, huawei-obs or aws; empty trusts in nothing special.",
+    )
+    addressing: Literal["", "path", "virtual"] = Field(
+        default="", description="Bucket in the path or in the host name; empty: as the vendor wants it."
+    )
+    access_key: SecretStr = Field(default=SecretStr(""), description="JIANZHENG_STORE__ACCESS_KEY.")
+    secret_key: SecretStr = Field(default=SecretStr(""), description="JIANZHENG_STORE__SECRET_KEY.")
+    ca_file: Path | None = Field(
+        default=None, description="The authority (PEM) of a private certificate; default: the system's."
+    )
+    lock_mode: LockMode = Field(
+        default=LockMode.COMPLIANCE,
+        description="compliance: nobody can shorten a retention; governance: whoever may bypass it can.",
+    )
+    connect_seconds: float = Field(default=5, gt=0, description="Time for it to take a connection.")
+    read_seconds: float = Field(default=20, gt=0, description="Time for it to answer a request.")
+    slowest_bytes_per_second: int = Field(
+        default=1 << 16, gt=0, description="An answer that comes more slowly is given up."
+    )
+    attempts: int = Field(default=3, ge=1, description="How often a request is tried.")
+    retry_seconds: float = Field(default=1, gt=0, description="First pause between; it doubles.")
+    part_bytes: int = Field(
+        default=16 << 20, ge=5 << 20, description="Larger objects are sent in parts of this size."
+    )
+    abandoned_hours: float = Field(
+        default=48, gt=0, description="Parts of uploads that nobody took up again are cleared away then."
+    )
+
+
+class CopySettings(StoreSettings):
+    """A store of its own for copies: with an endpoint and credentials other than those of [store]."""
+
+    url: str = Field(description="file:///PATH or s3://BUCKET/PREFIX.")
+
+
+class PreservationSettings(Closed):
+    """How archives are kept whole: read back, copied, restored for practice."""
+
+    sweep_days: float = Field(
+        default=90, gt=0, description="Every stored object is read back and compared within this time."
+    )
+    sweep_bytes_per_second: int = Field(
+        default=20_000_000, gt=0, description="Most that reading back takes of disk and network."
+    )
+    again_days: float = Field(
+        default=1, gt=0, description="An object that is not as it should be is looked at again after this."
+    )
+    copies: tuple[str | CopySettings, ...] = Field(
+        default=(),
+        description="More stores that hold every archive: file:///PATH, s3://BUCKET/PREFIX by what [store] "
+        "says, or a table of url and what [store] may say.",
+    )
+    drill_days: float = Field(
+        default=30, gt=0, description="How often an archived project is fetched, verified and decoded."
+    )
+
+    @field_validator("copies")
+    @classmethod
+    def _check_copies(cls, copies: tuple[str | CopySettings, ...]) -> tuple[str | CopySettings, ...]:
+        """Copies are named by their address on record, which must not change its meaning or be a secret."""
+        names = [public_uri(url_of_copy(one)) for one in copies]
+        if len(set(names)) < len(names):
+            raise ValueError("two copies have the same address")
+        if any(name != url_of_copy(one) for name, one in zip(names, copies, strict=True)):
+            raise ValueError("the address of a copy has no user, password, query or fragment")
+        return copies
+
+
+def url_of_copy(copy: str | CopySettings) -> str:
+    return copy if isinstance(copy, str) else copy.url
+
+
+class UseSettings(Closed):
+    """How archives are used."""
+
+    request_days: float = Field(
+        default=30, gt=0, description="What was approved has to be used within this time."
+    )
+
+
 class CutSettings(Closed):
     """How much is kept around a session."""
 
@@ -191,6 +293,38 @@ class CutSettings(Closed):
         )
 
 
+class DocumentSettings(Closed):
+    """Documents beside the video, and the numbers of projects' files."""
+
+    max_bytes: int = Field(default=256 << 20, gt=0, description="Largest document that is taken in.")
+    settle_minutes: float = Field(
+        default=10, ge=0, description="Documents that come after the archive wait so long for others."
+    )
+    number_rule: Path | None = Field(
+        default=None, description="A file like archive_number.yaml: how archive numbers (档号) are made."
+    )
+
+
+class AuditSettings(Closed):
+    """Who did what: where the chain's newest link is kept besides the catalogue, and how long all of it."""
+
+    anchor_file: Path | None = Field(
+        default=None, description="File on another machine's disk; the signed head is appended as a line."
+    )
+    anchor_url: str = Field(
+        default="", pattern=r"^(https?://\S+)?$", description="Address to which the signed head is posted."
+    )
+    anchor_minutes: float = Field(default=60, gt=0, description="How often, by serve and archive --follow.")
+    keep_days: float = Field(
+        default=180, ge=180, description="Younger records never leave the catalogue (网络安全法, six months)."
+    )
+
+    @property
+    def anchored(self) -> bool:
+        """Whether the head is kept anywhere else."""
+        return self.anchor_file is not None or bool(self.anchor_url)
+
+
 class ServerSettings(Closed):
     """Where the page is served. Loopback only until accounts exist."""
 
@@ -226,14 +360,24 @@ class Settings(BaseSettings):
     cameras: Path = Field(
         default=Path("cameras.yaml"), description="The file of sites, rooms, seats and sources."
     )
-    database_url: str = Field(default="", description="The catalogue; empty means SQLite below data_dir.")
+    database_url: str = Field(
+        default="",
+        repr=False,  # it may hold a password (invariant 16)
+        description="The catalogue: postgresql://ROLE:PASSWORD@HOST/DATABASE; empty: SQLite below data_dir.",
+    )
     store_url: str = Field(
-        default="", description="The object store; empty means a directory below data_dir."
+        default="",
+        description="The object store: s3://BUCKET/PREFIX, file:///PATH; empty: a directory below data_dir.",
     )
     ring: RingSettings = RingSettings()
     capture: CaptureSettings = CaptureSettings()
     cut: CutSettings = CutSettings()
     archive: ArchiveSettings = ArchiveSettings()
+    preservation: PreservationSettings = PreservationSettings()
+    use: UseSettings = UseSettings()
+    store: StoreSettings = StoreSettings()
+    documents: DocumentSettings = DocumentSettings()
+    audit: AuditSettings = AuditSettings()
     server: ServerSettings = ServerSettings()
     receiver: ReceiverSettings = ReceiverSettings()
 
@@ -252,6 +396,11 @@ class Settings(BaseSettings):
     @property
     def store_dir(self) -> Path:
         return self.data_dir / "store"
+
+    @property
+    def incoming_dir(self) -> Path:
+        """Documents on their way in."""
+        return self.data_dir / "incoming"
 
     @property
     def work_dir(self) -> Path:

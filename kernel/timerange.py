@@ -39,6 +39,10 @@ class TimeRange:
         return TimeRange(start_us=start, end_us=end) if start < end else None
 
 
+ALL_TIME = TimeRange(start_us=-EVER_US, end_us=EVER_US)
+"""Every moment."""
+
+
 def merge(ranges: Iterable[TimeRange]) -> list[TimeRange]:
     """The same set of moments as few sorted, disjoint, non-touching ranges."""
     merged: list[list[int]] = []

@@ -45,6 +45,7 @@ from kernel.model.agent import (
     SegmentClaim,
 )
 from kernel.model.footage import EndReason
+from player_api.audit import ActingFrom
 from player_api.refusals import in_words
 from player_api.trading import described
 
@@ -125,6 +126,7 @@ def create_agent_app(
             return description
 
     app.add_middleware(_BoundedBodies, piece_seconds=piece_seconds)
+    app.add_middleware(ActingFrom)
 
     @app.exception_handler(JianzhengError)
     async def say(_request: Request, error: JianzhengError) -> JSONResponse:

@@ -15,22 +15,29 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 
 from catalog.catalogue import Catalogue
+from catalog.document_intake import DocumentIntake
 from catalog.objects import ObjectStore
 from catalog.places import Division, with_descendants
+from catalog.preservation import Promise
 from catalog.projects import ProjectFilter
 from catalog.readiness import Watch, watch_everything
 from kernel.clock import BEIJING, SECOND_US, Clock, from_datetime
 from kernel.errors import JianzhengError, ObjectMissing, ServerError
 from kernel.isobmff.reader import read_index, read_init
 from kernel.model.archive import RenditionFacts
+from kernel.settings import PreservationSettings, UseSettings
 from kernel.timerange import EVER_US, TimeRange
+from player_api.audit import ActingFrom, audit_router
 from player_api.bookings import bookings_router
 from player_api.changes import change_events
 from player_api.checkups import Checker, checkups_router
+from player_api.disposal import disposal_router
+from player_api.documents import documents_router
 from player_api.health import health_router
 from player_api.holds import holds_router
 from player_api.metrics import metrics_router
 from player_api.originals import OriginalsOfClips, originals_router
+from player_api.preservation import preservation_router
 from player_api.publishing import (
     fleet_public,
     industry_public,
@@ -41,6 +48,8 @@ from player_api.publishing import (
 )
 from player_api.ranges import video_response
 from player_api.receipts import receipts_router
+from player_api.requests import requests_router
+from player_api.retention import retention_router
 from player_api.schemas import (
     FleetPublic,
     FragmentPublic,
@@ -51,7 +60,9 @@ from player_api.schemas import (
     RenditionIndex,
     SessionPublic,
 )
+from player_api.search import search_router
 from player_api.sources import sources_router
+from player_api.statistics import statistics_router
 from player_api.timelines import TimelineOf, timelines_router
 from player_api.trading import trading_router
 
@@ -89,6 +100,9 @@ def create_app(
     checker: Checker | None = None,
     timeline_of: TimelineOf | None = None,
     originals: OriginalsOfClips | None = None,
+    documents: DocumentIntake | None = None,
+    preservation: PreservationSettings | None = None,
+    use: UseSettings | None = None,
 ) -> FastAPI:
     """The application over a catalogue and a store.
 
@@ -97,27 +111,58 @@ def create_app(
         checker: looks at rooms before sessions; without it only old check-ups are shown.
         timeline_of: the timeline of a session by the cutting rules; without it only its events are shown.
         originals: makes clips' originals out of the ring; without it there are none.
+        documents: takes documents in; without it they are only listed and handed out.
+        preservation: what is promised of archives; without it what the settings say by themselves.
+        use: how long requests may be used; the same.
     """
     watch = watch or watch_everything(catalogue)
+    promise = Promise.of(preservation or PreservationSettings())
+    app = _empty_app()
+    for router in (
+        _places(catalogue),
+        _projects(catalogue),
+        _media(catalogue, store),
+        receipts_router(catalogue),
+        health_router(catalogue, watch, clock),
+        metrics_router(catalogue, watch, clock, promise),
+        sources_router(catalogue, watch, clock),
+        checkups_router(catalogue, checker, clock),
+        holds_router(catalogue, clock),
+        retention_router(catalogue, clock),
+        disposal_router(catalogue, store, clock),
+        bookings_router(catalogue, clock),
+        audit_router(catalogue, clock),
+        originals_router(originals),
+        documents_router(catalogue, store, clock, documents),
+        timelines_router(catalogue, timeline_of, clock),
+        search_router(catalogue, clock),
+        preservation_router(catalogue, promise, clock),
+        requests_router(catalogue, clock, use or UseSettings()),
+        statistics_router(catalogue),
+        trading_router(catalogue.reports, catalogue.trading_systems, clock),
+    ):
+        app.include_router(router)
+    _add_changes(app, catalogue, clock)
+    _add_refusals(app)
+    if static.is_dir():
+        _serve_page(app, static)
+    return app
+
+
+def _empty_app() -> FastAPI:
+    """An application without a route, and what every request goes through."""
     # FastAPI's pages that show the description fetch their scripts from the internet, which centres lack.
     app = FastAPI(
         title="Jianzheng 见证", version="1", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json"
     )
     # A page of another site that resolves its own name to this machine must not read footage (DNS rebinding).
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK_NAMES))
-    app.include_router(_places(catalogue))
-    app.include_router(_projects(catalogue))
-    app.include_router(_media(catalogue, store))
-    app.include_router(receipts_router(catalogue))
-    app.include_router(health_router(catalogue, watch, clock))
-    app.include_router(metrics_router(catalogue, watch, clock))
-    app.include_router(sources_router(catalogue, watch, clock))
-    app.include_router(checkups_router(catalogue, checker, clock))
-    app.include_router(holds_router(catalogue, clock))
-    app.include_router(bookings_router(catalogue, clock))
-    app.include_router(originals_router(originals))
-    app.include_router(timelines_router(catalogue, timeline_of, clock))
-    app.include_router(trading_router(catalogue.reports, catalogue.trading_systems, clock))
+    app.add_middleware(ActingFrom)
+    return app
+
+
+def _add_changes(app: FastAPI, catalogue: Catalogue, clock: Clock) -> None:
+    """Tells pages that something was changed, as it happens."""
 
     @app.get("/api/changes", include_in_schema=False)
     async def changes() -> StreamingResponse:
@@ -125,6 +170,10 @@ def create_app(
         return StreamingResponse(
             change_events(catalogue, clock), media_type="text/event-stream", headers=headers
         )
+
+
+def _add_refusals(app: FastAPI) -> None:
+    """How errors are said that no route says itself."""
 
     @app.exception_handler(JianzhengError)
     async def say(_request: Request, error: JianzhengError) -> JSONResponse:
@@ -135,10 +184,6 @@ def create_app(
         """As FastAPI says it, but without what was sent: that may be no text, or a number without an end."""
         said = [{name: fault[name] for name in ("type", "loc", "msg")} for fault in error.errors()]
         return Response(json.dumps({"detail": said}), 422, media_type="application/json")
-
-    if static.is_dir():
-        _serve_page(app, static)
-    return app
 
 
 def _is_for_programs(path: str) -> bool:
@@ -166,7 +211,8 @@ def _places(catalogue: Catalogue) -> APIRouter:
     @router.get("/regions")
     def regions() -> list[RegionPublic]:
         """All regions, by code."""
-        return [region_public(region) for region in catalogue.places.regions()]
+        today = catalogue.places.today()
+        return [region_public(region, today.get(region.code)) for region in catalogue.places.regions()]
 
     @router.get("/industries")
     def industries() -> list[IndustryPublic]:

@@ -83,7 +83,7 @@ def bookings_router(catalogue: Catalogue, clock: Clock) -> APIRouter:
             title=request.title,
             principal=request.principal,
         )
-        catalogue.bookings.book(booking)
+        catalogue.bookings.book(booking, at_us=clock.now_us())
         _say("made", booking.id, request.principal)
         return booking_public(booking)
 
@@ -91,7 +91,7 @@ def bookings_router(catalogue: Catalogue, clock: Clock) -> APIRouter:
     def cancel(booking_id: str, request: CancelRequest) -> None:
         """Cancel a booking; what was recorded of it stays."""
         try:
-            catalogue.bookings.cancel(booking_id)
+            catalogue.bookings.cancel(booking_id, principal=request.principal, at_us=clock.now_us())
         except TimelineError:
             raise HTTPException(404, "没有这个预约。No such booking.") from None
         _say("cancelled", booking_id, request.principal)

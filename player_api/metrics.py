@@ -17,21 +17,24 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from catalog.catalogue import Catalogue
+from catalog.preservation import Promise
 from catalog.readiness import Disk, DiskState, Readiness, Standing, Watch, readiness
 from catalog.source_status import GapTotal
 from kernel.clock import SECOND_US, Clock
+from kernel.model.audit import AnchorState
 from kernel.model.footage import SourceState
+from kernel.model.preservation import Preserved
 from kernel.timerange import TimeRange
 
 _DAY_US = 24 * 3600 * SECOND_US
 _DAY_S = 24 * 3600
 
 
-def metrics_router(catalogue: Catalogue, watch: Watch, clock: Clock) -> APIRouter:
+def metrics_router(catalogue: Catalogue, watch: Watch, clock: Clock, promise: Promise) -> APIRouter:
     """The route that Prometheus scrapes."""
     router = APIRouter()
     registry = CollectorRegistry()
-    registry.register(CatalogueCollector(catalogue, watch, clock))
+    registry.register(CatalogueCollector(catalogue, watch, clock, promise))
 
     @router.get("/metrics", include_in_schema=False)
     def metrics(accept: Annotated[str, Header()] = "") -> Response:
@@ -44,8 +47,9 @@ def metrics_router(catalogue: Catalogue, watch: Watch, clock: Clock) -> APIRoute
 class CatalogueCollector(Collector):
     """Everything at the moment of the scrape."""
 
-    def __init__(self, catalogue: Catalogue, watch: Watch, clock: Clock) -> None:
+    def __init__(self, catalogue: Catalogue, watch: Watch, clock: Clock, promise: Promise) -> None:
         self._catalogue = catalogue
+        self._promise = promise
         self._watch = watch
         self._clock = clock
 
@@ -64,6 +68,9 @@ class CatalogueCollector(Collector):
         yield from _sources(now.standings, status.sealed_counts(now.standings))
         yield from _gaps_of_the_day(status.gaps_within(day))
         yield from _gaps_for_ever(status.closed_gaps())
+        yield from _preserved(catalogue.preservation.state(self._promise, now.at_us))
+        if self._watch.anchor is not None:
+            yield from _anchor(self._watch.anchor())
 
 
 def _gauge(name: str, told: str, value: float) -> GaugeMetricFamily:
@@ -83,6 +90,14 @@ def _site(now: Readiness, unarchived: int) -> Iterator[Metric]:
     yield _gauge("jianzheng_sessions_unarchived", waiting, unarchived)
 
 
+def _anchor(anchor: AnchorState) -> Iterator[Metric]:
+    well = "1 while the audit chain's newest link can be kept elsewhere."
+    yield _gauge("jianzheng_audit_anchor_ok", well, not anchor.trouble)
+    if anchor.checked_us is not None:
+        last = "When it was kept elsewhere last, or there was nothing new."
+        yield _gauge("jianzheng_audit_anchor_timestamp_seconds", last, anchor.checked_us / SECOND_US)
+
+
 def _disk(disk: Disk, segments_bytes: int) -> Iterator[Metric]:
     state = GaugeMetricFamily("jianzheng_ring_disk_state", "1 for the state it is in.", labels=["state"])
     for one in DiskState:
@@ -98,6 +113,25 @@ def _disk(disk: Disk, segments_bytes: int) -> Iterator[Metric]:
     if disk.days_left is not None:
         until = "Time until recording stops for lack of room, at the rate of the last day."
         yield _gauge("jianzheng_ring_full_in_seconds", until, disk.days_left * _DAY_S)
+
+
+def _preserved(state: Preserved) -> Iterator[Metric]:
+    """Alert on the first two: they are 0 while archives are as they should be."""
+    troubled = "Copies of archived objects that are not as they should be."
+    yield _gauge("jianzheng_archive_objects_troubled", troubled, state.troubled)
+    failed = "Projects whose newest restore drill failed."
+    yield _gauge("jianzheng_restore_drills_failed", failed, len(state.failed_drills))
+    overdue = "Copies of archived objects that were not read back within the set period."
+    yield _gauge("jianzheng_archive_objects_overdue", overdue, state.overdue)
+    missing = "Packages that a store for copies does not hold whole, for each such store."
+    yield _gauge("jianzheng_archive_copies_missing", missing, state.copies_missing)
+    if state.oldest_check_us is not None:
+        oldest = "When the copy that waits longest was last read back."
+        at_s = state.oldest_check_us / SECOND_US
+        yield _gauge("jianzheng_archive_oldest_check_timestamp_seconds", oldest, at_s)
+    if state.last_drill_us is not None:
+        last = "When the last restore drill ended."
+        yield _gauge("jianzheng_restore_drill_timestamp_seconds", last, state.last_drill_us / SECOND_US)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

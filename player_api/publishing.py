@@ -30,13 +30,15 @@ from player_api.schemas import (
 )
 
 
-def region_public(region: Division) -> RegionPublic:
+def region_public(region: Division, today: str | None) -> RegionPublic:
+    """``today``: the code that this one has become, where it is a former one."""
     return RegionPublic(
         code=region.code,
         name_zh=region.name_zh,
         name_en=region.name_en,
         level=region.level,
         parent_code=region.parent_code,
+        today=today,
     )
 
 

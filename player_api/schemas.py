@@ -19,6 +19,8 @@ class RegionPublic(BaseModel):
     name_en: str
     level: str
     parent_code: str | None
+    today: str | None
+    """Of a former code, which old archives keep: the code that it has become."""
 
 
 class IndustryPublic(BaseModel):

@@ -125,7 +125,9 @@ class HallRecords:
             return
         for record in self._touching(session.room_id, session.start_us, session.end_us):
             if record.phase is Phase.HALL:  # of the day before, whose last session went on past midnight
-                self._catalogue.projects.show_in_hall(record.project_id, [session.project_id])
+                self._catalogue.projects.show_in_hall(
+                    record.project_id, [session.project_id], principal=_PRINCIPAL, at_us=self._clock.now_us()
+                )
         self._settle(session.room_id, local_day(session.start_us))
 
     def _settle(self, room_id: str, day: TimeRange) -> None:
@@ -170,7 +172,10 @@ class HallRecords:
             self._add(hall_id, session_id, room_id, stamp)
         shown = self._touching(room_id, wall.start_us, wall.end_us)
         self._catalogue.projects.show_in_hall(
-            hall_id, sorted({one.project_id for one in shown if one.phase is not Phase.HALL})
+            hall_id,
+            sorted({one.project_id for one in shown if one.phase is not Phase.HALL}),
+            principal=_PRINCIPAL,
+            at_us=self._clock.now_us(),
         )
         told = self._catalogue.sessions.events_of(session_id)
         known = bounds(told)

@@ -57,7 +57,13 @@ class LateFootage:
 
     def _open(self, session: Session) -> None:
         try:
-            self._catalogue.sessions.advance(session.id, SessionState.ENDED, was=session.state)
+            self._catalogue.sessions.advance(
+                session.id,
+                SessionState.ENDED,
+                was=session.state,
+                reason="Footage came late.",
+                at_us=self._clock.now_us(),
+            )
         except TimelineChanged:
             return  # it changed meanwhile, and is cut again for that
         _log.info(f"Session {session.id} is cut again: footage came late.", action="session.late")

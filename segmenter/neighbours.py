@@ -105,7 +105,13 @@ class Neighbours:
         if have == want:
             return
         try:
-            self._catalogue.sessions.advance(session.id, SessionState.ENDED, was=session.state)
+            self._catalogue.sessions.advance(
+                session.id,
+                SessionState.ENDED,
+                was=session.state,
+                reason="Another project's use of its room or seats has changed.",
+                at_us=self._clock.now_us(),
+            )
         except TimelineChanged:
             return  # it changed meanwhile, and is looked at again for that
         _log.warning(

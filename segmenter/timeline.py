@@ -58,7 +58,8 @@ def session_timeline(
     expected: list[ExpectedPart] = []
     for source in sources_of(session, sources, rules, room_kinds):
         stops = _stops(source.content_kind, nights, pauses, rules)
-        rolls = room_kinds.get(source.room_id) not in rules.no_rolls
+        # What is handed over as files has no time before and after: nobody recorded it.
+        rolls = room_kinds.get(source.room_id) not in rules.no_rolls and not session.source_ids
         walls = subtract(wall, stops)
         if rolls:
             others = _others_time(source, session, stops, turn, neighbours, rules)

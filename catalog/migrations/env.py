@@ -5,6 +5,7 @@ from __future__ import annotations
 from alembic import context
 
 from catalog.database import take_turns
+from catalog.search.changes import put_triggers
 from catalog.tables import METADATA
 from kernel.errors import CatalogError
 
@@ -23,9 +24,13 @@ with engine.connect() as connection:
         )
         with context.begin_transaction():
             take_turns(connection)  # before anything is read: another program may be migrating just now
+            if not sqlite:  # a table of millions may be written anew
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             before = context.get_context().get_current_heads()
             context.run_migrations()
             moved = context.get_context().get_current_heads() != before
+            if moved:  # SQLite drops a table's triggers when it makes the table anew
+                put_triggers(connection)
             if sqlite and moved and (broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
                 raise CatalogError(f"The catalogue cannot be migrated: {broken[0][0]} would lose references.")
     finally:

@@ -57,4 +57,4 @@ class LoginRow(Table, table=True):
     agent: str = column("What the browser calls itself")
     second_factor: bool = column("Whether a second factor was given")
     ended_us: int | None = micros("When it ended; empty while it lasts", default=None)
-    end: str | None = column("LoginEnd", default=None)
+    end_reason: str | None = column("LoginEnd", default=None)

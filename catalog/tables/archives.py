@@ -77,6 +77,7 @@ class ArchiveRow(Table, table=True):
         "How much was known of the session that its document tells; empty where not noted", default=None
     )
     overrun_cause: str = column("floors or beside; empty while it is within", default="", default_sql="")
+    disposed_us: int | None = micros("When the last of its objects was destroyed by rule", default=None)
 
 
 class ArchiveObjectRow(Table, table=True):

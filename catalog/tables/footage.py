@@ -81,17 +81,29 @@ class SegmentRow(Table, table=True):
 
 class HoldRow(Table, table=True):
     __tablename__ = "hold"
-    __table_args__ = {"comment": "Footage that must not be removed, and why (invariant 4)"}
+    __table_args__ = {"comment": "Footage and archives that must not be removed, and why (invariant 4)"}
     id: str = column("Unique over all sites", primary_key=True)
-    source_id: str = column("Source", foreign_key="source.id", index=True)
-    wall_start_us: int = micros("Start of the held time")
-    wall_end_us: int = micros("End of the held time")
+    source_id: str | None = column(
+        "Source, of kind source", foreign_key="source.id", index=True, default=None
+    )
+    wall_start_us: int = micros("Start of the held time; of an agency: of when sessions began")
+    wall_end_us: int = micros("End of it")
     reason: str = column("Why")
     principal: str = column("Who holds it")
     made_us: int = micros("When it was made")
     released_us: int | None = micros("When it was released; empty while it holds", default=None)
     released_by: str = column("Who released it", default="")
     release_reason: str = column("Why it was released", default="")
+    kind: str = column("HoldKind", default="source", default_sql="source")
+    session_id: str | None = column(
+        "Session, of kind session", foreign_key="session.id", index=True, default=None
+    )
+    project_id: str | None = column(
+        "Project, of kind project", foreign_key="project.id", index=True, default=None
+    )
+    agency: str = column("Agency, of kind agency", default="", default_sql="", index=True)
+    tag_id: str = column("Mark that gave rise to it", default="", default_sql="")
+    act_id: str = column("One act may hold several things", default="", default_sql="", index=True)
 
 
 class RecorderKeyRow(Table, table=True):

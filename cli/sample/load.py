@@ -48,7 +48,7 @@ def load_sample(catalogue: Catalogue, sample: Sample, until_us: int = EVER_US) -
     Raises:
         TimelineError: the catalogue knows more of the sample than that already.
     """
-    catalogue.places.register(sample.places)
+    catalogue.places.register(sample.places, principal="sample", at_us=_since_us(sample))
     return load_projects(catalogue, sample, until_us)
 
 
@@ -73,8 +73,12 @@ def load_projects(catalogue: Catalogue, sample: Sample, until_us: int) -> int:
 def _name_system(catalogue: Catalogue, sample: Sample) -> None:
     """The trading system, so that it is shown by its name; nobody knows its key."""
     if SYSTEM not in {one.id for one in catalogue.trading_systems.all()}:
-        since_us = min(from_datetime(event.at) for one in sample.projects for event in one.events)
-        catalogue.trading_systems.add(SYSTEM, SYSTEM_NAME, principal="sample", at_us=since_us)
+        catalogue.trading_systems.add(SYSTEM, SYSTEM_NAME, principal="sample", at_us=_since_us(sample))
+
+
+def _since_us(sample: Sample) -> int:
+    """When the first thing happens in it."""
+    return min(from_datetime(event.at) for one in sample.projects for event in one.events)
 
 
 def _refuse_going_back(catalogue: Catalogue, sample: Sample, until_us: int) -> None:

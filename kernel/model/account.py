@@ -111,4 +111,4 @@ class Login:
     agent: str  # what the browser calls itself
     second_factor: bool  # whether it was asked for and given
     ended_us: int | None = None
-    end: LoginEnd | None = None
+    end_reason: LoginEnd | None = None

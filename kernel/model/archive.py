@@ -119,6 +119,7 @@ class Archive:
     cut_number: int = 0  # which cut of the session it holds
     known_number: int | None = None  # how much was known when its document was written; None: not noted
     overrun_cause: OverrunCause = OverrunCause.NONE  # the reason as a word
+    disposed_us: int | None = None  # when the last of its objects was destroyed by rule; its row stays
 
     @property
     def originals_bytes(self) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from kernel.timerange import TimeRange, subtract
+from kernel.timerange import ALL_TIME, TimeRange, subtract
 
 
 class Codec(StrEnum):
@@ -286,19 +286,38 @@ class Checkpoint:
     signature: str  # Ed25519 over the statement's UTF-8 bytes, lower-case hex
 
 
+class HoldKind(StrEnum):
+    """What a hold is on."""
+
+    SOURCE = "source"
+    SESSION = "session"
+    PROJECT = "project"
+    AGENCY = "agency"
+    """All projects of an agency that have a session which began in a range, those to come included."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hold:
-    """冻结: footage that must not be removed, and why (invariant 4)."""
+    """冻结: footage and archives that must not be removed, and why (invariant 4).
+
+    One act may hold several things: each is a row of its own, and all have the act's id.
+    """
 
     id: str
-    source_id: str
-    wall: TimeRange
+    source_id: str = ""  # of kind source
+    wall: TimeRange = ALL_TIME  # of an agency: in which its projects' sessions began
     reason: str
     principal: str
     made_us: int
     released_us: int | None = None
     released_by: str = ""
     release_reason: str = ""
+    kind: HoldKind = HoldKind.SOURCE
+    session_id: str = ""  # of kind session
+    project_id: str = ""  # of kind project
+    agency: str = ""  # of kind agency, as the trading system says
+    tag_id: str = ""  # mark that gave rise to it
+    act_id: str = ""  # one act, several rows; empty: the row's own id
 
 
 class BookingStatus(StrEnum):

@@ -15,6 +15,7 @@ from archiver.rules import archive_rules
 from catalog.catalogue import Catalogue
 from catalog.places import with_descendants
 from catalog.projects import ProjectFilter
+from catalog.statistics import StatisticsFilter
 from cli.sample.files import DATA, read_sample
 from cli.sample.load import load_projects, load_sample
 from kernel.clock import SECOND_US, FakeClock, from_datetime
@@ -35,6 +36,7 @@ from kernel.model.timeline import (
     VenueRole,
 )
 from kernel.settings import CutSettings
+from kernel.statistics import Cell, Figures, fold, total
 from kernel.timerange import TimeRange, merge
 from segmenter.timeline import spans
 from segmenter.worker import Segmenter
@@ -45,12 +47,16 @@ JUDGING = (Phase.EVALUATION, Phase.RE_EVALUATION, Phase.NEGOTIATION, Phase.CLARI
 MINUTE_US = 60 * SECOND_US
 
 
-@pytest.fixture(scope="module")
-def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Month]:
-    lived = Month(tmp_path_factory.mktemp("month"))
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def month(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Month]:
+    server = request.getfixturevalue("postgresql") if request.param == "postgresql" else None
+    url = server.new() if server else ""
+    lived = Month(tmp_path_factory.mktemp("month"), url)
     lived.live()
     yield lived
     lived.catalogue.close()
+    if server:
+        server.give_back(url)
 
 
 def events(month: Month, session_id: str) -> list[TimelineEvent]:
@@ -532,3 +538,65 @@ def test_every_change_of_seats_comes_with_an_event_of_its_time() -> None:
             told = {from_datetime(event.at) for event in project.events if event.session == session.id}
             changes = {moment for seat in session.seats for moment in (seat.since, seat.until) if moment}
             assert {from_datetime(moment) for moment in changes} <= told
+
+
+# --- statistics (tasks I13, I14, W22)
+
+
+def figures_of(month: Month, **narrowed: frozenset[str]) -> dict[Cell, Figures]:
+    found = month.catalogue.statistics.projects(StatisticsFilter(**narrowed))  # type: ignore[arg-type]
+    return fold(found, month.catalogue.statistics.current_codes())
+
+
+def test_the_months_report_counts_what_the_sample_holds(month: Month) -> None:
+    """I14, W22. Beside the projects' own there are the hall's four files and two of a supervisor's visit."""
+    told = total(figures_of(month).values())
+    sample = month.sample.projects
+    assert (told.projects, told.sections) == (len(sample), sum(len(one.sections) for one in sample))
+    assert (told.projects, told.sections) == (20, 22)
+    assert told.files == told.clips == sum(len(month.all_clips(one, *Phase)) for one in PROJECTS) + 4
+    assert told.tags == len(month.sample.tags) == 7
+    assert told.irregularities == sum(one.kind == "irregular" for one in month.sample.tags) == 3
+    assert {cell.month for cell in figures_of(month)} == {"2026-03"}
+
+
+@pytest.mark.parametrize("project_id", PROJECTS)
+def test_the_hours_of_a_project_are_those_of_its_clips_without_gaps(month: Month, project_id: str) -> None:
+    """I14: the same number from two sides."""
+    [told] = [
+        one for one in month.catalogue.statistics.projects(StatisticsFilter()) if one.project_id == project_id
+    ]
+    clips = month.all_clips(project_id, *Phase)
+    gaps = [gap for clip in clips for gap in clip.gaps]
+    assert told.figures.gaps == len(gaps)
+    assert told.figures.gap_us == sum(gap.wall.duration_us for gap in gaps)
+    whole_us = sum(clip.wall.duration_us for clip in clips)
+    assert told.figures.recorded_us == whole_us - told.figures.gap_us
+
+
+def test_regions_and_industries_add_up_to_the_whole(month: Month) -> None:
+    whole = total(figures_of(month).values())
+    regions = {one.code for one in month.catalogue.places.regions()}
+    industries = {one.code for one in month.catalogue.places.industries()}
+    for parts in (
+        [figures_of(month, region_codes=frozenset({code})) for code in regions],
+        [figures_of(month, industry_codes=frozenset({code})) for code in industries],
+    ):
+        assert total(one for part in parts for one in part.values()) == whole
+
+
+def test_gaps_of_more_than_a_minute_are_listed_by_site(month: Month) -> None:
+    """I13: P18's desktop; the camera that its device played back is none, unless asked for."""
+    statistics = month.catalogue.statistics
+    of_p18 = [
+        (one.site_id, one.source_id, one.wall.duration_us // MINUTE_US)
+        for one in statistics.gaps(StatisticsFilter(), MINUTE_US)
+        if one.project_id == "P18"
+    ]
+    assert of_p18 == [("WX", "WX-ER1-03-D", 6)]
+    every = statistics.gaps(StatisticsFilter(), MINUTE_US, backfilled=True)
+    assert ("WX", "WX-ER1-P1", 38) in [
+        (one.site_id, one.source_id, one.wall.duration_us // MINUTE_US) for one in every if one.backfilled
+    ]
+    assert [one.site_id for one in every] == sorted(one.site_id for one in every)
+    assert statistics.gaps(StatisticsFilter(), 6 * 60 * MINUTE_US) == []

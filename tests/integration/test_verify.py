@@ -40,8 +40,9 @@ from tests.support.signing import signer
 CLIPS = ("data/clips/room-cam-p1.mp4", "data/clips/screen-screen-p1.mp4")
 RECEIPTS = tuple(f"{one.replace('clips', 'receipts')}.json" for one in CLIPS)
 DOCUMENT = "data/catalogue.json"
+CARD = ("data/card.html", "data/card.json")
 ORIGINAL = "data/originals/cam-segment-cam-run-1-1.mp4"  # the one that is held
-PAYLOAD = (*CLIPS, *RECEIPTS, ORIGINAL, DOCUMENT)
+PAYLOAD = (*CLIPS, *RECEIPTS, ORIGINAL, DOCUMENT, *CARD)
 TAGS = ("bagit.txt", "bag-info.txt", "manifest-sha256.txt", "manifest-sha512.txt")
 TAG_MANIFESTS = ("tagmanifest-sha256.txt", "tagmanifest-sha512.txt")
 PROOF = ("proof/statement.json", "proof/statement.sig", "proof/public-key.pem")
@@ -294,7 +295,7 @@ def test_a_statement_written_anew_does_not_fit_its_signature(package: Package) -
 @pytest.mark.parametrize("field", ["format", "identifier", "key", "leaves", "not_stamped", "root", "tsa"])
 def test_each_field_of_the_statement_is_signed(package: Package, field: str) -> None:
     statement = package.read(PROOF[0])
-    statement[field] = 7 if field == "leaves" else f"{statement[field]}0"
+    statement[field] = 99 if field == "leaves" else f"{statement[field]}0"
     text = json.dumps(statement, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     (package.directory / PROOF[0]).write_text(text, "utf-8")
     write_tag_manifests(package.directory)

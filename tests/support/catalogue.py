@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from catalog.catalogue import Catalogue
 from kernel.model.footage import Run, Segment
@@ -49,9 +51,25 @@ PROJECT = Project(
 )
 
 
-def open_catalogue(directory: Path) -> Catalogue:
-    """A new catalogue that knows the cameras above."""
-    catalogue = Catalogue.open(f"sqlite:///{directory / 'catalogue.sqlite'}")
+@cache
+def _as_migrated() -> bytes:
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "catalogue.sqlite"
+        Catalogue.open(f"sqlite:///{path}").close()  # the last one to let go leaves a single file
+        return path.read_bytes()
+
+
+def migrated_file(path: Path) -> str:
+    """URL of a catalogue in a file, which is made as a copy where there is none: migrating takes a second."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_as_migrated())
+    return f"sqlite:///{path}"
+
+
+def open_catalogue(directory: Path, url: str = "") -> Catalogue:
+    """A new catalogue that knows the cameras above: at a URL, or in a file of that directory."""
+    catalogue = Catalogue.open(url or migrated_file(directory / "catalogue.sqlite"))
     catalogue.places.register(CAMERAS)
     return catalogue
 

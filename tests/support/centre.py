@@ -13,7 +13,7 @@ from kernel.model.timeline import Phase, Project, SeatOccupation, Session, Sessi
 from kernel.settings import CamerasFile, CutSettings
 from kernel.timerange import TimeRange
 from segmenter.worker import Segmenter
-from tests.support.catalogue import PROJECT, add_segments
+from tests.support.catalogue import PROJECT, add_segments, migrated_file
 
 START = 1_772_413_200 * SECOND_US  # 2 March 2026, 09:00 in Beijing
 SETTINGS = CutSettings(pre_roll_seconds=10, post_roll_seconds=30, settle_seconds=60)
@@ -92,9 +92,9 @@ def moment(seconds: float) -> int:
 class Centre:
     """A centre's catalogue and what happens there; times are seconds after nine."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, url: str = "") -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self.catalogue = Catalogue.open(f"sqlite:///{directory / 'catalogue.sqlite'}")
+        self.catalogue = Catalogue.open(url or migrated_file(directory / "catalogue.sqlite"))
         self.catalogue.places.register(CAMERAS)
         self.clock = FakeClock(START)
         self.segmenter = Segmenter(self.catalogue, SETTINGS, self.clock)

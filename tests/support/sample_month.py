@@ -40,6 +40,7 @@ from kernel.settings import CutSettings, RingSettings, Settings
 from kernel.timerange import EVER_US, TimeRange, merge
 from segmenter.hall import local_day
 from segmenter.worker import Segmenter
+from tests.support.catalogue import migrated_file
 from tests.support.recordings import write
 
 HOUR_US = 3600 * SECOND_US
@@ -63,13 +64,13 @@ def wall(start: str, end: str) -> TimeRange:
 class Month:
     """The month, over."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, url: str = "") -> None:
         self.directory = directory
         self.clock = FakeClock(at("02 06:00"))
-        self.catalogue = Catalogue.open(f"sqlite:///{directory / 'catalogue.sqlite'}")
+        self.catalogue = Catalogue.open(url or migrated_file(directory / "catalogue.sqlite"))
         self.store = MemoryStore()
         self.sample = read_sample()
-        self.catalogue.places.register(self.sample.places)
+        self.catalogue.places.register(self.sample.places, principal="sample", at_us=self.clock.now_us())
         self.refused = ""  # what was said of the file that was damaged on its way
         self.receipt: IntakeReceipt | None = None
         self._rows: list[RunRow | SegmentRow] = []
@@ -205,7 +206,7 @@ class Month:
             self.refused = str(error)
         path.write_bytes(true)
         self.receipt = self._take_in(path, announced)
-        self.catalogue.sessions.add_sources("P20-E2", EXTERNAL)
+        self.catalogue.sessions.add_sources("P20-E2", EXTERNAL, principal="w-zt-1", at_us=at(HANDED_IN))
 
     def _take_in(self, path: Path, sha256: str) -> IntakeReceipt:
         """The venue's recorder was 47 s ahead: it named the first picture of 10:28:00 so much later."""

@@ -35,6 +35,7 @@ class Recipe:
     frames: int = 50
     frame_us: int = 40_000
     sound: bool = False
+    moving: tuple[int, int] | None = None  # only these pictures differ from the one before; None: all do
 
 
 def picture(wall_us: int) -> Any:
@@ -60,7 +61,9 @@ def encoded(recipe: Recipe) -> tuple[bytes, list[Sample]]:
     container.start_encoding()
     packets = []
     for number in range(recipe.frames):
-        packets += stream.encode(picture(recipe.wall_start_us + number * recipe.frame_us))
+        first, last = recipe.moving or (0, recipe.frames)
+        shown = min(max(number, first), last)
+        packets += stream.encode(picture(recipe.wall_start_us + shown * recipe.frame_us))
     packets += stream.encode(None)
     ticks = recipe.frame_us * 9 // 100
     samples = [

@@ -7,6 +7,8 @@ export const router = createRouter({
     { path: '/', name: 'projects', component: ProjectsPage },
     { path: '/projects/:id', name: 'project', component: () => import('./pages/ProjectPage.vue'), props: true },
     { path: '/projects/:id/timeline', name: 'timeline', component: () => import('./pages/timeline/TimelinePage.vue'), props: true },
+    { path: '/search', name: 'search', component: () => import('./pages/SearchPage.vue') },
+    { path: '/statistics', name: 'statistics', component: () => import('./pages/StatisticsPage.vue') },
     { path: '/sources', name: 'sources', component: () => import('./pages/SourcesPage.vue') },
     { path: '/sources/:id', name: 'source', component: () => import('./pages/SourcesDetailPage.vue'), props: true },
     {
@@ -18,6 +20,6 @@ export const router = createRouter({
     },
     { path: '/:rest(.*)*', name: 'missing', component: () => import('./pages/MissingPage.vue') },
   ],
-  // The page of sources keeps in its address what is open on it: that changes where nothing is to move.
-  scrollBehavior: (to, from, saved) => (to.name === 'sources' && from.name === 'sources' ? false : (saved ?? { top: 0 })),
+  // These pages keep in their address what is open on them: that changes where nothing is to move.
+  scrollBehavior: (to, from, saved) => (to.name === from.name && ['sources', 'search'].includes(String(to.name)) ? false : (saved ?? { top: 0 })),
 })

@@ -11,6 +11,7 @@ import {
   ElProgress,
   ElSkeleton,
   ElTag,
+  ElTree,
   ElTreeSelect,
 } from 'element-plus'
 import type { App } from 'vue'
@@ -47,6 +48,7 @@ const COMPONENTS = [
   ElProgress,
   ElSkeleton,
   ElTag,
+  ElTree,
   ElTreeSelect,
 ]
 

@@ -207,7 +207,10 @@ def upgrade() -> None:
             comment="When it happened, by the clock of whoever reports it",
         ),
         sa.Column(
-            "type", sa.String(), nullable=False, comment="EventType or another mark of the trading system"
+            "type",
+            sa.String(),
+            nullable=False,
+            comment="A kind that kernel/data/event_kinds.yaml knows, or another mark of the trading system",
         ),
         sa.Column("reason", sa.String(), nullable=False, comment="Why, in words; may be empty"),
         sa.Column("principal", sa.String(), nullable=False, comment="Who reported it"),

@@ -98,9 +98,14 @@ def upgrade() -> None:
     op.create_table(
         "hold",
         sa.Column("id", sa.String(), nullable=False, comment="Unique over all sites"),
-        sa.Column("source_id", sa.String(), nullable=False, comment="Source"),
-        sa.Column("wall_start_us", sa.BigInteger(), nullable=False, comment="Start of the held time"),
-        sa.Column("wall_end_us", sa.BigInteger(), nullable=False, comment="End of the held time"),
+        sa.Column("source_id", sa.String(), nullable=False, comment="Source, of kind source"),
+        sa.Column(
+            "wall_start_us",
+            sa.BigInteger(),
+            nullable=False,
+            comment="Start of the held time; of an agency: of when sessions began",
+        ),
+        sa.Column("wall_end_us", sa.BigInteger(), nullable=False, comment="End of it"),
         sa.Column("reason", sa.String(), nullable=False, comment="Why"),
         sa.Column("principal", sa.String(), nullable=False, comment="Who holds it"),
         sa.Column("made_us", sa.BigInteger(), nullable=False, comment="When it was made"),
@@ -114,7 +119,7 @@ def upgrade() -> None:
         sa.Column("release_reason", sa.String(), nullable=False, comment="Why it was released"),
         sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_hold_source_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_hold")),
-        comment="Footage that must not be removed, and why (invariant 4)",
+        comment="Footage and archives that must not be removed, and why (invariant 4)",
     )
     with op.batch_alter_table("hold", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_hold_source_id"), ["source_id"], unique=False)

@@ -154,7 +154,7 @@ def test_rooms_seats_and_sources_that_are_referred_to_are_told_once(centre: Cent
 def test_projects_that_a_hall_shows_are_told_with_its_record(centre: Centre) -> None:
     """Invariant 15: whoever rebuilds the rows must know when the record opens."""
     centre.catalogue.projects.add_project(project("Q"), [])
-    centre.catalogue.projects.show_in_hall("P", ["Q"])
+    centre.catalogue.projects.show_in_hall("P", ["Q"], principal="w", at_us=1)
     assert document(centre)["shown_projects"] == ["Q"]
 
 

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from archiver.stretches import SlicePart, Stretch, chunks, narrow, samples_for_probing, stretches
+from archiver.stretches import (
+    SlicePart,
+    Stretch,
+    chunks,
+    narrow,
+    samples_for_probing,
+    stretches,
+    windows_around,
+)
 from kernel.clock import SECOND_US
 from kernel.model.cut import Clip, SegmentSlice
 from kernel.model.footage import ClockBasis, EndReason, Segment
@@ -209,3 +217,14 @@ def test_narrowing_keeps_only_the_slices_that_lie_in_the_range(start: int, end: 
     narrowed = narrow(stretch, wall(start, end))
     assert [part.segment_id for part in narrowed.slices] == left
     assert all(part.wall.intersect(narrowed.wall) == part.wall for part in narrowed.slices)
+
+
+def test_windows_lie_around_the_moments_that_were_recorded_and_not_on_each_other() -> None:
+    pieces = pieces_of(("a", 0, 10 * SECOND_US), ("b", 100 * SECOND_US, 110 * SECOND_US))
+    moments = [round(one * SECOND_US) for one in (105.5, 50.0, 106.5, 0.2, 8.0)]
+    windows = windows_around(pieces, 3, moments)
+    assert [(one.wall.start_us, one.wall.end_us) for one in windows] == [
+        (104 * SECOND_US, 107 * SECOND_US),  # 50.0 is in a gap, and 106.5 within this one
+        (0, 3 * SECOND_US),
+        (6_500_000, 9_500_000),
+    ]

@@ -87,6 +87,29 @@ def test_what_is_too_old_goes_though_there_is_room() -> None:
     assert (one.young, one.reason) == (False, "It was older than ring.keep_days.")
 
 
+MINIMUM_US = 240 * HOUR_US
+
+
+def test_what_is_younger_than_the_minimum_age_goes_only_when_recording_would_stop() -> None:
+    """Retention class RAW; invariant 8: the oldest first."""
+    assert [one.segment_id for one in choose(oldest(300, 200), 700, NOW_US, RULES, MINIMUM_US)] == ["300h"]
+    assert choose(oldest(200), 700, NOW_US, RULES, MINIMUM_US) == []
+    (one,) = choose(oldest(200), 599, NOW_US, RULES, MINIMUM_US)
+    assert (one.young, one.immature) == (True, True)
+    assert "RAW" in one.reason
+
+
+def test_a_minimum_age_that_does_not_yield_keeps_what_is_younger_on_a_full_disk() -> None:
+    strict = replace(RULES, minimum_yields=False)
+    assert [one.segment_id for one in choose(oldest(240, 239), 0, NOW_US, strict, MINIMUM_US)] == ["240h"]
+
+
+def test_what_shall_go_by_age_goes_no_earlier_than_the_minimum_age() -> None:
+    by_age = replace(RULES, keep_us=100 * HOUR_US)
+    found = choose(oldest(240, 239), 10**9, NOW_US, by_age, MINIMUM_US)
+    assert [one.segment_id for one in found] == ["240h"]
+
+
 def test_rules_come_from_the_settings_and_room_is_never_below_the_reserve() -> None:
     ring = RingSettings(reserve_bytes=500, make_room_bytes=10, keep_days=10)
     rules = EvictionRules.of(ring, CutSettings(pre_roll_seconds=1, post_roll_seconds=2))
@@ -114,6 +137,7 @@ class Site:
     clock: FakeClock
     free: int = 500
     rules: EvictionRules = field(default=RULES)
+    minimum_us: int = 0
 
     def evictor(self) -> Evictor:
         return Evictor(
@@ -124,6 +148,7 @@ class Site:
             clock=self.clock,
             principal="王工",
             free=self._free,
+            minimum=lambda _now_us: self.minimum_us,
         )
 
     def _free(self, _directory: Path) -> int:
@@ -196,6 +221,46 @@ def test_where_nothing_may_go_there_is_an_alarm_before_recording_stops(site: Sit
         site.evictor().run_once()
     assert "release holds" in caught.value.remedy
     assert site.files() == list(range(8))
+
+
+def test_a_full_disk_of_footage_that_must_become_older_is_an_alarm_where_the_minimum_does_not_yield(
+    site: Site,
+) -> None:
+    """Invariant 8: recording will stop, and nobody can overlook why."""
+    site.minimum_us, site.rules = 1000 * HOUR_US, replace(RULES, minimum_yields=False)
+    with pytest.raises(DiskFull, match="younger than retention class RAW") as caught:
+        site.evictor().run_once()
+    assert "minimum_yields" in caught.value.remedy
+    assert site.files() == list(range(8))
+
+
+def test_where_the_minimum_age_yields_recording_goes_on_and_the_ring_is_said_to_be_too_small(
+    site: Site,
+) -> None:
+    site.minimum_us = 1000 * HOUR_US
+    with capture_logs() as logs:
+        assert site.evictor().run_once() == 1
+    assert [one["action"] for one in logs if one["log_level"] == "error"] == ["ring.young_removed"]
+
+
+def test_the_minimum_age_never_yields_for_what_is_held(site: Site) -> None:
+    """Invariant 4."""
+    site.minimum_us = 1000 * HOUR_US
+    site.hold(0, 7)
+    with pytest.raises(DiskFull):
+        site.evictor().run_once()
+    assert site.files() == list(range(8))
+
+
+def test_the_statement_itself_heeds_the_minimum_age(site: Site) -> None:
+    """A segment that was chosen by an older clock is not old enough by this one."""
+    ids = [one.id for one in site.segments]
+    said: dict[str, Any] = {"reason": "r", "principal": "p"}
+    for minimum_hours, count in ((899, 1), (899 - 7, 7)):
+        gone = site.catalogue.removal.release(
+            ids, RULES.cut, at_us=NOW_US, minimum_us=minimum_hours * HOUR_US, **said
+        )
+        assert len(gone) == count
 
 
 def test_what_is_released_later_goes_later(site: Site) -> None:

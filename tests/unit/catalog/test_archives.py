@@ -162,7 +162,7 @@ def test_a_clip_of_a_segment_without_a_row_leaves_the_session_uncut(catalogue: C
     """Invariant 11: every slice leads to a segment."""
     add_session(catalogue, START, END)
     add_segments(catalogue, [segment()])
-    with pytest.raises(Exception, match="FOREIGN KEY"):
+    with pytest.raises(Exception, match=r"(?i)foreign key"):
         catalogue.clips.record(
             CutList(session_id="P-O", clips=(clip(), clip("screen", "none")), change_number=2)
         )
@@ -286,7 +286,7 @@ def test_an_archive_whose_document_lacks_a_correction_is_refused(catalogue: Cata
 def test_an_archive_whose_rendition_names_no_object_is_not_recorded_at_all(catalogue: Catalogue) -> None:
     """Invariant 10: a row exists only for what was stored and read back."""
     cut_session(catalogue)
-    with pytest.raises(Exception, match="FOREIGN KEY"):
+    with pytest.raises(Exception, match=r"(?i)foreign key"):
         catalogue.archives.record(archive(), [replace(rendition(), object_key="none")])
     assert catalogue.archives.newest("P-O") is None
     assert state(catalogue) is SessionState.CUT
@@ -311,7 +311,7 @@ def test_the_same_key_is_not_recorded_for_two_archives(catalogue: Catalogue) -> 
     catalogue.archives.record(archive(), [])
     set_state(catalogue, SessionState.CUT)
     again = replace(archive(2), objects=archive().objects)
-    with pytest.raises(Exception, match="UNIQUE"):
+    with pytest.raises(Exception, match=r"(?i)unique"):
         catalogue.archives.record(again, [])
     assert catalogue.archives.newest("P-O") == archive()
 

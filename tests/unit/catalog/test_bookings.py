@@ -68,12 +68,12 @@ def test_a_booking_that_was_moved_twice_is_recorded_once(booked: Centre) -> None
 
 
 def test_a_booking_that_is_given_back_stays_on_record(booked: Centre) -> None:
-    booked.catalogue.bookings.cancel("B1")
+    booked.catalogue.bookings.cancel("B1", principal="w", at_us=1)
     assert recorded(booked, 60) == set()
     (kept,) = booked.catalogue.bookings.of_project("P")
     assert kept == replace(BOOKING, status=BookingStatus.RELEASED)
     with pytest.raises(TimelineError, match="no booking B9"):
-        booked.catalogue.bookings.cancel("B9")
+        booked.catalogue.bookings.cancel("B9", principal="w", at_us=1)
 
 
 @pytest.mark.parametrize("whose", ["Q", None])
@@ -93,7 +93,7 @@ def test_a_booking_made_by_hand_is_not_taken_over_by_a_project(booked: Centre) -
 
 
 def test_a_session_that_runs_has_all_its_rooms_recorded_until_its_post_roll_is_over(booked: Centre) -> None:
-    booked.catalogue.bookings.cancel("B1")
+    booked.catalogue.bookings.cancel("B1", principal="w", at_us=1)
     booked.tell("S", "session.start", 5000)
     assert recorded(booked, 4999) == set()
     assert recorded(booked, 5000) == {"er-cam", "co-cam"}

@@ -80,13 +80,13 @@ def test_two_rows_for_one_file_are_refused(catalogue: Catalogue) -> None:
     catalogue.footage.start_run(run())
     one = segment(0, 0, 60)
     catalogue.footage.add_segment(one)
-    with pytest.raises(Exception, match="UNIQUE"):
+    with pytest.raises(Exception, match=r"(?i)unique"):
         catalogue.footage.add_segment(replace(one, id="twin"))
     assert catalogue.footage.all_segments() == [one]
 
 
 def test_a_segment_of_an_unknown_run_is_refused(catalogue: Catalogue) -> None:
-    with pytest.raises(Exception, match="FOREIGN KEY"):
+    with pytest.raises(Exception, match=r"(?i)foreign key"):
         catalogue.footage.add_segment(segment(0, 0, 60))
 
 
@@ -242,7 +242,7 @@ def test_health_of_several_sources_is_said_whole_or_not_at_all(catalogue: Catalo
         updated_us=1,
         last_frame_us=None,
     )
-    with pytest.raises(Exception, match="FOREIGN KEY"):
+    with pytest.raises(Exception, match=r"(?i)foreign key"):
         catalogue.footage.set_health([good, replace(good, source_id="unknown")])
     assert catalogue.footage.health() == {}
 
@@ -305,6 +305,7 @@ def test_each_source_is_looked_at_in_its_own_range(catalogue: Catalogue) -> None
     assert (span.wall, span.sequence, span.clock_basis) == (made[3].wall, 1, made[3].clock_basis)
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)  # PostgreSQL goes by statistics
 @pytest.mark.parametrize("what", ["kept", "removed"])
 def test_a_range_of_a_source_is_found_by_the_index_of_that_source(catalogue: Catalogue, what: str) -> None:
     """Without statistics SQLite would rather take the one by state: all sources' segments of that time."""

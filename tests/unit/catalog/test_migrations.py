@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Column, Connection, Engine, MetaData, Table, event, inspect, select, text
 
 from catalog.catalogue import Catalogue
-from catalog.database import alembic_config, migrate, open_engine
+from catalog.database import alembic_config, make_engine, migrate, open_engine
 from catalog.places import Places
 from catalog.tables import METADATA
 from kernel.errors import CatalogError
@@ -21,17 +24,37 @@ from kernel.model.footage import BookingStatus
 from kernel.model.timeline import SeatOccupation
 from kernel.timerange import TimeRange
 
+RELEASED = [one.revision for one in ScriptDirectory.from_config(alembic_config()).walk_revisions()][::-1]
+MOVED = {"session_seat": "seating"}
+"""Tables that a migration replaced, and where their rows are since."""
+
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    opened = open_engine(f"sqlite:///{tmp_path / 'below' / 'catalogue.sqlite'}")
+def engine(own_url: str) -> Iterator[Engine]:
+    opened = open_engine(own_url)
     yield opened
     opened.dispose()
 
 
+@pytest.fixture
+def empty(empty_url: str) -> Iterator[Engine]:
+    """A database without tables."""
+    made = make_engine(empty_url)
+    yield made
+    made.dispose()
+
+
+def is_a_table_of_ours(name: str | None, kind: str, _: object) -> bool:
+    """The index of words is made by ``catalog.search.words``, by each database's own means."""
+    return kind != "table" or name is None or not name.startswith("search_text")
+
+
 def differences(engine: Engine) -> list[object]:
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(
+            connection,
+            opts={"compare_type": True, "include_name": is_a_table_of_ours},
+        )
         return list(compare_metadata(context, METADATA))
 
 
@@ -62,7 +85,7 @@ INSERT INTO timeline_event (id, session_id, at_us, type, reason, principal, reco
     VALUES ('e1', 'S', 100, 'eval.start', '', 'x', 101), ('e2', 'S', 200, 'eval.end', 'r', 'x', 201);
 INSERT INTO clip (id, session_id, source_id, part, wall_start_us, wall_end_us)
     VALUES ('S.face.1', 'S', 'face', 1, 90, 230);
-INSERT INTO clip_gap VALUES ('S.face.1', 90, 230, 'network', '', 0);
+INSERT INTO clip_gap VALUES ('S.face.1', 90, 230, 'network', '', FALSE);
 INSERT INTO archive VALUES ('a1', 'S', 1, 'prefix', 10, 9, 90, 250, 'x', '');
 INSERT INTO booking (id, room_id, wall_start_us, wall_end_us, title, principal)
     VALUES ('b1', 'ER', 90, 230, 'T', 'x');
@@ -107,6 +130,139 @@ def rows_of(engine: Engine, tables: tuple[str, ...]) -> dict[str, list[tuple[obj
         }
 
 
+# --- every released schema, with rows in all its tables
+
+
+def tables_in(connection: Connection) -> list[Table]:
+    """Our tables as the database has them now, those that others refer to first."""
+    ours = {*METADATA.tables, *MOVED}
+    there = MetaData()
+    there.reflect(connection, only=lambda name, _: name in ours, resolve_fks=False)
+    return there.sorted_tables
+
+
+def value(column: Column[Any], number: int) -> Any:
+    """What a column has in the row of that number; one that refers to another has what that one has."""
+    for reference in column.foreign_keys:
+        other = reference.column
+        return None if other.table is column.table else value(other, number)
+    made = {bool: number % 2 == 0, int: number, float: number + 0.5, dict: {"number": number}}
+    return made.get(column.type.python_type, f"{column.table.name}.{column.name}.{number}")
+
+
+def fill(connection: Connection) -> None:
+    """Two rows in every table that has none."""
+    for table in tables_in(connection):
+        if connection.execute(select(table).limit(1)).first() is None:
+            rows = [{column.name: value(column, number) for column in table.columns} for number in (1, 2)]
+            connection.execute(table.insert(), rows)
+
+
+def contents(engine: Engine) -> dict[str, list[dict[str, Any]]]:
+    """All rows of all our tables."""
+    with engine.connect() as connection:
+        return {
+            table.name: [dict(row) for row in connection.execute(table.select()).mappings()]
+            for table in tables_in(connection)
+        }
+
+
+def lost(before: dict[str, list[dict[str, Any]]], after: dict[str, list[dict[str, Any]]]) -> list[Any]:
+    """Rows that are not there any more, or not as they were in the columns that are."""
+    gone = []
+    for table, rows in before.items():
+        there = after[MOVED.get(table, table)]
+        names = there[0].keys() if there else ()
+        kept = [{name: row[name] for name in names} for row in there]
+        for row in rows:
+            wanted = {name: row[name] for name in row if name in names}
+            if not any(wanted.items() <= one.items() for one in kept):
+                gone.append((table, row))
+    return gone
+
+
+@pytest.mark.parametrize("revision", RELEASED)
+def test_an_upgrade_from_any_release_keeps_every_row_and_so_does_the_way_back(
+    empty: Engine, revision: str
+) -> None:
+    config = alembic_config(empty)
+    command.upgrade(config, revision)
+    with empty.begin() as connection:
+        fill(connection)
+    before = contents(empty)
+    assert all(before.values())
+    command.upgrade(config, "head")
+    assert differences(empty) == []
+    assert lost(before, contents(empty)) == []
+    command.downgrade(config, revision)
+    assert contents(empty) == before
+
+
+class PulledThePlug(Exception):
+    """Stands for whatever interrupts a migration."""
+
+
+def stop_at(engine: Engine, statement: int, how: Any) -> None:
+    """Let the statement of that number be the last."""
+    done = 0
+
+    def count(*_: Any) -> None:
+        nonlocal done
+        done += 1
+        if done == statement:
+            how()
+
+    event.listen(engine, "after_cursor_execute", count)
+
+
+def raise_it() -> None:
+    raise PulledThePlug
+
+
+def die_while_migrating(url: str, statement: int) -> None:
+    """A program whose machine loses its power: nothing is closed, nothing is said."""
+    engine = make_engine(url)
+    stop_at(engine, statement, lambda: os._exit(9))
+    migrate(engine)
+
+
+def as_0002(engine: Engine) -> dict[str, list[dict[str, Any]]]:
+    """Make it a catalogue of an old release, in use; what it holds."""
+    command.upgrade(alembic_config(engine), "0002")
+    with engine.begin() as connection:
+        fill(connection)
+    return contents(engine)
+
+
+@pytest.mark.parametrize("statement", [5, 30, 90])
+def test_an_upgrade_that_fails_half_way_leaves_the_old_version_as_it_was(
+    empty: Engine, statement: int
+) -> None:
+    before = as_0002(empty)
+    broken = make_engine(empty.url.render_as_string(hide_password=False))
+    stop_at(broken, statement, raise_it)
+    with pytest.raises(PulledThePlug):
+        migrate(broken)
+    broken.dispose()
+    assert contents(empty) == before
+    migrate(empty)
+    assert lost(before, contents(empty)) == []
+
+
+def test_a_power_cut_in_the_middle_of_an_upgrade_leaves_the_old_version_as_it_was(empty: Engine) -> None:
+    before = as_0002(empty)
+    url = empty.url.render_as_string(hide_password=False)
+    child = multiprocessing.get_context("spawn").Process(target=die_while_migrating, args=(url, 60))
+    child.start()
+    child.join(60)
+    assert child.exitcode == 9
+    assert contents(empty) == before
+    with empty.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["0002"]
+    migrate(empty)
+    assert differences(empty) == []
+
+
 def test_a_seat_of_two_members_goes_down_with_one_of_them(engine: Engine) -> None:
     """The old table has room for one; the seating that was replaced is not it."""
     Places(engine).load_code_tables()
@@ -148,8 +304,9 @@ def test_every_table_and_column_says_what_it_is_for(table: object) -> None:
 
 
 def test_no_column_could_hold_the_address_or_credentials_of_a_source() -> None:
-    """Invariant 16: they live in cameras.yaml alone."""
-    names = {column.name for table in METADATA.tables.values() for column in table.columns}
+    """Invariant 16: they live in cameras.yaml alone. An account's own password is there as a hash."""
+    tables = [table for name, table in METADATA.tables.items() if name != "account"]
+    names = {column.name for table in tables for column in table.columns}
     assert not [name for name in names if any(word in name for word in ("uri", "url", "user", "password"))]
 
 
@@ -162,10 +319,24 @@ def test_times_of_every_table_have_their_unit_in_the_name() -> None:
     assert not [column for column in columns if type(column.type).__name__ in ("DateTime", "Date", "Time")]
 
 
-@pytest.mark.parametrize("url", ["nonsense", "nosuchdatabase://x", "sqlite:////proc/none/catalogue.sqlite"])
-def test_a_database_that_cannot_be_opened_is_an_error_with_a_hint(url: str) -> None:
-    with pytest.raises(CatalogError, match="doctor"):
-        open_engine(url)
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("nonsense", "no URL of a database"),
+        ("nosuchdatabase://x", "no catalogue in nosuchdatabase"),
+        ("postgresql+asyncpg://x", "no catalogue in postgresql"),
+        ("sqlite:////proc/none/catalogue.sqlite", "cannot be opened"),
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_an_error_with_a_hint(wrong: str, said: str) -> None:
+    with pytest.raises(CatalogError, match=said) as caught:
+        open_engine(wrong)
+    assert caught.value.remedy
+
+
+def test_the_directory_of_a_new_catalogue_is_made(tmp_path: Path) -> None:
+    open_engine(f"sqlite:///{tmp_path / 'below' / 'catalogue.sqlite'}").dispose()
+    assert (tmp_path / "below" / "catalogue.sqlite").is_file()
 
 
 def test_a_file_that_is_no_catalogue_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
@@ -176,26 +347,32 @@ def test_a_file_that_is_no_catalogue_is_refused_and_left_as_it_is(tmp_path: Path
     assert path.read_bytes() == b"evidence of something else" * 100
 
 
-def test_a_catalogue_of_a_later_version_is_refused_in_words(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'catalogue.sqlite'}"
-    engine = open_engine(url)
+def test_a_catalogue_of_a_later_version_is_refused_in_words(own_url: str) -> None:
+    engine = open_engine(own_url)
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     engine.dispose()
-    with pytest.raises(CatalogError):
-        open_engine(url)
+    with pytest.raises(CatalogError, match="later version of Jianzheng"):
+        open_engine(own_url)
 
 
-def test_a_password_in_the_database_url_is_not_in_the_error(tmp_path: Path) -> None:
+def test_a_password_in_the_database_url_is_not_in_the_error() -> None:
     """Invariant 16."""
-    for url in ("nosuchdatabase://me:hunter2@db/x", "sqlite://me:hunter2@db/x", "post gres://me:hunter2@db"):
+    for url in (
+        "nosuchdatabase://me:hunter2@db/x",
+        "sqlite://me:hunter2@db/x",
+        "post gres://me:hunter2@db",
+        "postgresql://me:hunter2@/x?host=/nowhere",
+        "postgresql:///x?host=/nowhere&user=me&password=hunter2",
+        "postgresql://me:hunter2@/x?host=/nowhere&nonsense=hunter2",
+        "postgresql://me:hunter2@/x?host=/nowhere&sslmode=hunter2",
+    ):
         with pytest.raises(CatalogError) as caught:
             open_engine(url)
         assert "hunter2" not in str(caught.value)
 
 
-def test_opening_a_catalogue_again_keeps_what_a_deployment_changed(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'catalogue.sqlite'}"
+def test_opening_a_catalogue_again_keeps_what_a_deployment_changed(url: str) -> None:
     first = Catalogue.open(url)
     regions = first.places.regions()
     first.close()

@@ -28,8 +28,8 @@ BOOKED = Booking(
 
 
 @pytest.fixture
-def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
-    opened = open_catalogue(tmp_path)
+def catalogue(tmp_path: Path, url: str) -> Iterator[Catalogue]:
+    opened = open_catalogue(tmp_path, url)
     opened.projects.add_project(PROJECT, [])
     opened.bookings.book(BOOKED)
     yield opened

@@ -6,14 +6,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 from sqlalchemy import event
 
 from catalog.catalogue import Catalogue
-from catalog.removal import _let_nothing_come_between
 from catalog.ring_use import RingUse, days_until_full
 from kernel.errors import CatalogError
 from kernel.model.archive import Archive
@@ -386,19 +383,6 @@ def test_a_removal_waits_for_a_hold_that_is_being_made_and_then_removes_nothing(
         holding.join(10)
         removing.join(10)
     assert released == told == []
-
-
-@pytest.mark.parametrize(("dialect", "locks"), [("postgresql", 1), ("sqlite", 0)])
-def test_a_removal_waits_for_whoever_writes_holds_and_what_sessions_need(dialect: str, locks: int) -> None:
-    """Invariant 4 on PostgreSQL, as far as it can be seen without a server."""
-    asked: list[str] = []
-    session = SimpleNamespace(
-        get_bind=lambda: SimpleNamespace(dialect=SimpleNamespace(name=dialect)),
-        connection=lambda: SimpleNamespace(execute=lambda statement: asked.append(str(statement))),
-    )
-    _let_nothing_come_between(cast(Any, session))
-    tables = '"hold", "session", "session_room", "session_source"'
-    assert asked == [f"LOCK TABLE {tables} IN SHARE MODE"] * locks
 
 
 # --- days

@@ -563,7 +563,7 @@ def test_whoever_changes_a_session_locks_its_row_before_reading_it(centre: Centr
             lambda: clips.record(cut),
             lambda: centre.archive("S"),
             lambda: sessions.advance("S", SessionState.ENDED, was=SessionState.ARCHIVED),
-            lambda: sessions.add_sources("S", ["co-cam"]),
+            lambda: sessions.add_sources("S", ["co-cam"], principal="w", at_us=1),
         ):
             locks.clear()
             write()
@@ -599,7 +599,7 @@ def test_seats_and_sources_that_are_unknown_are_named_and_change_nothing(centre:
         elif wrong == "seat":
             sessions.set_seats("S", [seat], principal="w", reason="r", at_us=1)
         else:
-            sessions.add_sources("S", ["ext-1", "none"])
+            sessions.add_sources("S", ["ext-1", "none"], principal="w", at_us=1)
     assert centre.get("S") == was
 
 

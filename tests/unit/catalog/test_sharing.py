@@ -1,4 +1,4 @@
-"""Several processes share one catalogue file: nobody deadlocks, no row is lost, changes are noticed."""
+"""Several processes share one catalogue: nobody deadlocks, no row is lost, changes are noticed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from catalog.tables import GapRow
 from kernel.model.footage import Gap, GapCause
 from kernel.timerange import TimeRange
 from tests.support.catalogue import open_catalogue
+from tests.unit.catalog.test_footage import run, segment
 
 WRITERS, EACH = 3, 15
 EVER = TimeRange(start_us=0, end_us=10**15)
@@ -61,9 +62,10 @@ def threads() -> Executor:
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    open_catalogue(tmp_path).close()
-    return f"sqlite:///{tmp_path / 'catalogue.sqlite'}"
+def url(tmp_path: Path, url: str) -> str:
+    """Of a catalogue that knows its cameras."""
+    open_catalogue(tmp_path, url).close()
+    return url
 
 
 def side_by_side(pool: Callable[[], Executor], work: Callable[[str, int], None], url: str) -> None:
@@ -82,6 +84,23 @@ def test_writers_side_by_side_wait_for_each_other_and_lose_no_row(
     catalogue.close()
 
 
+def seal_footage(url: str, writer: int) -> None:
+    """Of one source: what a recorder records, what is handed in, what is fetched from a device's memory."""
+    catalogue = opened(url)
+    catalogue.footage.start_run(run(f"run-{writer}"))
+    for number in range(EACH):
+        catalogue.footage.add_segment(segment(number, number, number + 1, run_id=f"run-{writer}"))
+    catalogue.close()
+
+
+def test_programs_that_seal_footage_of_one_source_at_once_fork_no_chain(url: str) -> None:
+    side_by_side(threads, seal_footage, url)
+    catalogue = Catalogue.open(url)
+    numbers = [number for number, _ in catalogue.footage.chain_of("cam")]
+    assert numbers == list(range(1, WRITERS * EACH + 1))
+    catalogue.close()
+
+
 def test_two_recorders_that_lose_one_source_at_once_declare_one_gap(url: str) -> None:
     side_by_side(threads, open_one_gap, url)
     catalogue = Catalogue.open(url)
@@ -89,10 +108,9 @@ def test_two_recorders_that_lose_one_source_at_once_declare_one_gap(url: str) ->
     catalogue.close()
 
 
-def test_processes_that_start_together_migrate_a_new_catalogue_once(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'new.sqlite'}"
-    side_by_side(processes, open_and_close, url)
-    catalogue = Catalogue.open(url)
+def test_processes_that_start_together_migrate_a_new_catalogue_once(empty_url: str) -> None:
+    side_by_side(processes, open_and_close, empty_url)
+    catalogue = Catalogue.open(empty_url)
     codes = [region.code for region in catalogue.places.regions()]
     assert codes
     assert len(set(codes)) == len(codes)

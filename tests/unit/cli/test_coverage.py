@@ -10,7 +10,7 @@ import pytest
 
 from catalog.catalogue import Catalogue
 from catalog.coverage import Coverage, coverage
-from cli.ring import make_hold
+from cli.holding import hold_sources
 from kernel.clock import SECOND_US, FakeClock
 from kernel.errors import CatalogError
 from kernel.model.footage import Backfill
@@ -87,7 +87,7 @@ def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
 def hold(catalogue: Catalogue, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     def made(start: str, end: str, source: str = "cam") -> str:
         between = (f"2026-03-02T{start}+08:00", f"2026-03-02T{end}+08:00")
-        make_hold(catalogue, source, between, "case", "clerk", FakeClock(NOW))
+        hold_sources(catalogue, [source], between, "case", "clerk", FakeClock(NOW))
         return capsys.readouterr().out
 
     return made

@@ -49,7 +49,7 @@ def test_a_hold_is_made_listed_and_released_with_names_and_reasons(
     tmp_path: Path, catalogue: Catalogue
 ) -> None:
     between = ("2026-03-02T11:00+08:00", "2026-03-02T11:01+08:00")
-    run(tmp_path, "hold", "cam", *between, "--reason", "案件", "--as", "纪检")
+    run(tmp_path, "hold", "source", *between, "cam", "--reason", "案件", "--as", "纪检")
     (hold,) = catalogue.holds.all()
     assert (hold.wall.start_us, hold.wall.end_us) == (START_US, START_US + 60 * SECOND_US)
     listed = run(tmp_path, "holds")
@@ -69,7 +69,9 @@ def test_a_hold_says_which_part_of_its_range_is_gone(tmp_path: Path, catalogue: 
         reason="Room was needed.",
         principal="王工",
     )
-    told = run(tmp_path, "hold", "cam", "2026-03-02T03:00:30Z", "2026-03-02T03:02:00Z", "--reason", "案件")
+    told = run(
+        tmp_path, "hold", "source", "2026-03-02T03:00:30Z", "2026-03-02T03:02:00Z", "cam", "--reason", "案件"
+    )
     assert "gone already  2026-03-02T11:00:30+08:00 - 2026-03-02T11:01:00+08:00  (30 s)" in told
     assert "Room was needed. (王工)" in told
 
@@ -77,7 +79,7 @@ def test_a_hold_says_which_part_of_its_range_is_gone(tmp_path: Path, catalogue: 
 @pytest.mark.parametrize("moment", ["2026-03-02T11:00", "tomorrow", "2026-03-02T13:00+08:00"])
 def test_a_range_that_is_none_is_refused(tmp_path: Path, catalogue: Catalogue, moment: str) -> None:
     with pytest.raises(TimelineError):
-        run(tmp_path, "hold", "cam", moment, "2026-03-02T12:00+08:00", "--reason", "x")
+        run(tmp_path, "hold", "source", moment, "2026-03-02T12:00+08:00", "cam", "--reason", "x")
 
 
 def test_a_new_disk_is_adopted_in_somebodys_name(tmp_path: Path, catalogue: Catalogue) -> None:

@@ -188,7 +188,7 @@ async def test_a_project_and_the_record_of_its_hall_name_each_other(
         kind=ProjectKind.HALL,
     )
     catalogue.projects.add_project(hall, [])
-    catalogue.projects.show_in_hall("HALL", ["P"])
+    catalogue.projects.show_in_hall("HALL", ["P"], principal="w", at_us=1)
     assert [one["id"] for one in (await timeline(client))["halls"]] == ["HALL"]
     record = (await client.get("/api/projects/HALL/timeline")).json()
     assert [one["name_zh"] for one in record["shown"]] == ["样例项目"]

@@ -152,7 +152,7 @@ async def test_without_a_key_that_holds_nothing_is_taken_in(
 
 
 async def test_a_revoked_key_holds_no_longer(client: httpx.AsyncClient, catalogue: Catalogue) -> None:
-    catalogue.trading_systems.revoke("etrade", NOW_US)
+    catalogue.trading_systems.revoke("etrade", principal="w", at_us=NOW_US)
     assert await put(client) == 401
 
 

@@ -199,7 +199,7 @@ CORRECTIONS = {
         at_us=1,
     ),
     "plan": lambda centre: centre.plan(session("S", "ER", "er-1", extra_room_ids=("CO",))),
-    "sources": lambda centre: centre.catalogue.sessions.add_sources("S", ["er-cam"]),
+    "sources": lambda centre: centre.catalogue.sessions.add_sources("S", ["er-cam"], principal="w", at_us=1),
     "it goes on": lambda centre: centre.tell("S", "session.start", 220),
 }
 

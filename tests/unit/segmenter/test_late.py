@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -174,9 +175,9 @@ def test_a_session_that_was_opened_meanwhile_by_somebody_else_is_no_fault(
     centre.record("co-cam", 150, 300)
     advance = centre.catalogue.sessions.advance
 
-    def correct_first(session_id: str, state: SessionState, *, was: SessionState) -> None:
+    def correct_first(session_id: str, state: SessionState, **how: Any) -> None:
         centre.tell("S", "session.end", 250, replaces=end)
-        advance(session_id, state, was=was)
+        advance(session_id, state, **how)
 
     monkeypatch.setattr(centre.catalogue.sessions, "advance", correct_first)
     centre.cut(321)

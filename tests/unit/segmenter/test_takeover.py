@@ -141,10 +141,10 @@ def test_files_that_are_handed_over_after_the_cut_open_the_session_again(centre:
     centre.record("ext-1", 100, 200)
     centre.cut(300)
     centre.archive("X")
-    centre.catalogue.sessions.add_sources("X", ["ext-1"])  # known already
+    centre.catalogue.sessions.add_sources("X", ["ext-1"], principal="w", at_us=1)  # known already
     centre.cut(301)
     assert centre.state("X") is SessionState.ARCHIVED
-    centre.catalogue.sessions.add_sources("X", ["ext-2"])
+    centre.catalogue.sessions.add_sources("X", ["ext-2"], principal="w", at_us=1)
     centre.record("ext-2", 100, 200)
     centre.cut(302)
     assert [clip.source_id for clip in centre.clips("X")] == ["ext-1", "ext-2"]

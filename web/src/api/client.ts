@@ -1,6 +1,6 @@
 /** The one file that knows URLs. */
 
-import type { components } from './schema'
+import type { components, operations } from './schema'
 
 type Schemas = components['schemas']
 export type Region = Schemas['RegionPublic']
@@ -51,6 +51,52 @@ export type BookingRequest = Schemas['BookingRequest']
 export type Hold = Schemas['HoldPublic']
 export type HoldMade = Schemas['HoldMade']
 export type HoldRequest = Schemas['HoldRequest']
+export type ProjectDocument = Schemas['DocumentPublic']
+export type DocumentTaken = Schemas['DocumentTaken']
+
+/** What a document may be, in the order in which people are asked. */
+export const documentKinds: readonly ProjectDocument['kind'][] = [
+  'opening_record',
+  'extraction_record',
+  'witness_sheet',
+  'evaluation_report',
+  'sign_in_sheet',
+  'handover_list',
+  'other',
+]
+
+export type Preserved = Schemas['PreservedPublic']
+export type Statistics = Schemas['StatisticsPublic']
+export type StatisticsCell = Schemas['CellPublic']
+export type Figures = Schemas['FiguresPublic']
+
+export type Count = Schemas['CountPublic']
+export type Matched = Schemas['MatchedPublic']
+export type ProjectHit = Schemas['ProjectHitPublic']
+export type ProjectHits = Schemas['ProjectHits']
+export type ClipHit = Schemas['ClipHitPublic']
+export type ClipHits = Schemas['ClipHits']
+export type Facet = Schemas['FacetPublic']
+export type Facets = Schemas['FacetsPublic']
+export type DayFound = Schemas['DayPublic']
+export type SavedSearch = Schemas['SavedSearchPublic']
+
+/** What a search is narrowed by, by the names that the server has for it. */
+export type SearchQuery = NonNullable<operations['facets_api_search_facets_get']['parameters']['query']>
+
+/** `page`: the mark that came with the page before. */
+export interface Paging {
+  page?: string
+  limit: number
+}
+
+/** Months as `2026-03`. */
+export interface StatisticsQuery {
+  date_from?: string
+  date_to?: string
+  region?: string
+  industry?: string
+}
 
 export interface ProjectQuery {
   region?: string
@@ -118,6 +164,30 @@ export const api = {
   hold: (hold: HoldRequest) => postJson<HoldMade>('/api/holds', hold),
   releaseHold: (id: string, principal: string, reason: string) =>
     postJson<Hold>(`/api/holds/${encodeURIComponent(id)}/release`, { principal, reason }),
+  documents: (projectId: string) => getJson<ProjectDocument[]>(`/api/projects/${encodeURIComponent(projectId)}/documents`),
+  bringDocument: async (projectId: string, form: FormData) => {
+    const response = await request(`/api/projects/${encodeURIComponent(projectId)}/documents`, { method: 'POST', body: form })
+    return (await response.json()) as DocumentTaken
+  },
+  cardPage: (projectId: string) => `/api/projects/${encodeURIComponent(projectId)}/card.html`,
+  preservation: (signal?: AbortSignal) => getJson<Preserved>('/api/preservation', signal),
+  statistics: (query: StatisticsQuery, signal?: AbortSignal) =>
+    getJson<Statistics>(`/api/statistics?${queryString({ ...query })}`, signal),
+  statisticsFile: (query: StatisticsQuery) => `/api/statistics.csv?${queryString({ ...query })}`,
+  searchProjects: (query: SearchQuery, paging: Paging, signal?: AbortSignal) =>
+    getJson<ProjectHits>(`/api/search/projects?${queryString({ ...query, ...paging })}`, signal),
+  searchClips: (query: SearchQuery, paging: Paging, signal?: AbortSignal) =>
+    getJson<ClipHits>(`/api/search/clips?${queryString({ ...query, ...paging })}`, signal),
+  searchFacets: (query: SearchQuery, signal?: AbortSignal) => getJson<Facets>(`/api/search/facets?${queryString({ ...query })}`, signal),
+  /** Days of a month that have footage, whatever days the query asks for. */
+  searchCalendar: (query: SearchQuery, year: number, month: number, signal?: AbortSignal) =>
+    getJson<DayFound[]>(`/api/search/calendar?${queryString({ ...query, year, month })}`, signal),
+  savedSearches: (principal: string, signal?: AbortSignal) =>
+    getJson<SavedSearch[]>(`/api/saved-searches?${queryString({ principal })}`, signal),
+  saveSearch: (principal: string, name: string, query: SearchQuery) =>
+    postJson<SavedSearch>('/api/saved-searches', { principal, name, query }),
+  forgetSearch: (principal: string, id: string) =>
+    request(`/api/saved-searches/${encodeURIComponent(id)}?${queryString({ principal })}`, { method: 'DELETE' }),
   /** Server-sent events; `changed` comes whenever the catalogue changed. */
   changes: () => new EventSource('/api/changes'),
 }
@@ -173,10 +243,12 @@ export function textOf(body: unknown): string {
   return [message_zh ?? message, hint].filter((part): part is string => typeof part === 'string' && part !== '').join(' ')
 }
 
-function queryString(values: Record<string, string | number | undefined>): string {
+function queryString(values: Record<string, string | number | boolean | readonly string[] | null | undefined>): string {
   const query = new URLSearchParams()
   for (const [key, value] of Object.entries(values)) {
-    if (value !== undefined && value !== '') query.set(key, String(value))
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one !== undefined && one !== null && one !== '') query.append(key, String(one))
+    }
   }
   return query.toString()
 }

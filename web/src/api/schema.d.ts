@@ -410,6 +410,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/holds/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hold Sessions
+         * @description Hold sessions in one act: their footage, and their projects' archives.
+         */
+        post: operations["hold_sessions_api_holds_sessions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/holds/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hold Projects
+         * @description Hold projects in one act: all their sessions, present and to come, footage and archives.
+         */
+        post: operations["hold_projects_api_holds_projects_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/holds/agencies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hold Agency
+         * @description Hold all projects of an agency with a session on one of these days, those to come included.
+         */
+        post: operations["hold_agency_api_holds_agencies_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/holds/acts/{act_id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Release Act
+         * @description Let go of all that one act still holds.
+         */
+        post: operations["release_act_api_holds_acts__act_id__release_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/holds": {
         parameters: {
             query?: never;
@@ -420,6 +500,8 @@ export interface paths {
         /**
          * Holds
          * @description Holds in the order in which they were made; those that were released only if asked for.
+         *
+         *     Of a source: those on ranges of it, and on sessions and projects in its room.
          */
         get: operations["holds_api_holds_get"];
         put?: never;
@@ -448,6 +530,294 @@ export interface paths {
          * @description Let go of a hold; that it was, and who released it and why, stays.
          */
         post: operations["release_api_holds__hold_id__release_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/retention/projects/{project_id}/choices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Choices
+         * @description Everything that was chosen for a project, the oldest first.
+         */
+        get: operations["choices_api_retention_projects__project_id__choices_get"];
+        put?: never;
+        /**
+         * Choose
+         * @description Choose a class for a project: a longer one counts at once.
+         */
+        post: operations["choose_api_retention_projects__project_id__choices_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/retention/choices/{choice_id}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm
+         * @description Confirm a shorter class that somebody else chose.
+         */
+        post: operations["confirm_api_retention_choices__choice_id__confirm_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/retention/projects/{project_id}/days": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tell Day
+         * @description Say on which day something was from which the project's term is counted.
+         */
+        post: operations["tell_day_api_retention_projects__project_id__days_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/retention/classes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Classes
+         * @description The retention classes, each with the versions of its term.
+         */
+        get: operations["classes_api_retention_classes_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/retention/due": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Due
+         * @description Projects whose term is over, or that stand as asked for; the one that waits longest first.
+         */
+        get: operations["due_api_retention_due_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/retention/projects/{project_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Of Project
+         * @description How long a project is kept, and why.
+         */
+        get: operations["of_project_api_retention_projects__project_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/disposals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All Of
+         * @description Appraisals, the oldest first.
+         */
+        get: operations["all_of_api_disposals_get"];
+        put?: never;
+        /**
+         * Propose
+         * @description Propose to destroy a file whose term is over. Nothing happens before another person signs.
+         */
+        post: operations["propose_api_disposals_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/disposals/extensions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Extend
+         * @description Keep a file whose term is over for longer, under another class.
+         */
+        post: operations["extend_api_disposals_extensions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/disposals/{disposal_id}/sign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign
+         * @description The second signature, of another person than the one who proposed.
+         */
+        post: operations["sign_api_disposals__disposal_id__sign_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/disposals/{disposal_id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw
+         * @description Take a proposal back, as long as its execution has not begun.
+         */
+        post: operations["withdraw_api_disposals__disposal_id__withdraw_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/disposals/{disposal_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One Of
+         * @description An appraisal.
+         */
+        get: operations["one_of_api_disposals__disposal_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/disposals/{disposal_id}/objects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Objects
+         * @description What it is about, and what of it is gone.
+         */
+        get: operations["objects_api_disposals__disposal_id__objects_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/disposals/{disposal_id}/certificate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Certificate
+         * @description The certificate of destruction as it is stored: signed JSON.
+         */
+        get: operations["certificate_api_disposals__disposal_id__certificate_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/disposals/{disposal_id}/certificate.html": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Page
+         * @description The same as a page to read and print.
+         */
+        get: operations["page_api_disposals__disposal_id__certificate_html_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -498,6 +868,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Records
+         * @description Who did what, when, on what and from where; of an action all that begin so (``hold.``).
+         */
+        get: operations["records_api_audit_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/head": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Head
+         * @description The newest link: kept elsewhere, it shows that nothing before it was changed since.
+         */
+        get: operations["head_api_audit_head_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/clips/{clip_id}/originals": {
         parameters: {
             query?: never;
@@ -530,6 +940,90 @@ export interface paths {
          * @description One of them, whole or by byte range.
          */
         get: operations["file_api_clips__clip_id__originals__number__mp4_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/documents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Documents
+         * @description Documents of a project in the order in which they came; corrected ones too.
+         */
+        get: operations["documents_api_projects__project_id__documents_get"];
+        put?: never;
+        /**
+         * Take
+         * @description Take in one document, as a form with the file; 200 where the project has it already.
+         */
+        post: operations["take_api_projects__project_id__documents_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/media/documents/{document_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download
+         * @description The document: to be saved, or with ``show`` in a sandbox, if it is PDF or an image.
+         */
+        get: operations["download_media_documents__document_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/card": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Card
+         * @description The catalogue card (著录卡) of a project's file.
+         */
+        get: operations["card_api_projects__project_id__card_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/card.html": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Printable
+         * @description The same as a page to be printed.
+         */
+        get: operations["printable_api_projects__project_id__card_html_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -618,6 +1112,334 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/search/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Projects
+         * @description Projects that match, each with how many of its sessions and clips do, and what it was found by.
+         */
+        get: operations["projects_api_search_projects_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/search/clips": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Clips
+         * @description Clips that match; those of one project with ``project_id``.
+         */
+        get: operations["clips_api_search_clips_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/search/facets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Facets
+         * @description What else a search could be narrowed by, and how many projects that would find.
+         */
+        get: operations["facets_api_search_facets_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/search/calendar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Calendar
+         * @description Days of a month that have footage, under all filters but that of days.
+         */
+        get: operations["calendar_api_search_calendar_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/saved-searches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Saved
+         * @description Searches that somebody keeps, by name.
+         */
+        get: operations["saved_api_saved_searches_get"];
+        put?: never;
+        /**
+         * Save
+         * @description Keep a search.
+         */
+        post: operations["save_api_saved_searches_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/saved-searches/{search_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Forget
+         * @description Forget a search; nothing else goes with it.
+         */
+        delete: operations["forget_api_saved_searches__search_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/preservation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Preservation
+         * @description Whether archives are safe, and what is wrong.
+         */
+        get: operations["preservation_api_preservation_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/preservation/stores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stores
+         * @description What each store holds, the main one first.
+         */
+        get: operations["stores_api_preservation_stores_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/preservation/media": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Media
+         * @description Where each package's copies are, the newest first.
+         */
+        get: operations["media_api_preservation_media_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/preservation/drills": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Drills
+         * @description Reports of restore drills, the newest first.
+         */
+        get: operations["drills_api_preservation_drills_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Requests
+         * @description Requests, the newest first; of those the ones in a state.
+         */
+        get: operations["requests_api_requests_get"];
+        put?: never;
+        /**
+         * Ask
+         * @description Ask to see something, or to take a copy out.
+         */
+        post: operations["ask_api_requests_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/requests/{request_id}/decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide
+         * @description Approve or refuse. Whoever asked cannot.
+         */
+        post: operations["decide_api_requests__request_id__decision_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/uses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Uses
+         * @description Who ever asked for anything of a project, decided on it or took it out, the newest first.
+         */
+        get: operations["uses_api_projects__project_id__uses_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Statistics
+         * @description Figures by region, industry and Beijing month.
+         */
+        get: operations["statistics_api_statistics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/statistics.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Spreadsheet
+         * @description The same for a spreadsheet.
+         */
+        get: operations["spreadsheet_api_statistics_csv_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/statistics/gaps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Gaps
+         * @description Gaps that last longer than so much, by site.
+         */
+        get: operations["gaps_api_statistics_gaps_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/trading/projects/{project_id}": {
         parameters: {
             query?: never;
@@ -688,6 +1510,47 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * ActMade
+         * @description What one act holds, and how much no hold can bring back.
+         */
+        ActMade: {
+            /** Act Id */
+            act_id: string;
+            /** Holds */
+            holds: components["schemas"]["HoldPublic"][];
+            /** Gone */
+            gone: number;
+            /** Disposed */
+            disposed: number;
+        };
+        /**
+         * AgencyHoldRequest
+         * @description An agency whose projects are to be held that have a session on one of these Beijing days.
+         */
+        AgencyHoldRequest: {
+            /** Reason */
+            reason: string;
+            /** Principal */
+            principal: string;
+            /**
+             * Tag Id
+             * @default
+             */
+            tag_id: string;
+            /** Agency */
+            agency: string;
+            /**
+             * First Day
+             * Format: date
+             */
+            first_day: string;
+            /**
+             * Last Day
+             * Format: date
+             */
+            last_day: string;
+        };
+        /**
          * ArchivePublic
          * @description The newest archive of a session.
          */
@@ -718,6 +1581,54 @@ export interface components {
          * @enum {string}
          */
         Aspect: "delivers" | "picture_black" | "picture_frozen" | "picture_covered" | "picture_blurred" | "picture_colour" | "sound_silent" | "sound_humming" | "sound_clipping" | "clock" | "key_frames" | "loss" | "disk";
+        /**
+         * AuditHeadPublic
+         * @description The newest link of the chain.
+         */
+        AuditHeadPublic: {
+            /** Number */
+            number: number;
+            /** Hash */
+            hash: string;
+            /** At Us */
+            at_us: number;
+        };
+        /**
+         * AuditPage
+         * @description Records, the newest first.
+         */
+        AuditPage: {
+            /** Records */
+            records: components["schemas"]["AuditRecordPublic"][];
+            /** Before */
+            before: number | null;
+        };
+        /**
+         * AuditRecordPublic
+         * @description An act as a link of the chain.
+         */
+        AuditRecordPublic: {
+            /** Number */
+            number: number;
+            /** At Us */
+            at_us: number;
+            /** Principal */
+            principal: string;
+            /** Action */
+            action: string;
+            /** Subject */
+            subject: string;
+            /** Origin */
+            origin: string;
+            /** Result */
+            result: string;
+            /** Details */
+            details: {
+                [key: string]: unknown;
+            };
+            /** Hash */
+            hash: string;
+        };
         /**
          * Backfill
          * @description Whether a gap was filled afterwards: from the device's own memory, or with a file taken in.
@@ -806,6 +1717,19 @@ export interface components {
             principal: string;
         };
         /**
+         * CellPublic
+         * @description A region, an industry and a month. A project counts in the month in which its first session began.
+         */
+        CellPublic: {
+            /** Region Code */
+            region_code: string;
+            /** Industry Code */
+            industry_code: string;
+            /** Month */
+            month: string;
+            figures: components["schemas"]["FiguresPublic"];
+        };
+        /**
          * CheckResultPublic
          * @description One aspect of one source, or of the recorder's disk.
          */
@@ -858,6 +1782,44 @@ export interface components {
             principal: string;
         };
         /**
+         * ChoicePublic
+         * @description A class that somebody chose; a shorter one counts once another person confirms it.
+         */
+        ChoicePublic: {
+            /** Id */
+            id: string;
+            /** Project Id */
+            project_id: string;
+            /** Class Code */
+            class_code: string;
+            /** Reason */
+            reason: string;
+            /** Principal */
+            principal: string;
+            /** At Us */
+            at_us: number;
+            /** Shorter */
+            shorter: boolean;
+            /** Confirmed By */
+            confirmed_by: string;
+            /** Confirmed Us */
+            confirmed_us: number | null;
+            /** Counts */
+            counts: boolean;
+        };
+        /**
+         * ChoiceRequest
+         * @description Which class is chosen, by whom and why.
+         */
+        ChoiceRequest: {
+            /** Class Code */
+            class_code: string;
+            /** Reason */
+            reason: string;
+            /** Principal */
+            principal: string;
+        };
+        /**
          * ChunkPublic
          * @description A piece of a file that was encoded as one step.
          */
@@ -872,6 +1834,54 @@ export interface components {
             size_bytes: number;
         };
         /**
+         * ClaimOrigin
+         * @description Why a project falls under a class.
+         * @enum {string}
+         */
+        ClaimOrigin: "rule" | "reported" | "chosen";
+        /**
+         * ClaimPublic
+         * @description A class that a project falls under, by which versions of which rules, and until when.
+         */
+        ClaimPublic: {
+            /** Class Code */
+            class_code: string;
+            origin: components["schemas"]["ClaimOrigin"];
+            /** Rule Id */
+            rule_id: string;
+            /** Term Id */
+            term_id: string;
+            /** Permanent */
+            permanent: boolean;
+            starts: components["schemas"]["TermStart"] | null;
+            /** Start */
+            start: string | null;
+            /** Start Told */
+            start_told: boolean;
+            /** Last Day */
+            last_day: string | null;
+            /** Reason Zh */
+            reason_zh: string;
+            /** Reason En */
+            reason_en: string;
+            /** Basis */
+            basis: string;
+        };
+        /**
+         * ClassPublic
+         * @description A retention class, and the versions of its term.
+         */
+        ClassPublic: {
+            /** Code */
+            code: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Name En */
+            name_en: string;
+            /** Terms */
+            terms: components["schemas"]["TermPublic"][];
+        };
+        /**
          * ClipGapPublic
          * @description A part of a clip's expected time that was not recorded when it happened.
          */
@@ -883,6 +1893,58 @@ export interface components {
             cause: components["schemas"]["GapCause"];
             /** Detail */
             detail: string;
+        };
+        /**
+         * ClipHitPublic
+         * @description A clip that was found.
+         */
+        ClipHitPublic: {
+            /** Id */
+            id: string;
+            /** Project Id */
+            project_id: string;
+            /** Project Name Zh */
+            project_name_zh: string;
+            /** Project Name En */
+            project_name_en: string;
+            /** Session Id */
+            session_id: string;
+            phase: components["schemas"]["Phase"];
+            state: components["schemas"]["SessionState"];
+            /** Source Id */
+            source_id: string;
+            content_kind: components["schemas"]["ContentKind"];
+            /** Label Zh */
+            label_zh: string;
+            /** Label En */
+            label_en: string;
+            /** Site Id */
+            site_id: string;
+            /** Room Id */
+            room_id: string;
+            /** Seat Id */
+            seat_id: string | null;
+            /** Part */
+            part: number;
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number;
+            /** Longest Gap Us */
+            longest_gap_us: number;
+            /** Spans */
+            spans: components["schemas"]["player_api__search_schemas__SpanPublic"][];
+        };
+        /**
+         * ClipHits
+         * @description A page of clips, those that began last first.
+         */
+        ClipHits: {
+            total: components["schemas"]["CountPublic"];
+            /** Clips */
+            clips: components["schemas"]["ClipHitPublic"][];
+            /** Next Page */
+            next_page: string | null;
         };
         /**
          * ClipPublic
@@ -917,11 +1979,73 @@ export interface components {
             quality: components["schemas"]["QualityPublic"] | null;
         };
         /**
+         * ConfirmRequest
+         * @description Who confirms.
+         */
+        ConfirmRequest: {
+            /** Principal */
+            principal: string;
+        };
+        /**
          * ContentKind
          * @description What a source shows (capabilities 7 and 11).
          * @enum {string}
          */
         ContentKind: "room" | "screen" | "extraction_terminal" | "seat_face" | "seat_desktop" | "supervision";
+        /**
+         * CountPublic
+         * @description How many; where ``more`` is true there are more than that, to be shown as "10,000+".
+         */
+        CountPublic: {
+            /** Value */
+            value: number;
+            /** More */
+            more: boolean;
+        };
+        /**
+         * DayPublic
+         * @description A day that has footage.
+         */
+        DayPublic: {
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            projects: components["schemas"]["CountPublic"];
+            clips: components["schemas"]["CountPublic"];
+        };
+        /**
+         * DayRequest
+         * @description On which Beijing day something was, who says so, and how it is known.
+         */
+        DayRequest: {
+            kind: components["schemas"]["TermStart"];
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Reason */
+            reason: string;
+            /** Principal */
+            principal: string;
+        };
+        /**
+         * DecisionEntry
+         * @description What somebody else decides of it.
+         */
+        DecisionEntry: {
+            /** Approved */
+            approved: boolean;
+            /** Principal */
+            principal: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
         /**
          * DiskPublic
          * @description The disk of the ring.
@@ -943,6 +2067,205 @@ export interface components {
          * @enum {string}
          */
         DiskState: "ok" | "full" | "lost" | "unknown";
+        /**
+         * DisposalPublic
+         * @description What was decided of a version of a project's file whose term is over, by whom and why.
+         */
+        DisposalPublic: {
+            /** Id */
+            id: string;
+            /** Project Id */
+            project_id: string;
+            /** Version */
+            version: number;
+            state: components["schemas"]["DisposalState"];
+            /** Class Code */
+            class_code: string;
+            /** New Class */
+            new_class: string;
+            /**
+             * Last Day
+             * Format: date
+             */
+            last_day: string;
+            /** Grounds */
+            grounds: {
+                [key: string]: unknown;
+            };
+            /** Reason */
+            reason: string;
+            /** Proposed By */
+            proposed_by: string;
+            /** Proposed Us */
+            proposed_us: number;
+            /** Signed By */
+            signed_by: string;
+            /** Signed Us */
+            signed_us: number | null;
+            /** Ordered Us */
+            ordered_us: number | null;
+            /** Stopped */
+            stopped: string;
+            /** Done Us */
+            done_us: number | null;
+            /** Certificate Sha256 */
+            certificate_sha256: string;
+            /** Withdrawn By */
+            withdrawn_by: string;
+            /** Withdrawn Reason */
+            withdrawn_reason: string;
+            /** Withdrawn Us */
+            withdrawn_us: number | null;
+        };
+        /**
+         * DisposalState
+         * @description How far an appraisal has come; drawn in ``docs/design/retention.md``.
+         * @enum {string}
+         */
+        DisposalState: "extended" | "proposed" | "signed" | "ordered" | "done" | "withdrawn";
+        /**
+         * DisposedObjectPublic
+         * @description An object that is to be destroyed, or what is left to know of it.
+         */
+        DisposedObjectPublic: {
+            /** Key */
+            key: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Sha256 */
+            sha256: string;
+            /** Sm3 */
+            sm3: string;
+            /** Gone Us */
+            gone_us: number | null;
+        };
+        /**
+         * DocumentKind
+         * @description What a document is to its project.
+         * @enum {string}
+         */
+        DocumentKind: "opening_record" | "extraction_record" | "witness_sheet" | "evaluation_report" | "sign_in_sheet" | "handover_list" | "other";
+        /**
+         * DocumentPublic
+         * @description A document of a project.
+         */
+        DocumentPublic: {
+            /** Id */
+            id: string;
+            /** Session Id */
+            session_id: string | null;
+            kind: components["schemas"]["DocumentKind"];
+            /** Name */
+            name: string;
+            file_type: components["schemas"]["FileType"];
+            /** Size Bytes */
+            size_bytes: number;
+            /** Sha256 */
+            sha256: string;
+            /** Sm3 */
+            sm3: string | null;
+            /** Version */
+            version: number;
+            /** Supersedes */
+            supersedes: string | null;
+            /** Superseded */
+            superseded: boolean;
+            /** Reason */
+            reason: string;
+            /** Principal */
+            principal: string;
+            /** At Us */
+            at_us: number;
+            /** Packages */
+            packages: number;
+            /** Checks */
+            checks: components["schemas"]["PropertyPublic"][];
+            /** Url */
+            url: string;
+            /** Shown Inline */
+            shown_inline: boolean;
+        };
+        /**
+         * DocumentTaken
+         * @description What became of a document that was brought.
+         */
+        DocumentTaken: {
+            document: components["schemas"]["DocumentPublic"];
+            /** New */
+            new: boolean;
+        };
+        /**
+         * DrillPublic
+         * @description A restore drill: a project's archives fetched, verified and decoded.
+         */
+        DrillPublic: {
+            /** Id */
+            id: string;
+            /** Started Us */
+            started_us: number;
+            /** Ended Us */
+            ended_us: number;
+            /** Principal */
+            principal: string;
+            /** Seed */
+            seed: string;
+            /** Candidates */
+            candidates: number;
+            /** Project Id */
+            project_id: string;
+            result: components["schemas"]["DrillResult"];
+            /** Size Bytes */
+            size_bytes: number;
+            /** Files */
+            files: components["schemas"]["DrilledFilePublic"][];
+            /** Faults */
+            faults: string[];
+        };
+        /**
+         * DrillResult
+         * @description How a restore drill ended.
+         * @enum {string}
+         */
+        DrillResult: "passed" | "failed";
+        /**
+         * DrilledFilePublic
+         * @description A file of an archive in a restore drill.
+         */
+        DrilledFilePublic: {
+            /** Key */
+            key: string;
+            /** Faults */
+            faults: string[];
+            /** Pictures */
+            pictures: number;
+            /** Seconds */
+            seconds: number;
+        };
+        /**
+         * DuePublic
+         * @description A line of the list of what is due.
+         */
+        DuePublic: {
+            /** Project Id */
+            project_id: string;
+            standing: components["schemas"]["Standing"];
+            /** Class Code */
+            class_code: string;
+            /** Last Day */
+            last_day: string | null;
+            /** Held */
+            held: boolean;
+            /** Claims */
+            claims: components["schemas"]["ClaimPublic"][];
+            /** Project Code */
+            project_code: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Region Code */
+            region_code: string;
+            /** Industry Code */
+            industry_code: string;
+        };
         /**
          * Effect
          * @description What a kind of event does to a timeline; which kind does what is data (``kernel.events``).
@@ -1120,6 +2443,50 @@ export interface components {
             events: components["schemas"]["EventOutcome"][];
         };
         /**
+         * ExtensionRequest
+         * @description Under which class it is kept instead.
+         */
+        ExtensionRequest: {
+            /** Project Id */
+            project_id: string;
+            /** Reason */
+            reason: string;
+            /** Principal */
+            principal: string;
+            /** New Class */
+            new_class: string;
+        };
+        /**
+         * FacetPublic
+         * @description A value of a filter, and how many projects it would find with all other filters as they are.
+         */
+        FacetPublic: {
+            /** Value */
+            value: string;
+            count: components["schemas"]["CountPublic"];
+        };
+        /**
+         * FacetsPublic
+         * @description Values of each filter that would find something. A region or industry counts what is below it.
+         */
+        FacetsPublic: {
+            total: components["schemas"]["CountPublic"];
+            /** Region */
+            region: components["schemas"]["FacetPublic"][];
+            /** Industry */
+            industry: components["schemas"]["FacetPublic"][];
+            /** Month */
+            month: components["schemas"]["FacetPublic"][];
+            /** Phase */
+            phase: components["schemas"]["FacetPublic"][];
+            /** Content Kind */
+            content_kind: components["schemas"]["FacetPublic"][];
+            /** Site */
+            site: components["schemas"]["FacetPublic"][];
+            /** State */
+            state: components["schemas"]["FacetPublic"][];
+        };
+        /**
          * Fault
          * @description What exactly is the matter with a source: finer than a gap's cause, and for each a remedy of its own.
          *
@@ -1127,6 +2494,38 @@ export interface components {
          * @enum {string}
          */
         Fault: "network" | "not_listening" | "not_answering" | "not_calling" | "connection_lost" | "no_picture" | "no_key_frames" | "garbage" | "protocol" | "credentials" | "certificate" | "no_such_path" | "no_video" | "codec" | "settings" | "time_jump" | "disk_full" | "disk_lost" | "recorder_failed" | "receiver_silent" | "agent_never_heard" | "agent_silent" | "agent_not_recording";
+        /**
+         * FiguresPublic
+         * @description What is counted of projects; figures of parts add up to those of the whole.
+         */
+        FiguresPublic: {
+            /** Projects */
+            projects: number;
+            /** Sections */
+            sections: number;
+            /** Sessions */
+            sessions: number;
+            /** Clips */
+            clips: number;
+            /** Recorded Us */
+            recorded_us: number;
+            /** Gaps */
+            gaps: number;
+            /** Gap Us */
+            gap_us: number;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Files */
+            files: number;
+            /** Tags */
+            tags: number;
+            /** Irregularities */
+            irregularities: number;
+            /** Mean Bytes */
+            mean_bytes: number | null;
+            /** Mean Files */
+            mean_files: number | null;
+        };
         /**
          * FileSetPublic
          * @description A version of a project's file: an archive of each of its sessions.
@@ -1139,6 +2538,18 @@ export interface components {
             /** Archive Count */
             archive_count: number;
         };
+        /**
+         * FileType
+         * @description What a file is by its content; names are labels.
+         * @enum {string}
+         */
+        FileType: "pdf" | "ofd" | "png" | "jpeg" | "tiff" | "bmp" | "xlsx" | "xls" | "docx" | "doc" | "csv" | "text";
+        /**
+         * Fixity
+         * @description What a copy of an object was when it was last read back.
+         * @enum {string}
+         */
+        Fixity: "ok" | "bad" | "missing" | "unreadable";
         /**
          * FleetPublic
          * @description All projects whose file is whole, by the newest version of each: what the budget is held to.
@@ -1231,6 +2642,18 @@ export interface components {
             detail?: components["schemas"]["ValidationError"][];
         };
         /**
+         * Hit
+         * @description What of a project a filter was met by.
+         * @enum {string}
+         */
+        Hit: "region" | "trade_place" | "former_code" | "name" | "agency" | "code" | "section" | "tag";
+        /**
+         * HoldKind
+         * @description What a hold is on.
+         * @enum {string}
+         */
+        HoldKind: "source" | "session" | "project" | "agency";
+        /**
          * HoldMade
          * @description A new hold, and what of its range no hold can bring back.
          */
@@ -1241,17 +2664,28 @@ export interface components {
         };
         /**
          * HoldPublic
-         * @description A range of a source that must not be removed, and who said so.
+         * @description What must not be removed, and who said so.
          */
         HoldPublic: {
             /** Id */
             id: string;
+            /** Act Id */
+            act_id: string;
+            kind: components["schemas"]["HoldKind"];
             /** Source Id */
             source_id: string;
+            /** Session Id */
+            session_id: string;
+            /** Project Id */
+            project_id: string;
+            /** Agency */
+            agency: string;
             /** Start Us */
-            start_us: number;
+            start_us: number | null;
             /** End Us */
-            end_us: number;
+            end_us: number | null;
+            /** Tag Id */
+            tag_id: string;
             /** Reason */
             reason: string;
             /** Principal */
@@ -1296,6 +2730,77 @@ export interface components {
             parent_code: string | null;
         };
         JsonValue: unknown;
+        /**
+         * LongGapPublic
+         * @description A gap in a recording.
+         */
+        LongGapPublic: {
+            /** Site Id */
+            site_id: string;
+            /** Room Id */
+            room_id: string;
+            /** Source Id */
+            source_id: string;
+            /** Project Id */
+            project_id: string;
+            /** Session Id */
+            session_id: string;
+            /** Clip Id */
+            clip_id: string;
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number;
+            cause: components["schemas"]["GapCause"];
+            /** Detail */
+            detail: string;
+            /** Backfilled */
+            backfilled: boolean;
+        };
+        /**
+         * LongGapsPublic
+         * @description Gaps by site, the longest first.
+         */
+        LongGapsPublic: {
+            /** Gaps */
+            gaps: components["schemas"]["LongGapPublic"][];
+            /** More */
+            more: boolean;
+        };
+        /**
+         * MatchedPublic
+         * @description Which filter a project met, and by what: ``hit`` says what of the project it was.
+         */
+        MatchedPublic: {
+            /** Filter */
+            filter: string;
+            /** Asked */
+            asked: string;
+            hit: components["schemas"]["Hit"];
+            /** Value */
+            value: string;
+            /** Today */
+            today: string;
+        };
+        /**
+         * MediaLinePublic
+         * @description Where a package's copies are.
+         */
+        MediaLinePublic: {
+            package: components["schemas"]["PackagePublic"];
+            /** Copies */
+            copies: components["schemas"]["PackageCopyPublic"][];
+        };
+        /**
+         * MediaPage
+         * @description One page of the media report.
+         */
+        MediaPage: {
+            /** Total */
+            total: number;
+            /** Lines */
+            lines: components["schemas"]["MediaLinePublic"][];
+        };
         /**
          * MissingPublic
          * @description A source that should be recorded now and is not.
@@ -1471,11 +2976,72 @@ export interface components {
          */
         OverrunCause: "" | "floors" | "beside";
         /**
+         * PackageCopyPublic
+         * @description A whole package in one store.
+         */
+        PackageCopyPublic: {
+            /** Store */
+            store: string;
+            /** Whole Us */
+            whole_us: number;
+            /** Oldest Check Us */
+            oldest_check_us: number;
+            /** Troubled */
+            troubled: number;
+        };
+        /**
+         * PackageKind
+         * @description What rests in the store as one.
+         * @enum {string}
+         */
+        PackageKind: "archive" | "addendum" | "document";
+        /**
+         * PackagePublic
+         * @description What rests in the store as one.
+         */
+        PackagePublic: {
+            /** Id */
+            id: string;
+            kind: components["schemas"]["PackageKind"];
+            /** Project Id */
+            project_id: string;
+            /** Version */
+            version: number;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Verified Us */
+            verified_us: number;
+        };
+        /**
          * Phase
          * @description 环节 of a project.
          * @enum {string}
          */
         Phase: "opening" | "extraction" | "evaluation" | "re_evaluation" | "negotiation" | "clarification" | "auction" | "supervision" | "hall";
+        /**
+         * PreservedPublic
+         * @description Whether archives are safe.
+         */
+        PreservedPublic: {
+            /** Alarm */
+            alarm: boolean;
+            /** Troubles */
+            troubles: components["schemas"]["TroublePublic"][];
+            /** Troubled */
+            troubled: number;
+            /** Overdue */
+            overdue: number;
+            /** Oldest Check Us */
+            oldest_check_us: number | null;
+            /** Copies Missing */
+            copies_missing: number;
+            /** Failed Drills */
+            failed_drills: components["schemas"]["DrillPublic"][];
+            /** Last Drill Us */
+            last_drill_us: number | null;
+            /** Drill Overdue */
+            drill_overdue: boolean;
+        };
         /**
          * ProgressPublic
          * @description How far the archiving of a session has come.
@@ -1533,6 +3099,60 @@ export interface components {
             /** File Sets */
             file_sets: components["schemas"]["FileSetPublic"][];
         };
+        /**
+         * ProjectHitPublic
+         * @description A project that was found.
+         */
+        ProjectHitPublic: {
+            /** Id */
+            id: string;
+            /** Project Code */
+            project_code: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Name En */
+            name_en: string;
+            /** Region Code */
+            region_code: string;
+            /** Trade Place */
+            trade_place: string;
+            /** Industry Code */
+            industry_code: string;
+            kind: components["schemas"]["ProjectKind"];
+            /** Agency */
+            agency: string;
+            /** Outcome */
+            outcome: string;
+            /** First Us */
+            first_us: number | null;
+            /** Session Count */
+            session_count: number;
+            /** Clip Count */
+            clip_count: number;
+            /** Site Ids */
+            site_ids: string[];
+            /** Matched */
+            matched: components["schemas"]["MatchedPublic"][];
+            /** Spans */
+            spans: components["schemas"]["player_api__search_schemas__SpanPublic"][];
+        };
+        /**
+         * ProjectHits
+         * @description A page of projects: what has not begun, then the newest first.
+         */
+        ProjectHits: {
+            total: components["schemas"]["CountPublic"];
+            /** Projects */
+            projects: components["schemas"]["ProjectHitPublic"][];
+            /** Next Page */
+            next_page: string | null;
+        };
+        /**
+         * ProjectKind
+         * @description Whose file a project's archive is.
+         * @enum {string}
+         */
+        ProjectKind: "tender" | "hall";
         /**
          * ProjectNamePublic
          * @description A project by name.
@@ -1710,6 +3330,57 @@ export interface components {
             shown: components["schemas"]["ProjectNamePublic"][];
         };
         /**
+         * ProjectsHoldRequest
+         * @description Projects to be held in one act.
+         */
+        ProjectsHoldRequest: {
+            /** Reason */
+            reason: string;
+            /** Principal */
+            principal: string;
+            /**
+             * Tag Id
+             * @default
+             */
+            tag_id: string;
+            /** Project Ids */
+            project_ids: string[];
+        };
+        /**
+         * Property
+         * @description 四性: what is checked of everything that is taken in (DA/T 70-2018, DA/T 103-2024 8.3).
+         * @enum {string}
+         */
+        Property: "authentic" | "complete" | "usable" | "safe";
+        /**
+         * PropertyPublic
+         * @description What was found of one of the four properties.
+         */
+        PropertyPublic: {
+            property: components["schemas"]["Property"];
+            verdict: components["schemas"]["PropertyVerdict"];
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * PropertyVerdict
+         * @description What came of checking one property.
+         * @enum {string}
+         */
+        PropertyVerdict: "passed" | "noted" | "failed";
+        /**
+         * ProposalRequest
+         * @description Whose file is to be destroyed, who says so, and why.
+         */
+        ProposalRequest: {
+            /** Project Id */
+            project_id: string;
+            /** Reason */
+            reason: string;
+            /** Principal */
+            principal: string;
+        };
+        /**
          * QualityPublic
          * @description How much is left of a file's pictures, and what had to be reached by the rules of that day.
          */
@@ -1845,6 +3516,12 @@ export interface components {
             detail: string;
         };
         /**
+         * RegionOf
+         * @description Which region of a project is asked for.
+         * @enum {string}
+         */
+        RegionOf: "either" | "region" | "trade_place";
+        /**
          * RegionPublic
          * @description A division of GB/T 2260.
          */
@@ -1859,6 +3536,8 @@ export interface components {
             level: string;
             /** Parent Code */
             parent_code: string | null;
+            /** Today */
+            today: string | null;
         };
         /**
          * ReleaseRequest
@@ -1910,6 +3589,35 @@ export interface components {
             name: string;
         };
         /**
+         * RequestState
+         * @description Where a request stands. Drawn in ``docs/guide/preservation.md``.
+         * @enum {string}
+         */
+        RequestState: "asked" | "approved" | "refused" | "used" | "expired";
+        /**
+         * RetentionPublic
+         * @description How long a project is kept: of all its classes the longest holds.
+         */
+        RetentionPublic: {
+            /** Project Id */
+            project_id: string;
+            standing: components["schemas"]["Standing"];
+            /** Class Code */
+            class_code: string;
+            /** Last Day */
+            last_day: string | null;
+            /** Held */
+            held: boolean;
+            /** Claims */
+            claims: components["schemas"]["ClaimPublic"][];
+        };
+        /**
+         * Role
+         * @description In which capacity somebody asks.
+         * @enum {string}
+         */
+        Role: "public" | "agency" | "witness" | "supervisor" | "inspector" | "archivist" | "administrator";
+        /**
          * RunOrigin
          * @description How a run's footage came into the ring.
          * @enum {string}
@@ -1928,6 +3636,151 @@ export interface components {
             ended_us: number | null;
             end_reason: components["schemas"]["EndReason"] | null;
             origin: components["schemas"]["RunOrigin"];
+        };
+        /**
+         * SavedSearchPublic
+         * @description A search that somebody keeps.
+         */
+        SavedSearchPublic: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Query */
+            query: {
+                [key: string]: unknown;
+            };
+            /** Made Us */
+            made_us: number;
+        };
+        /**
+         * SavedSearchRequest
+         * @description A search to be kept under a name.
+         */
+        SavedSearchRequest: {
+            /** Principal */
+            principal: string;
+            /** Name */
+            name: string;
+            query: components["schemas"]["SearchQuery"];
+        };
+        /**
+         * ScopeEntry
+         * @description Which part of a project; what is left out narrows nothing.
+         */
+        ScopeEntry: {
+            /**
+             * Session Ids
+             * @default []
+             */
+            session_ids: string[];
+            /**
+             * Source Ids
+             * @default []
+             */
+            source_ids: string[];
+            /** Start Us */
+            start_us?: number | null;
+            /** End Us */
+            end_us?: number | null;
+        };
+        /**
+         * SearchQuery
+         * @description What a search is narrowed by; all of it holds at once, of a list one is enough.
+         */
+        SearchQuery: {
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * Code
+             * @default
+             */
+            code: string;
+            /**
+             * Section
+             * @default
+             */
+            section: string;
+            /** Section Number */
+            section_number?: number | null;
+            /**
+             * Agency
+             * @default
+             */
+            agency: string;
+            /**
+             * Tag
+             * @default
+             */
+            tag: string;
+            /**
+             * Tag Kind
+             * @default []
+             */
+            tag_kind: string[];
+            /**
+             * Region
+             * @default []
+             */
+            region: string[];
+            /** @default either */
+            region_of: components["schemas"]["RegionOf"];
+            /**
+             * Industry
+             * @default []
+             */
+            industry: string[];
+            /** Date From */
+            date_from?: string | null;
+            /** Date To */
+            date_to?: string | null;
+            /**
+             * Project Id
+             * @default []
+             */
+            project_id: string[];
+            /**
+             * Room
+             * @default []
+             */
+            room: string[];
+            /**
+             * Site
+             * @default []
+             */
+            site: string[];
+            /**
+             * Phase
+             * @default []
+             */
+            phase: components["schemas"]["Phase"][];
+            /**
+             * Content Kind
+             * @default []
+             */
+            content_kind: components["schemas"]["ContentKind"][];
+            /**
+             * State
+             * @default []
+             */
+            state: components["schemas"]["SessionState"][];
+            /**
+             * Expert Key
+             * @default
+             */
+            expert_key: string;
+            /** Held */
+            held?: boolean | null;
+            /** Gap Seconds */
+            gap_seconds?: number | null;
         };
         /**
          * SeatPublic
@@ -2208,11 +4061,36 @@ export interface components {
          */
         SessionState: "planned" | "running" | "ended" | "cut" | "archived" | "cancelled";
         /**
+         * SessionsHoldRequest
+         * @description Sessions to be held in one act.
+         */
+        SessionsHoldRequest: {
+            /** Reason */
+            reason: string;
+            /** Principal */
+            principal: string;
+            /**
+             * Tag Id
+             * @default
+             */
+            tag_id: string;
+            /** Session Ids */
+            session_ids: string[];
+        };
+        /**
          * Shortfall
          * @description Why a source counts as not being recorded.
          * @enum {string}
          */
         Shortfall: "unknown" | "silent" | "no_picture" | "connecting" | "lost" | "refused" | "stopped";
+        /**
+         * SignRequest
+         * @description Who signs.
+         */
+        SignRequest: {
+            /** Principal */
+            principal: string;
+        };
         /**
          * SourceDetail
          * @description A source over a range of time; of runs and segments the newest that were asked for, newest first.
@@ -2348,6 +4226,43 @@ export interface components {
             sources: components["schemas"]["SourceStatusPublic"][];
         };
         /**
+         * Standing
+         * @description Where a project's term stands.
+         * @enum {string}
+         */
+        Standing: "unclassified" | "permanent" | "start_unknown" | "running" | "due";
+        /**
+         * StatisticsPublic
+         * @description All cells that are not empty, and their sum.
+         */
+        StatisticsPublic: {
+            /** Cells */
+            cells: components["schemas"]["CellPublic"][];
+            total: components["schemas"]["FiguresPublic"];
+        };
+        /**
+         * StorePublic
+         * @description What a store holds.
+         */
+        StorePublic: {
+            /** Store */
+            store: string;
+            /** Packages */
+            packages: number;
+            /** Packages Missing */
+            packages_missing: number;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Objects */
+            objects: number;
+            /** Troubled */
+            troubled: number;
+            /** Overdue */
+            overdue: number;
+            /** Oldest Check Us */
+            oldest_check_us: number | null;
+        };
+        /**
          * StretchPublic
          * @description Time that was recorded without a hole, by the way in which it came.
          */
@@ -2381,6 +4296,33 @@ export interface components {
             /** Source Id */
             source_id: string | null;
         };
+        /**
+         * TermPublic
+         * @description How long a class keeps, from a Beijing day on; without years and days: for ever.
+         */
+        TermPublic: {
+            /** Id */
+            id: string;
+            /**
+             * Valid From
+             * Format: date
+             */
+            valid_from: string;
+            /** Years */
+            years: number | null;
+            /** Days */
+            days: number | null;
+            starts: components["schemas"]["TermStart"] | null;
+            starts_else: components["schemas"]["TermStart"] | null;
+            /** Basis */
+            basis: string;
+        };
+        /**
+         * TermStart
+         * @description What a term is counted from.
+         * @enum {string}
+         */
+        TermStart: "recording" | "project_end" | "procurement_end" | "result_published" | "bid_validity_end" | "event";
         /**
          * TimelineBookingPublic
          * @description A booking of the project; one that was moved or released stays visible.
@@ -2513,6 +4455,115 @@ export interface components {
             /** Clips */
             clips: components["schemas"]["TimelineClipPublic"][];
         };
+        /**
+         * TroublePublic
+         * @description A copy of a stored object that is not as it should be.
+         */
+        TroublePublic: {
+            /** Key */
+            key: string;
+            /** Store */
+            store: string;
+            /** Project Id */
+            project_id: string;
+            result: components["schemas"]["Fixity"];
+            /** Found */
+            found: string;
+            /** Checked Us */
+            checked_us: number;
+            /** Good Us */
+            good_us: number | null;
+            /** Good Stores */
+            good_stores: string[];
+        };
+        /**
+         * UseKind
+         * @description What is asked for.
+         * @enum {string}
+         */
+        UseKind: "view" | "export";
+        /**
+         * UsePublic
+         * @description An audit record: somebody asked for something of a project, decided on it, or took it out.
+         */
+        UsePublic: {
+            /** Number */
+            number: number;
+            /** At Us */
+            at_us: number;
+            /** Principal */
+            principal: string;
+            /** Action */
+            action: string;
+            /** Result */
+            result: string;
+            /** Origin */
+            origin: string;
+            /** Details */
+            details: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * UseRequestEntry
+         * @description What somebody asks for.
+         */
+        UseRequestEntry: {
+            /** Project Id */
+            project_id: string;
+            kind: components["schemas"]["UseKind"];
+            role: components["schemas"]["Role"];
+            /**
+             * @default {
+             *       "session_ids": [],
+             *       "source_ids": []
+             *     }
+             */
+            scope: components["schemas"]["ScopeEntry"];
+            /** Reason */
+            reason: string;
+            /**
+             * Basis No
+             * @default
+             */
+            basis_no: string;
+            /** Principal */
+            principal: string;
+        };
+        /**
+         * UseRequestPublic
+         * @description A request, and what became of it.
+         */
+        UseRequestPublic: {
+            /** Id */
+            id: string;
+            /** Project Id */
+            project_id: string;
+            kind: components["schemas"]["UseKind"];
+            role: components["schemas"]["Role"];
+            scope: components["schemas"]["ScopeEntry"];
+            /** Reason */
+            reason: string;
+            /** Basis No */
+            basis_no: string;
+            /** Principal */
+            principal: string;
+            /** Asked Us */
+            asked_us: number;
+            state: components["schemas"]["RequestState"];
+            /** Decided By */
+            decided_by: string;
+            /** Decided Us */
+            decided_us: number | null;
+            /** Decision Reason */
+            decision_reason: string;
+            /** Expires Us */
+            expires_us: number | null;
+            /** Used Us */
+            used_us: number | null;
+            /** Used By */
+            used_by: string;
+        };
         /** ValidationError */
         ValidationError: {
             /** Location */
@@ -2551,6 +4602,16 @@ export interface components {
          */
         Verdict: "good" | "failed" | "not_judged";
         /**
+         * WithdrawRequest
+         * @description Who takes it back, and why.
+         */
+        WithdrawRequest: {
+            /** Principal */
+            principal: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
          * SpanPublic
          * @description A range of wall time.
          */
@@ -2559,6 +4620,22 @@ export interface components {
             start_us: number;
             /** End Us */
             end_us: number;
+        };
+        /**
+         * SpanPublic
+         * @description When the expert who was asked for sat on a seat.
+         */
+        player_api__search_schemas__SpanPublic: {
+            /** Session Id */
+            session_id: string;
+            /** Seat Id */
+            seat_id: string;
+            /** Member */
+            member: string;
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number | null;
         };
         /**
          * SpanPublic
@@ -3189,6 +5266,154 @@ export interface operations {
             };
         };
     };
+    hold_sessions_api_holds_sessions_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionsHoldRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActMade"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    hold_projects_api_holds_projects_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProjectsHoldRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActMade"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    hold_agency_api_holds_agencies_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgencyHoldRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActMade"];
+                };
+            };
+            /** @description No project is of it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    release_act_api_holds_acts__act_id__release_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                act_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReleaseRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldPublic"][];
+                };
+            };
+            /** @description Released already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     holds_api_holds_get: {
         parameters: {
             query?: {
@@ -3284,6 +5509,568 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    choices_api_retention_projects__project_id__choices_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChoicePublic"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    choose_api_retention_projects__project_id__choices_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChoiceRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChoicePublic"];
+                };
+            };
+            /** @description Refused; the answer says why */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    confirm_api_retention_choices__choice_id__confirm_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                choice_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfirmRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChoicePublic"];
+                };
+            };
+            /** @description Refused; the answer says why */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tell_day_api_retention_projects__project_id__days_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DayRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionPublic"];
+                };
+            };
+            /** @description Refused; the answer says why */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    classes_api_retention_classes_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClassPublic"][];
+                };
+            };
+        };
+    };
+    due_api_retention_due_get: {
+        parameters: {
+            query?: {
+                class_code?: string | null;
+                year?: number | null;
+                region?: string | null;
+                standing?: components["schemas"]["Standing"][] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DuePublic"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    of_project_api_retention_projects__project_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionPublic"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    all_of_api_disposals_get: {
+        parameters: {
+            query?: {
+                project_id?: string | null;
+                open_only?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisposalPublic"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    propose_api_disposals_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProposalRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisposalPublic"];
+                };
+            };
+            /** @description Refused; the answer says why */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    extend_api_disposals_extensions_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExtensionRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisposalPublic"];
+                };
+            };
+            /** @description Refused; the answer says why */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    sign_api_disposals__disposal_id__sign_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                disposal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisposalPublic"];
+                };
+            };
+            /** @description Refused; the answer says why */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    withdraw_api_disposals__disposal_id__withdraw_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                disposal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WithdrawRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisposalPublic"];
+                };
+            };
+            /** @description Refused; the answer says why */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    one_of_api_disposals__disposal_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                disposal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisposalPublic"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    objects_api_disposals__disposal_id__objects_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                disposal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisposedObjectPublic"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    certificate_api_disposals__disposal_id__certificate_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                disposal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    page_api_disposals__disposal_id__certificate_html_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                disposal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
             };
             /** @description Validation Error */
             422: {
@@ -3393,6 +6180,63 @@ export interface operations {
             };
         };
     };
+    records_api_audit_get: {
+        parameters: {
+            query?: {
+                principal?: string | null;
+                subject?: string | null;
+                action?: string | null;
+                since_us?: number | null;
+                until_us?: number | null;
+                before?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    head_api_audit_head_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditHeadPublic"];
+                };
+            };
+        };
+    };
     index_api_clips__clip_id__originals_get: {
         parameters: {
             query?: never;
@@ -3445,6 +6289,267 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    documents_api_projects__project_id__documents_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DocumentPublic"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    take_api_projects__project_id__documents_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                    /** @enum {string} */
+                    kind: "opening_record" | "extraction_record" | "witness_sheet" | "evaluation_report" | "sign_in_sheet" | "handover_list" | "other";
+                    principal: string;
+                    session_id?: string;
+                    supersedes?: string;
+                    reason?: string;
+                    sha256?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DocumentTaken"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    download_media_documents__document_id__get: {
+        parameters: {
+            query?: {
+                show?: boolean;
+            };
+            header?: never;
+            path: {
+                document_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    card_api_projects__project_id__card_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    printable_api_projects__project_id__card_html_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
             };
             /** @description Validation Error */
             422: {
@@ -3583,6 +6688,693 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RefusalPublic"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    projects_api_search_projects_get: {
+        parameters: {
+            query?: {
+                text?: string;
+                name?: string;
+                code?: string;
+                section?: string;
+                section_number?: number | null;
+                agency?: string;
+                tag?: string;
+                tag_kind?: string[];
+                region?: string[];
+                region_of?: components["schemas"]["RegionOf"];
+                industry?: string[];
+                date_from?: string | null;
+                date_to?: string | null;
+                project_id?: string[];
+                room?: string[];
+                site?: string[];
+                phase?: components["schemas"]["Phase"][];
+                content_kind?: components["schemas"]["ContentKind"][];
+                state?: components["schemas"]["SessionState"][];
+                expert_key?: string;
+                held?: boolean | null;
+                gap_seconds?: number | null;
+                page?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectHits"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    clips_api_search_clips_get: {
+        parameters: {
+            query?: {
+                text?: string;
+                name?: string;
+                code?: string;
+                section?: string;
+                section_number?: number | null;
+                agency?: string;
+                tag?: string;
+                tag_kind?: string[];
+                region?: string[];
+                region_of?: components["schemas"]["RegionOf"];
+                industry?: string[];
+                date_from?: string | null;
+                date_to?: string | null;
+                project_id?: string[];
+                room?: string[];
+                site?: string[];
+                phase?: components["schemas"]["Phase"][];
+                content_kind?: components["schemas"]["ContentKind"][];
+                state?: components["schemas"]["SessionState"][];
+                expert_key?: string;
+                held?: boolean | null;
+                gap_seconds?: number | null;
+                page?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClipHits"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    facets_api_search_facets_get: {
+        parameters: {
+            query?: {
+                text?: string;
+                name?: string;
+                code?: string;
+                section?: string;
+                section_number?: number | null;
+                agency?: string;
+                tag?: string;
+                tag_kind?: string[];
+                region?: string[];
+                region_of?: components["schemas"]["RegionOf"];
+                industry?: string[];
+                date_from?: string | null;
+                date_to?: string | null;
+                project_id?: string[];
+                room?: string[];
+                site?: string[];
+                phase?: components["schemas"]["Phase"][];
+                content_kind?: components["schemas"]["ContentKind"][];
+                state?: components["schemas"]["SessionState"][];
+                expert_key?: string;
+                held?: boolean | null;
+                gap_seconds?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FacetsPublic"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    calendar_api_search_calendar_get: {
+        parameters: {
+            query: {
+                text?: string;
+                name?: string;
+                code?: string;
+                section?: string;
+                section_number?: number | null;
+                agency?: string;
+                tag?: string;
+                tag_kind?: string[];
+                region?: string[];
+                region_of?: components["schemas"]["RegionOf"];
+                industry?: string[];
+                date_from?: string | null;
+                date_to?: string | null;
+                project_id?: string[];
+                room?: string[];
+                site?: string[];
+                phase?: components["schemas"]["Phase"][];
+                content_kind?: components["schemas"]["ContentKind"][];
+                state?: components["schemas"]["SessionState"][];
+                expert_key?: string;
+                held?: boolean | null;
+                gap_seconds?: number | null;
+                year: number;
+                month: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DayPublic"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    saved_api_saved_searches_get: {
+        parameters: {
+            query: {
+                principal: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedSearchPublic"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    save_api_saved_searches_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SavedSearchRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedSearchPublic"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    forget_api_saved_searches__search_id__delete: {
+        parameters: {
+            query: {
+                principal: string;
+            };
+            header?: never;
+            path: {
+                search_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No such search */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    preservation_api_preservation_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreservedPublic"];
+                };
+            };
+        };
+    };
+    stores_api_preservation_stores_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StorePublic"][];
+                };
+            };
+        };
+    };
+    media_api_preservation_media_get: {
+        parameters: {
+            query?: {
+                project_id?: string | null;
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    drills_api_preservation_drills_get: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrillPublic"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    requests_api_requests_get: {
+        parameters: {
+            query?: {
+                project_id?: string | null;
+                state?: components["schemas"]["RequestState"] | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UseRequestPublic"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    ask_api_requests_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UseRequestEntry"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UseRequestPublic"];
+                };
+            };
+            /** @description Nobody may ask for this, or decide it, so; the attempt is recorded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It makes no sense as things stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    decide_api_requests__request_id__decision_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecisionEntry"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UseRequestPublic"];
+                };
+            };
+            /** @description Nobody may ask for this, or decide it, so; the attempt is recorded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It makes no sense as things stand */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    uses_api_projects__project_id__uses_get: {
+        parameters: {
+            query?: {
+                before?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsePublic"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    statistics_api_statistics_get: {
+        parameters: {
+            query?: {
+                date_from?: string | null;
+                date_to?: string | null;
+                region?: string | null;
+                industry?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatisticsPublic"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    spreadsheet_api_statistics_csv_get: {
+        parameters: {
+            query?: {
+                date_from?: string | null;
+                date_to?: string | null;
+                region?: string | null;
+                industry?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description UTF-8 with a byte order mark */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    gaps_api_statistics_gaps_get: {
+        parameters: {
+            query?: {
+                date_from?: string | null;
+                date_to?: string | null;
+                region?: string | null;
+                industry?: string | null;
+                longer_seconds?: number;
+                backfilled?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LongGapsPublic"];
                 };
             };
             /** @description Validation Error */

@@ -1,0 +1,210 @@
+"""Requests to see archives or to take copies out, and who ever asked (tasks I2, I7, I11)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Query
+from pydantic import BaseModel, Field, StringConstraints
+
+from catalog.catalogue import Catalogue
+from catalog.requests import Decision
+from kernel.clock import SECOND_US, Clock
+from kernel.errors import RequestDenied, RequestError
+from kernel.ids import new_id
+from kernel.model.audit import AuditRecord
+from kernel.model.use import RequestState, Role, Scope, UseKind, UseRequest
+from kernel.settings import UseSettings
+from player_api.entries import Moment, Name, Reason
+
+_DAY_US = 24 * 3600 * SECOND_US
+_BASIS = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    403: {"description": "Nobody may ask for this, or decide it, so; the attempt is recorded"},
+    409: {"description": "It makes no sense as things stand"},
+}
+
+
+class ScopeEntry(BaseModel):
+    """Which part of a project; what is left out narrows nothing."""
+
+    session_ids: list[Annotated[str, Field(max_length=200)]] = Field(default=[], max_length=200)
+    source_ids: list[Annotated[str, Field(max_length=200)]] = Field(default=[], max_length=200)
+    start_us: Moment | None = None
+    end_us: Moment | None = None
+
+
+class UseRequestEntry(BaseModel):
+    """What somebody asks for."""
+
+    project_id: str
+    kind: UseKind
+    role: Role
+    scope: ScopeEntry = ScopeEntry()
+    reason: Reason
+    basis_no: _BASIS = ""
+    """Of the letter, case or form that it rests on; without one the attempt is recorded and refused."""
+    principal: Name
+
+
+class DecisionEntry(BaseModel):
+    """What somebody else decides of it."""
+
+    approved: bool
+    principal: Name
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)] = ""
+    """Needed of a refusal."""
+
+
+class UseRequestPublic(BaseModel):
+    """A request, and what became of it."""
+
+    id: str
+    project_id: str
+    kind: UseKind
+    role: Role
+    scope: ScopeEntry
+    reason: str
+    basis_no: str
+    principal: str
+    asked_us: int
+    state: RequestState
+    decided_by: str
+    decided_us: int | None
+    decision_reason: str
+    expires_us: int | None
+    used_us: int | None
+    used_by: str
+
+
+class UsePublic(BaseModel):
+    """An audit record: somebody asked for something of a project, decided on it, or took it out."""
+
+    number: int
+    at_us: int
+    principal: str
+    action: str
+    result: str
+    origin: str
+    details: dict[str, Any]
+
+
+def requests_router(catalogue: Catalogue, clock: Clock, settings: UseSettings) -> APIRouter:
+    """The routes. Who acts is told by name until there are accounts."""
+    router = APIRouter(prefix="/api", tags=["requests"])
+
+    def public(request: UseRequest) -> UseRequestPublic:
+        return request_public(request, clock.now_us())
+
+    @router.get("/requests")
+    def requests(
+        project_id: str | None = None,
+        state: RequestState | None = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+    ) -> list[UseRequestPublic]:
+        """Requests, the newest first; of those the ones in a state."""
+        found = map(public, catalogue.requests.all(project_id=project_id, limit=limit))
+        return [one for one in found if state in (None, one.state)]
+
+    @router.post("/requests", status_code=201, responses=_REFUSALS)
+    def ask(entry: UseRequestEntry) -> UseRequestPublic:
+        """Ask to see something, or to take a copy out."""
+        request = _asked(entry, clock.now_us())
+        try:
+            catalogue.requests.ask(request)
+        except RequestError as error:
+            raise _refusal(error) from None
+        return public(request)
+
+    @router.post("/requests/{request_id}/decision", responses=_REFUSALS)
+    def decide(request_id: str, entry: DecisionEntry) -> UseRequestPublic:
+        """Approve or refuse. Whoever asked cannot."""
+        now_us = clock.now_us()
+        decision = Decision(
+            approved=entry.approved,
+            principal=entry.principal,
+            reason=entry.reason,
+            at_us=now_us,
+            expires_us=now_us + round(settings.request_days * _DAY_US),
+        )
+        try:
+            return public(catalogue.requests.decide(request_id, decision))
+        except RequestError as error:
+            raise _refusal(error) from None
+
+    @router.get("/projects/{project_id}/uses")
+    def uses(
+        project_id: str,
+        before: Annotated[int | None, Query(ge=1, lt=1 << 62)] = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+    ) -> list[UsePublic]:
+        """Who ever asked for anything of a project, decided on it or took it out, the newest first."""
+        if catalogue.projects.project(project_id) is None:
+            raise HTTPException(404, "没有这个项目。No such project.")
+        return [use_public(one) for one in catalogue.requests.uses(project_id, before=before, limit=limit)]
+
+    return router
+
+
+def _asked(entry: UseRequestEntry, now_us: int) -> UseRequest:
+    """What somebody entered, as a request."""
+    given = entry.scope
+    return UseRequest(
+        id=new_id("request"),
+        project_id=entry.project_id,
+        kind=entry.kind,
+        role=entry.role,
+        scope=Scope(
+            session_ids=tuple(given.session_ids),
+            source_ids=tuple(given.source_ids),
+            start_us=given.start_us,
+            end_us=given.end_us,
+        ),
+        reason=entry.reason,
+        basis_no=entry.basis_no,
+        principal=entry.principal,
+        asked_us=now_us,
+    )
+
+
+def request_public(request: UseRequest, now_us: int) -> UseRequestPublic:
+    scope = request.scope
+    return UseRequestPublic(
+        id=request.id,
+        project_id=request.project_id,
+        kind=request.kind,
+        role=request.role,
+        scope=ScopeEntry(
+            session_ids=list(scope.session_ids),
+            source_ids=list(scope.source_ids),
+            start_us=scope.start_us,
+            end_us=scope.end_us,
+        ),
+        reason=request.reason,
+        basis_no=request.basis_no,
+        principal=request.principal,
+        asked_us=request.asked_us,
+        state=request.state(now_us),
+        decided_by=request.decided_by,
+        decided_us=request.decided_us,
+        decision_reason=request.decision_reason,
+        expires_us=request.expires_us,
+        used_us=request.used_us,
+        used_by=request.used_by,
+    )
+
+
+def use_public(record: AuditRecord) -> UsePublic:
+    return UsePublic(
+        number=record.number,
+        at_us=record.at_us,
+        principal=record.principal,
+        action=record.action,
+        result=record.result,
+        origin=record.origin,
+        details=dict(record.details),
+    )
+
+
+def _refusal(error: RequestError) -> HTTPException:
+    return HTTPException(403 if isinstance(error, RequestDenied) else 409, str(error))

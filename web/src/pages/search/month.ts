@@ -1,0 +1,48 @@
+/** Months of a calendar and their days, as texts: `2026-03`, `2026-03-04`. Days are Beijing days. */
+
+import { formatDate } from '@/format/beijing'
+
+export interface Days {
+  from: string
+  to: string
+}
+
+/** The weeks of a month, from Monday on; null: a day of another month. */
+export function weeksOf(month: string): (string | null)[][] {
+  const { year, number } = partsOf(month)
+  const before = (new Date(Date.UTC(year, number - 1, 1)).getUTCDay() + 6) % 7
+  const days = [...Array(lengthOf(month)).keys()].map((day) => dayOf(month, day + 1))
+  const cells = [...Array<null>(before).fill(null), ...days]
+  const weeks = Math.ceil(cells.length / 7)
+  return [...Array(weeks).keys()].map((week) => [...Array(7).keys()].map((at) => cells[week * 7 + at] ?? null))
+}
+
+/** So many months later, or earlier. */
+export function shifted(month: string, by: number): string {
+  const { year, number } = partsOf(month)
+  const moved = new Date(Date.UTC(year, number - 1 + by, 1))
+  return moved.toISOString().slice(0, 7)
+}
+
+export function wholeMonth(month: string): Days {
+  return { from: dayOf(month, 1), to: dayOf(month, lengthOf(month)) }
+}
+
+/** The month of now, the one before it, and the day of now, in Beijing. */
+export function around(nowUs: number): { today: string; month: string; lastMonth: string } {
+  const today = formatDate(nowUs)
+  return { today, month: today.slice(0, 7), lastMonth: shifted(today.slice(0, 7), -1) }
+}
+
+export function partsOf(month: string): { year: number; number: number } {
+  return { year: Number(month.slice(0, 4)), number: Number(month.slice(5, 7)) }
+}
+
+function lengthOf(month: string): number {
+  const { year, number } = partsOf(month)
+  return new Date(Date.UTC(year, number, 0)).getUTCDate()
+}
+
+function dayOf(month: string, day: number): string {
+  return `${month}-${String(day).padStart(2, '0')}`
+}
