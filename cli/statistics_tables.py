@@ -82,14 +82,14 @@ def _cells(catalogue: Catalogue, narrowed: StatisticsFilter) -> dict[Cell, Figur
 
 def print_table(catalogue: Catalogue, narrowed: StatisticsFilter) -> None:
     """Tab-separated below headings: columns that a terminal breaks cannot be read across."""
-    out, cells = console(), _cells(catalogue, narrowed)
+    cells = _cells(catalogue, narrowed)  # not by Rich, which makes blanks of tabs
     regions, industries = _names(catalogue)
-    out.print("\t".join(_HEADINGS))
+    typer.echo("\t".join(_HEADINGS))
     for cell, one in cells.items():
         region = f"{cell.region_code} {regions.get(cell.region_code, '')}"
         industry = f"{cell.industry_code} {industries.get(cell.industry_code, '')}"
-        out.print("\t".join((region, industry, cell.month, *_figures(one))), markup=False)
-    out.print("\t".join(("合计 total", "", "", *_figures(total(cells.values())))))
+        typer.echo("\t".join((region, industry, cell.month, *_figures(one))))
+    typer.echo("\t".join(("合计 total", "", "", *_figures(total(cells.values())))))
 
 
 def _figures(one: Figures) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ class FiguresPublic(BaseModel):
     files: int
     tags: int
     irregularities: int
-    mean_bytes: float | None
+    mean_bytes: int | None
     """Bytes of a project."""
     mean_files: float | None
 
