@@ -23,7 +23,7 @@ def narrowed_by(
 
     Raises:
         TimelineError: a month is none.
-        SettingsError: the last month is before the first.
+        SettingsError: the last month is before the first, or there is no such region or industry.
     """
     first, last = months
     start_us = month_start_us(first) if first else EVER.start_us
@@ -31,6 +31,9 @@ def narrowed_by(
     if end_us <= start_us:
         raise SettingsError(f"{last} is before {first}.", hint="Give the earlier month as --from.")
     industries = catalogue.places.industries()
+    for code, table in ((region, catalogue.places.regions()), (industry, industries)):
+        if code and code not in {one.code for one in table}:
+            raise SettingsError(f"there is no region or industry {code}.", hint="Look up its code.")
     return StatisticsFilter(
         begun=TimeRange(start_us=start_us, end_us=end_us),
         region_codes=catalogue.places.regions_within(region) if region else None,

@@ -194,9 +194,9 @@ def _retrievals() -> Iterator[Retrieval]:
     """``retrievals.yaml``, with what ``requests.yaml`` adds to it."""
     added = {row["id"]: row for row in _yaml(DATA / "requests.yaml")}
     for row in _yaml(DATA / "retrievals.yaml"):
-        same = {name: row[name] for name in ("project", "by", "approved_at")}
-        words = {name: row[name] or "" for name in ("basis_no", "approver")}
-        yield Retrieval(reason=row["reason_zh"], **same, **words, **added[row["id"]])
+        told = {name: row[name] for name in ("project", "by", "approved_at")}
+        told |= {name: row[name] or "" for name in ("basis_no", "approver")}
+        yield Retrieval.model_validate({**told, "reason": row["reason_zh"], **added[row["id"]]})
 
 
 def _appraisals() -> Iterator[Appraisal]:

@@ -303,6 +303,12 @@ def test_nothing_found_says_which_filter_to_leave_out(searching: Searching) -> N
     expect(page.get_by_test_id("relax-text")).to_have_count(0)  # there is nothing in Qujing
     page.get_by_test_id("relax-region").click()
     searching.finds("Q1")
+    searching.at("?text=桥 水富县 不存在")
+    way = page.get_by_test_id("relax-text")
+    expect(way).to_have_text("去掉“不存在” · 1 个项目")
+    way.click()
+    searching.finds("Q1")
+    assert searching.asked() == {"text": ["桥 水富县"]}
 
 
 def test_what_cannot_be_searched_for_is_said_at_its_field_and_not_asked(searching: Searching) -> None:
@@ -386,6 +392,39 @@ def test_an_answer_that_was_overtaken_is_not_shown(searching: Searching) -> None
         page.get_by_test_id("words").fill("桥")
     searching.finds("Q1")
     assert len(held) == 1
+
+
+def test_nothing_moves_away_while_somebody_types_or_clicks(searching: Searching) -> None:
+    page = searching.at()
+    expect(row(page, "group-site", "ZT")).to_be_visible()
+
+    def tops() -> list[float]:
+        parts = ("results", "group-industry", "group-days", "group-site", "group-state")
+        boxes = [page.get_by_test_id(part).bounding_box() for part in parts]
+        scrolled: float = page.evaluate("window.scrollY")
+        return [box["y"] + scrolled for box in boxes if box is not None]
+
+    before = tops()
+    page.get_by_test_id("words").fill("530681")
+    expect(page.get_by_test_id("hint-530681")).to_be_visible()
+    searching.finds("P12")
+    assert tops() == before
+    row(page, "group-phase", "auction").click()
+    expect(page.get_by_test_id("chip-phase")).to_be_visible()
+    searching.done()
+    assert len(before) == 5
+    assert tops() == before
+
+
+def test_the_tree_of_regions_is_used_by_keys(searching: Searching) -> None:
+    page = searching.at()
+    page.get_by_test_id("find-tree-region").fill("盐津")
+    page.get_by_test_id("group-region").locator('.el-tree-node:has(> * [data-code="530000"])').focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    expect(page.get_by_test_id("chip-region")).to_contain_text("盐津县 530623")
+    searching.finds("P03")
 
 
 def test_the_page_has_english_words_and_is_no_wider_than_its_window(searching: Searching) -> None:

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import type { Matched, Region } from '@/api/client'
 import { hintsOf, shownCodes, withoutHint } from '@/pages/search/codes'
-import { cleared, faultsOf, filtersFrom, toAddress, toQuery, used, without } from '@/pages/search/filters'
+import { cleared, faultsOf, filtersFrom, relaxed, toAddress, toQuery, used, without } from '@/pages/search/filters'
 import { marked, wordsOf } from '@/pages/search/marks'
 import { dayFrom, isDay, shifted, weeksOf, wholeMonth } from '@/pages/search/month'
-import { reasonsOf } from '@/pages/search/names'
+import { countText, reasonsOf } from '@/pages/search/names'
 
 const REGIONS: Region[] = [
   { code: '53', name_zh: '云南省', name_en: 'Yunnan', level: '', parent_code: null, today: null },
@@ -46,6 +46,16 @@ describe('a search in the address', () => {
     expect(without(filters, 'region', '53').region).toEqual(['530681'])
     for (const name of used(filters)) expect(used(without(filters, name))).not.toContain(name)
     expect([used(cleared(filters)), cleared(filters).view]).toEqual([[], 'clips'])
+  })
+})
+
+describe('a search that found nothing', () => {
+  it('is asked for a little less: without a word, without a filter, but not for everything', () => {
+    const left = (address: object): string[] => relaxed(filtersFrom({ ...address })).map((one) => JSON.stringify(toAddress(one.filters)))
+    expect(left({ text: '旧 桥', region: ['53', '530681'] })).toEqual([
+      '{"text":"桥","region":["53","530681"]}', '{"text":"旧","region":["53","530681"]}', '{"region":["53","530681"]}', '{"text":"旧 桥"}',
+    ])
+    expect(left({ text: '桥' })).toEqual([])
   })
 })
 
@@ -122,6 +132,10 @@ describe('the calendar', () => {
     for (const text of ['2026-03-04', '2026/3/4', '2026.3.4', '20260304', '2026年3月4日', ' ２０２６-3-4']) expect(dayFrom(text)).toBe('2026-03-04')
     expect(['2026-02-29', 'yesterday', '2026-3-4'].map(isDay)).toEqual([false, false, false])
   })
+})
+
+it('tells counts up to 10,000 and that there are more', () => {
+  expect([countText({ value: 10_000, more: true }), countText({ value: 1234, more: false })]).toEqual(['10,000+', '1,234'])
 })
 
 describe('what a project was found by', () => {

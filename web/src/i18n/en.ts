@@ -229,9 +229,9 @@ export const en: Messages = {
     empty: {
       title: 'Nothing found',
       everything: 'There are no projects yet. They appear by themselves when their first session begins.',
-      relax: 'Without one of these filters there is something:',
+      relax: 'Without one of these words or filters there is something:',
       relaxOne: 'Without “{name}”',
-      relaxNone: 'Leaving out any one filter finds nothing either. Check the words, or clear all and begin anew.',
+      relaxNone: 'Leaving out one word or one filter finds nothing either. Check words and codes, or clear all and begin anew.',
       counting: 'Looking which filter to leave out…',
     },
     saved: {

@@ -94,6 +94,22 @@ export function without(filters: SearchFilters, name: FilterName, value?: string
   return { ...filters, [name]: left }
 }
 
+export interface Relaxed {
+  name: FilterName
+  /** The one word that is left out; empty: the whole filter. */
+  word: string
+  filters: SearchFilters
+}
+
+/** Searches for a little less: without one of the filters, or one of several words. All of them left out is none. */
+export function relaxed(filters: SearchFilters): Relaxed[] {
+  const words = filters.text.split(/\s+/).filter(Boolean)
+  const left = (word: string): string => words.filter((one) => one !== word).join(' ')
+  const fewer = words.length > 1 ? words.map((word): Relaxed => ({ name: 'text', word, filters: { ...filters, text: left(word) } })) : []
+  const whole = used(filters).map((name): Relaxed => ({ name, word: '', filters: without(filters, name) }))
+  return [...fewer, ...whole].filter((one) => used(one.filters).length > 0)
+}
+
 /** How a search looks before anything narrows it; how it is shown stays. */
 export function cleared(filters: SearchFilters): SearchFilters {
   return { ...filtersFrom({}), view: filters.view }
