@@ -127,7 +127,6 @@ export const en: Messages = {
     find: 'Name or code',
     noneBelow: 'No value meets the other filters',
     noSuch: 'There is no such name or code',
-    expand: 'Expand',
     regionOfLegend: 'Which region',
     regionOfs: { either: 'either', region: "project's", trade_place: "trade place's" },
     regionOf: { either: 'Region or trade place', region: 'Region of the project', trade_place: 'Trade place' },
@@ -212,7 +211,6 @@ export const en: Messages = {
       expert: 'The expert sat there',
       seat: 'seat {seat} ({member})',
       still: 'now',
-      allClips: 'Clips: {n}',
     },
     clip: {
       project: 'Project',

@@ -126,7 +126,6 @@ export const zhCN = {
     find: '名称或代码',
     noneBelow: '没有符合其他条件的值',
     noSuch: '没有这个名称或代码',
-    expand: '展开',
     regionOfLegend: '区域指',
     regionOfs: { either: '两者之一', region: '项目所在', trade_place: '交易发生地' },
     regionOf: { either: '区域或交易发生地', region: '项目所在区域', trade_place: '交易发生地' },
@@ -211,7 +210,6 @@ export const zhCN = {
       expert: '该专家在场',
       seat: '席位 {seat}（{member}）',
       still: '至今',
-      allClips: '共 {n} 个片段',
     },
     clip: {
       project: '项目',

@@ -16,7 +16,7 @@ export interface Coded {
 export function shownCodes(rows: readonly Coded[], facets: readonly Facet[] | null, chosen: readonly string[], sought: string): Set<string> {
   const words = wordsOf(sought)
   const fits = (row: Coded): boolean => {
-    const [told] = [`${row.code}\n${row.name_zh}\n${row.name_en}`.toLowerCase()]
+    const told = `${row.code}\n${row.name_zh}\n${row.name_en}`.toLowerCase()
     return words.every((word) => told.includes(word))
   }
   const found = facets ?? rows.map((row) => ({ value: row.code }))
