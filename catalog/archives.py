@@ -153,7 +153,7 @@ class Archives:
             return RenditionFacts(**_facts(*row)) if row else None
 
     def fleet(self) -> Fleet:
-        """What all projects weigh whose file is whole, by the newest version of each."""
+        """What all projects weigh whose file is whole, by its newest version; what was destroyed is out."""
         with reading(self._engine) as session:
             return _fleet(session)
 
@@ -304,11 +304,19 @@ def _fleet(session: Transaction) -> Fleet:
     newest = (col(FileSetArchiveRow.project_id) == versions.c.project_id) & (
         col(FileSetArchiveRow.version) == versions.c.version
     )
-    held = select(FileSetArchiveRow.archive_id).join(versions, newest)
+    destroyed = select(ArchiveRow.id).where(col(ArchiveRow.disposed_us).is_not(None))
+    in_newest = select(FileSetArchiveRow.archive_id).join(versions, newest)
+    held = in_newest.where(col(FileSetArchiveRow.archive_id).not_in(destroyed))
+    gone = (
+        select(FileSetArchiveRow.project_id)
+        .join(versions, newest)
+        .where(col(FileSetArchiveRow.archive_id).in_(destroyed))
+    )
     projects = (
         select(func.count())
         .select_from(ProjectRow)
         .join(versions, col(ProjectRow.id) == versions.c.project_id)
+        .where(col(ProjectRow.id).not_in(gone))
     )
     size, budget = session.exec(
         select(_sum(ArchiveRow.size_bytes), _sum(ArchiveRow.budget_bytes)).where(col(ArchiveRow.id).in_(held))

@@ -161,6 +161,17 @@ class Disposals:
             listed = _listed(session, disposal_id)
             return listed or objects_of(session, row.project_id)
 
+    def of_object(self, key: str) -> Disposal | None:
+        """The appraisal by which a stored object was destroyed, or is about to be."""
+        going = (
+            select(DisposalRow)
+            .join(DisposalObjectRow, col(DisposalObjectRow.disposal_id) == col(DisposalRow.id))
+            .where(DisposalObjectRow.key == key, col(DisposalObjectRow.going_us).is_not(None))
+        )
+        with reading(self._engine) as session:
+            row = session.exec(going).first()
+            return None if row is None else _disposal(row)
+
     # --- execution
 
     def order(

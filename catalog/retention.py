@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from sqlalchemy import Engine
+from sqlalchemy import ColumnElement, Engine, exists, not_
 from sqlmodel import Session, col, func, select
 
 from catalog.audit import append
 from catalog.database import reading, writing
 from catalog.held import project_held
 from catalog.tables import (
+    DisposalRow,
+    FileSetRow,
     HallProjectRow,
     IndustryRow,
     ProjectDayRow,
@@ -37,6 +39,7 @@ from kernel.model.life import (
     TELLABLE,
     ClassChoice,
     ClassRule,
+    DisposalState,
     ProjectFacts,
     Retention,
     RetentionClass,
@@ -211,9 +214,9 @@ class RetentionTable:
             return retention_in(session, project_id, beijing_day(now_us))
 
     def due(self, now_us: int, narrowed: DueFilter | None = None) -> list[ProjectRetention]:
-        """Projects that pass a filter, the one that has been due for longest first."""
+        """Projects that pass a filter, longest due first; what was destroyed is none."""
         by = narrowed or DueFilter()
-        query = select(ProjectRow)
+        query = select(ProjectRow).where(not_(_destroyed()))
         if by.region_codes is not None:
             own = col(ProjectRow.region_code).in_(by.region_codes)
             query = query.where(own | col(ProjectRow.trade_place).in_(by.region_codes))
@@ -223,6 +226,21 @@ class RetentionTable:
             held = set(session.exec(select(ProjectRow.id).where(project_held())).all())
         lines = [_line(row, kept[row.id], held) for row in rows if _passes(kept[row.id], by)]
         return sorted(lines, key=lambda one: (_last(one.retention), one.project_code))
+
+
+def _destroyed() -> ColumnElement[bool]:
+    """Of a project's row: its file was destroyed by decision, and nothing was archived since."""
+    newer = exists(
+        select(FileSetRow.version).where(
+            FileSetRow.project_id == DisposalRow.project_id,
+            col(FileSetRow.version) > col(DisposalRow.version),
+        )
+    )
+    return exists(
+        select(DisposalRow.id).where(
+            DisposalRow.project_id == ProjectRow.id, DisposalRow.state == DisposalState.DONE, not_(newer)
+        )
+    )
 
 
 def retention_in(session: Session, project_id: str, today: date) -> Retention:

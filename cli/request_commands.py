@@ -13,7 +13,7 @@ from cli.moments import shown, shown_range, time_range
 from cli.options import DataDir, PrincipalOption, read_settings, this_user
 from cli.printing import console
 from kernel.clock import SECOND_US, SystemClock
-from kernel.errors import SettingsError
+from kernel.errors import RequestError, SettingsError
 from kernel.ids import new_id
 from kernel.model.use import RequestState, Role, Scope, UseKind, UseRequest
 from kernel.timerange import TimeRange
@@ -175,6 +175,8 @@ def uses(
     settings = read_settings(data_dir)
     refuse_missing_catalogue(settings)
     with open_catalogue(settings) as catalogue:
+        if catalogue.projects.project(project) is None:
+            raise RequestError(f"there is no project {project}.", hint="Name it by its id.")
         for one in catalogue.requests.uses(project, limit=1_000_000):
             if as_json:
                 typer.echo(json.dumps({**asdict(one), "details": dict(one.details)}, ensure_ascii=False))

@@ -23,7 +23,7 @@ def narrowed_by(
 
     Raises:
         TimelineError: a month is none.
-        SettingsError: the last month is before the first.
+        SettingsError: the last month is before the first, or there is no such region or industry.
     """
     first, last = months
     start_us = month_start_us(first) if first else EVER.start_us
@@ -31,6 +31,9 @@ def narrowed_by(
     if end_us <= start_us:
         raise SettingsError(f"{last} is before {first}.", hint="Give the earlier month as --from.")
     industries = catalogue.places.industries()
+    for code, table in ((region, catalogue.places.regions()), (industry, industries)):
+        if code and code not in {one.code for one in table}:
+            raise SettingsError(f"there is no region or industry {code}.", hint="Look up its code.")
     return StatisticsFilter(
         begun=TimeRange(start_us=start_us, end_us=end_us),
         region_codes=catalogue.places.regions_within(region) if region else None,
@@ -82,14 +85,14 @@ def _cells(catalogue: Catalogue, narrowed: StatisticsFilter) -> dict[Cell, Figur
 
 def print_table(catalogue: Catalogue, narrowed: StatisticsFilter) -> None:
     """Tab-separated below headings: columns that a terminal breaks cannot be read across."""
-    out, cells = console(), _cells(catalogue, narrowed)
+    cells = _cells(catalogue, narrowed)  # not by Rich, which makes blanks of tabs
     regions, industries = _names(catalogue)
-    out.print("\t".join(_HEADINGS))
+    typer.echo("\t".join(_HEADINGS))
     for cell, one in cells.items():
         region = f"{cell.region_code} {regions.get(cell.region_code, '')}"
         industry = f"{cell.industry_code} {industries.get(cell.industry_code, '')}"
-        out.print("\t".join((region, industry, cell.month, *_figures(one))), markup=False)
-    out.print("\t".join(("合计 total", "", "", *_figures(total(cells.values())))))
+        typer.echo("\t".join((region, industry, cell.month, *_figures(one))))
+    typer.echo("\t".join(("合计 total", "", "", *_figures(total(cells.values())))))
 
 
 def _figures(one: Figures) -> tuple[str, ...]:

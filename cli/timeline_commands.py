@@ -163,7 +163,7 @@ def sample_load(
         "var/sample"
     ),
 ) -> None:
-    """Fill a catalogue with the sample: places, projects, timelines, tags, holds. No footage.
+    """Fill a catalogue with the sample: places, projects, timelines, tags, holds, requests. No footage.
 
     Loading again changes nothing but what has become known since. Look at it with `serve --data-dir`.
 

@@ -442,8 +442,8 @@ class UnknownCode(SearchRefused):
 
     hint = "See the tables of regions and industries for the codes that there are."
 
-    def __init__(self, code: str) -> None:
-        super().__init__(f"There is no region or industry {code}.")
+    def __init__(self, message: str | None = None, *, hint: str | None = None, code: str = "") -> None:
+        super().__init__(message or (f"There is no region or industry {code}." if code else None), hint=hint)
         self.code = code
 
 

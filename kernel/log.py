@@ -21,6 +21,11 @@ def _is_secret(key: str) -> bool:
     return any(word in key.lower() for word in _SECRET_WORDS)
 
 
+def _to_stderr(*_args: Any) -> structlog.PrintLogger:
+    """Standard error as it is when a line is written: whoever replaced it may have closed the old one."""
+    return structlog.PrintLogger(sys.stderr)
+
+
 def configure_logging(*, machine: bool = False, level: int = logging.INFO) -> None:
     """Send log lines to standard error: for people, or one JSON object a line for machines."""
     renderer: Any = (
@@ -37,7 +42,7 @@ def configure_logging(*, machine: bool = False, level: int = logging.INFO) -> No
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_to_stderr,
         cache_logger_on_first_use=False,
     )
 

@@ -33,6 +33,7 @@ from player_api.changes import change_events
 from player_api.checkups import Checker, checkups_router
 from player_api.disposal import disposal_router
 from player_api.documents import documents_router
+from player_api.gone import not_there
 from player_api.health import health_router
 from player_api.holds import holds_router
 from player_api.metrics import metrics_router
@@ -306,7 +307,11 @@ def _media(catalogue: Catalogue, store: ObjectStore) -> APIRouter:
     @router.get("/api/renditions/{rendition_id}/index")
     def index(rendition_id: str) -> RenditionIndex:
         """How to play an archived file."""
-        return rendition_index(rendition_or_404(rendition_id), store)
+        found = rendition_or_404(rendition_id)
+        try:
+            return rendition_index(found, store)
+        except ObjectMissing as error:
+            raise not_there(catalogue, found.object_key, error) from None
 
     @router.get("/media/renditions/{rendition_id}", response_class=StreamingResponse)
     def media(
@@ -319,7 +324,7 @@ def _media(catalogue: Catalogue, store: ObjectStore) -> APIRouter:
                 lambda: store.open(found.object_key), found.size_bytes, found.sha256, range_header
             )
         except ObjectMissing as error:
-            raise HTTPException(410, f"存储中缺少此文件。{error}") from None
+            raise not_there(catalogue, found.object_key, error) from None
 
     return router
 

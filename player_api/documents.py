@@ -23,6 +23,7 @@ from kernel.errors import DocumentRefused, ObjectMissing
 from kernel.model.audit import Act, Action
 from kernel.model.document import Document, DocumentKind, FileType, Property, PropertyVerdict
 from player_api.entries import Name
+from player_api.gone import not_there
 from player_api.multipart import BadUpload, Upload
 from player_api.refusals import Refused
 
@@ -156,7 +157,7 @@ def documents_router(
         try:
             file = store.open(found.object_key)
         except ObjectMissing:
-            raise HTTPException(410, "存储中缺少此文件。It is missing in the store.") from None
+            raise not_there(catalogue, found.object_key) from None
         with acting_from(_address(request)):  # invariant 14: before the first byte
             catalogue.audit.append(_opened(found, clock.now_us()))
         return _sent(found, file, inline=show and found.file_type.shown_inline)

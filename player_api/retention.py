@@ -13,7 +13,7 @@ from catalog.catalogue import Catalogue
 from catalog.retention import DueFilter, ProjectRetention
 from kernel.clock import Clock
 from kernel.errors import RetentionRefused
-from kernel.model.life import Claim, ClaimOrigin, ClassChoice, Retention, Standing, TermStart
+from kernel.model.life import Claim, ClaimOrigin, ClassChoice, Retention, Standing, Term, TermStart
 from player_api.entries import Name, Reason
 
 _T = TypeVar("_T")
@@ -30,7 +30,7 @@ class ClaimPublic(BaseModel):
     term_id: str
     permanent: bool
     starts: TermStart | None
-    start: date | None  # None: for ever, or not known yet
+    start_day: date | None  # None: for ever, or not known yet
     start_told: bool  # by somebody; else it follows from the timeline
     last_day: date | None
     reason_zh: str
@@ -100,7 +100,7 @@ class TermPublic(BaseModel):
     """How long a class keeps, from a Beijing day on; without years and days: for ever."""
 
     id: str
-    valid_from: date
+    first_day: date
     years: int | None
     days: int | None
     starts: TermStart | None
@@ -117,6 +117,18 @@ class ClassPublic(BaseModel):
     terms: list[TermPublic]
 
 
+def _term_public(term: Term) -> TermPublic:
+    return TermPublic(
+        id=term.id,
+        first_day=term.valid_from,
+        years=term.years,
+        days=term.days,
+        starts=term.starts,
+        starts_else=term.starts_else,
+        basis=term.basis,
+    )
+
+
 def claim_public(claim: Claim) -> ClaimPublic:
     return ClaimPublic(
         class_code=claim.class_code,
@@ -125,7 +137,7 @@ def claim_public(claim: Claim) -> ClaimPublic:
         term_id=claim.term_id,
         permanent=claim.permanent,
         starts=claim.starts,
-        start=claim.start.day if claim.start else None,
+        start_day=claim.start.day if claim.start else None,
         start_told=claim.start.told if claim.start else False,
         last_day=claim.last_day,
         reason_zh=claim.reason_zh,
@@ -168,11 +180,7 @@ def retention_router(catalogue: Catalogue, clock: Clock) -> APIRouter:
                 code=one.code,
                 name_zh=one.name_zh,
                 name_en=one.name_en,
-                terms=[
-                    TermPublic.model_validate(term, from_attributes=True)
-                    for term in terms
-                    if term.class_code == one.code
-                ],
+                terms=[_term_public(term) for term in terms if term.class_code == one.code],
             )
             for one in table.classes()
         ]

@@ -47,7 +47,7 @@ class FiguresPublic(BaseModel):
     files: int
     tags: int
     irregularities: int
-    mean_bytes: float | None
+    mean_bytes: int | None
     """Bytes of a project."""
     mean_files: float | None
 
@@ -176,6 +176,9 @@ def narrowed(catalogue: Catalogue, query: StatisticsQuery) -> StatisticsFilter:
     if begun.empty:
         raise HTTPException(422, _BACKWARD)
     industries = catalogue.places.industries()
+    for code, table in ((query.region, catalogue.places.regions()), (query.industry, industries)):
+        if code is not None and code not in {one.code for one in table}:
+            raise HTTPException(422, f"没有行政区域或行业代码 {code}。No region or industry {code}.")
     return StatisticsFilter(
         begun=begun,
         region_codes=None if query.region is None else catalogue.places.regions_within(query.region),

@@ -32,7 +32,7 @@ class Tree:
             UnknownCode: there is no such code.
         """
         if code not in self._parents and code not in self.today:
-            raise UnknownCode(code)
+            raise UnknownCode(code=code)
         found, left = {code}, [code]
         while left:
             below = [one for one in self._children.get(left.pop(), ()) if one not in found]

@@ -6,8 +6,9 @@ moved when it is moved, a replaced expert is replaced when that happens.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from kernel.clock import from_datetime
 from kernel.model.footage import BookingStatus
 from kernel.model.report import BookingReport, EventReport, ProjectReport, SessionReport
 from kernel.model.timeline import SeatOccupation
+from kernel.model.use import Role
 from kernel.settings import CamerasFile, load_cameras
 
 DATA = Path(__file__).parent / "data"
@@ -27,12 +29,10 @@ LATER = (
     "alerts",
     "certificates",
     "directives",
-    "disposal",
     "equipment",
     "presence",
     "profiles",
     "retention",
-    "retrievals",
 )
 """Files of which no table takes anything yet; the parts that make such tables load them."""
 
@@ -126,6 +126,41 @@ class EvidenceLock(_Part):
     reason: str
     released: AwareDatetime | None = None
     release_reason: str = ""
+    tag: str = ""  # mark that gave rise to it
+
+
+class Retrieval(_Part):
+    """A request for recordings, and what became of it."""
+
+    id: str
+    project: str
+    by: str
+    role: Role
+    reason: str
+    basis_no: str
+    sessions: tuple[str, ...] = ()  # empty: all
+    sources: tuple[str, ...] = ()
+    start: AwareDatetime | None = None
+    end: AwareDatetime | None = None
+    asked_at: AwareDatetime
+    approver: str
+    approved_at: AwareDatetime | None = None
+    refused_at: AwareDatetime | None = None
+    refusal: str = ""
+    used_at: AwareDatetime | None = None  # when it was given out
+
+
+class Appraisal(_Part):
+    """An old project whose term is over, and what was decided on its file."""
+
+    appraisal: str
+    by: str
+    at: AwareDatetime
+    reason: str
+    ended: date  # Beijing day that terms are counted from, of the procurement as of the project
+    project: ProjectReport
+    events: tuple[EventReport, ...]
+    new_class: str = ""  # under which it is kept longer; empty: its destruction is proposed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,6 +171,8 @@ class Sample:
     projects: tuple[SampleProject, ...]  # by id
     tags: tuple[SampleTag, ...]
     locks: tuple[EvidenceLock, ...]
+    retrievals: tuple[Retrieval, ...]
+    appraisals: tuple[Appraisal, ...]
 
 
 @cache
@@ -148,7 +185,25 @@ def read_sample() -> Sample:
         ),
         tags=tuple(SampleTag.model_validate(row) for row in _yaml(DATA / "tags.yaml")),
         locks=tuple(EvidenceLock.model_validate(row) for row in _yaml(DATA / "locks.yaml")),
+        retrievals=tuple(_retrievals()),
+        appraisals=tuple(_appraisals()),
     )
+
+
+def _retrievals() -> Iterator[Retrieval]:
+    """``retrievals.yaml``, with what ``requests.yaml`` adds to it."""
+    added = {row["id"]: row for row in _yaml(DATA / "requests.yaml")}
+    for row in _yaml(DATA / "retrievals.yaml"):
+        told = {name: row[name] for name in ("project", "by", "approved_at")}
+        told |= {name: row[name] or "" for name in ("basis_no", "approver")}
+        yield Retrieval.model_validate({**told, "reason": row["reason_zh"], **added[row["id"]]})
+
+
+def _appraisals() -> Iterator[Appraisal]:
+    """``legacy.yaml``, with what ``disposal.yaml`` says was decided."""
+    told = {row["id"]: row for row in _yaml(DATA / "disposal.yaml")}
+    for row in _yaml(DATA / "legacy.yaml"):
+        yield Appraisal(new_class=told[row["appraisal"]].get("new_class", ""), **row)
 
 
 def _yaml(path: Path) -> Any:

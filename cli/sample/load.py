@@ -7,8 +7,6 @@ report it: each event by its own time.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from fnmatch import fnmatchcase
 
 from rich.console import Console
 from rich.table import Table
@@ -17,22 +15,18 @@ from catalog.catalogue import Catalogue
 from catalog.reports import principal_of
 from cli.sample.files import (
     LATER,
-    EvidenceLock,
     Sample,
     SampleProject,
     SampleSession,
     SampleTag,
     read_sample,
 )
+from cli.sample.life import load_appraisals, load_locks, load_requests
 from kernel.clock import from_datetime, iso_utc
 from kernel.errors import TimelineError
-from kernel.model.footage import Hold
 from kernel.model.report import EventReport
 from kernel.model.timeline import Tag
-from kernel.settings import CutSettings
 from kernel.timerange import EVER_US
-from segmenter.hall import local_day
-from segmenter.timeline import sources_of
 
 SYSTEM = "api-tender"
 """The trading system's account in the sample."""
@@ -64,9 +58,8 @@ def load_projects(catalogue: Catalogue, sample: Sample, until_us: int) -> int:
     for tag in sample.tags:
         if from_datetime(tag.at) <= until_us:
             catalogue.tags.add(_tag(tag))
-    for lock in sample.locks:
-        if from_datetime(lock.since) <= until_us:
-            _hold(catalogue, lock, until_us)
+    load_locks(catalogue, sample, until_us)
+    load_requests(catalogue, sample, until_us)
     return new
 
 
@@ -131,39 +124,6 @@ def _tag(tag: SampleTag) -> Tag:
     )
 
 
-def _hold(catalogue: Catalogue, lock: EvidenceLock, until_us: int) -> None:
-    """A hold for each source and day that the lock is about, released where it was by then."""
-    made = {hold.id: hold for hold in catalogue.holds.all(released=True)}
-    for hold in _holds(catalogue, lock):
-        if hold.id not in made:
-            catalogue.holds.make(hold)
-        if lock.released is None or from_datetime(lock.released) > until_us:
-            continue
-        if made.get(hold.id, hold).released_us is None:
-            at_us, reason = from_datetime(lock.released), lock.release_reason
-            catalogue.holds.release(hold.id, at_us=at_us, principal=lock.by, reason=reason)
-
-
-def _holds(catalogue: Catalogue, lock: EvidenceLock) -> Iterator[Hold]:
-    """Whole days: at the time of a lock nobody knows how long a session will last."""
-    rules = CutSettings().rules()
-    kinds = {room.id: room.kind for room in catalogue.places.rooms().values()}
-    sources = catalogue.places.sources().values()
-    for session in catalogue.sessions.of_project(lock.project):
-        if session.start_us is None:
-            continue
-        for source in sources_of(session, sources, rules, kinds):
-            if fnmatchcase(source.id, lock.sources):
-                yield Hold(
-                    id=f"{lock.id}.{session.id}.{source.id}",
-                    source_id=source.id,
-                    wall=local_day(session.start_us),
-                    reason=f"{lock.id} {lock.reason}",
-                    principal=lock.by,
-                    made_us=from_datetime(lock.since),
-                )
-
-
 def run_load(catalogue: Catalogue, until_us: int) -> None:
     """Load the sample and say what is there now.
 
@@ -172,6 +132,7 @@ def run_load(catalogue: Catalogue, until_us: int) -> None:
     """
     sample = read_sample()
     new = load_sample(catalogue, sample, until_us)
+    load_appraisals(catalogue, sample, until_us)
     if until_us < EVER_US:
         _out.print(f"样例,截至 the sample as it was known at {iso_utc(until_us)}")
     _out.print(_projects_table(catalogue, sample))
@@ -201,6 +162,8 @@ def _totals_table(catalogue: Catalogue, sample: Sample, new: int) -> Table:
         "新事件 new events": str(new),
         "标签 tags": str(tags),
         "冻结 standing holds": str(len(catalogue.holds.all())),
+        "调取申请 requests": str(len(catalogue.requests.all())),
+        "到期旧档 old files appraised": str(len(catalogue.disposals.all())),
         "尚未载入 not loaded yet": ", ".join(LATER),
     }.items():
         table.add_row(name, value)

@@ -40,8 +40,12 @@ def test_archived_frames_tell_the_time_that_is_in_their_picture(demo: FinishedDe
 
 
 def test_every_package_validates_as_a_bag(demo: FinishedDemo) -> None:
+    """One of each session, and the addendum with the project's card and archive number."""
     bags = [path.parent for path in (demo.data_dir / "store").rglob("bagit.txt")]
-    assert len(bags) == 3
+    assert sorted(bag.relative_to(demo.data_dir / "store").parts[0] for bag in bags) == [
+        "addenda",
+        *["archives"] * 3,
+    ]
     for bag in bags:
         bagit.Bag(str(bag)).validate()
 

@@ -144,6 +144,9 @@ class BadSector(io.BytesIO):
     def fileno(self) -> int:
         return self._handle
 
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return os.fstat(self._handle).st_size if whence == io.SEEK_END else super().seek(offset, whence)
+
     def read(self, size: int | None = -1, /) -> bytes:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 

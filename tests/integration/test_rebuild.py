@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from archiver.addendum import ProjectFiler
@@ -21,11 +23,13 @@ from catalog.life_records import LifeRecords
 from catalog.objects import DirectoryStore, ObjectStore, open_store
 from catalog.rebuild import Rebuilt
 from catalog.rebuild_records import RECORDS, StoreRecords
+from cli.archiving import ArchivingLoop
+from cli.check import check_everything
 from cli.main import app
 from kernel.clock import SECOND_US, FakeClock
 from kernel.model.footage import Hold, HoldKind
 from kernel.model.timeline import Tag, TimelineEvent
-from kernel.settings import CutSettings
+from kernel.settings import ArchiveCodec, ArchiveSettings, CutSettings, Settings
 from kernel.timerange import TimeRange
 from segmenter.worker import Segmenter
 from tests.integration.test_documents_in_packages import LATE, OF_PROJECT, SHEET, bring
@@ -35,6 +39,7 @@ from tests.support.s3 import Gateway
 from tests.support.signing import signer
 
 ORIGIN = "file:///store"
+FAST = ArchiveSettings(budget_kbps=400, codec=ArchiveCodec.H264, workers=1)
 FROM_DOCUMENTS = {
     "archive": {"id", "verified_us", "known_number", "overrun_reason", "overrun_cause"},
     "archive_object": {"archive_id"},
@@ -149,6 +154,13 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalogue]
     catalogue.close()
 
 
+@pytest.fixture
+def log_as_before() -> Iterator[None]:
+    """A command sets up logging to where it prints, which is closed when it ends."""
+    yield
+    structlog.reset_defaults()
+
+
 def rebuild(catalogue: Catalogue, store: ObjectStore, **more: Any) -> Rebuilt:
     return catalogue.rebuild(store, FakeClock(CLOCK_US), **more).run(ORIGIN, "操作员")
 
@@ -209,6 +221,7 @@ def without(table: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(kept, key=lambda row: json.dumps(row, sort_keys=True, default=str))
 
 
+@pytest.mark.usefixtures("log_as_before")
 def test_the_command_rebuilds_and_names_what_is_damaged(made: Made, tmp_path: Path) -> None:
     shutil.copytree(made.directory / "store", tmp_path / "store")
     spoilt = sorted((tmp_path / "store" / "archives").rglob("v1/data/clips/*.mp4"))[0]
@@ -222,3 +235,14 @@ def test_the_command_rebuilds_and_names_what_is_damaged(made: Made, tmp_path: Pa
     )  # restored from a copy: run again, it is taken in
     result = CliRunner().invoke(app, [*arguments, str(tmp_path / "new")])
     assert result.exit_code == 0, result.output
+
+
+def test_the_archiver_writes_the_records_and_checks_know_them(tmp_path: Path) -> None:
+    clock = FakeClock(CLOCK_US)
+    settings = Settings(data_dir=tmp_path, cameras=tmp_path / "none", archive=FAST)
+    with site(tmp_path, signer(tmp_path, clock), clock) as tools:
+        ArchivingLoop(tools, settings, threading.Event()).run(follow=False)
+        kinds = {key.split("/")[1] for key in tools.store.list_keys(RECORDS)}
+        assert kinds == {"tables", "projects", "archives"}
+        findings, _, _ = check_everything(tools.catalogue, tools.store, tools.ring, tmp_path / "keys")
+        assert [one for one in findings if "store" in one.name] == []

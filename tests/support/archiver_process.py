@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from archiver.local_pool import LocalPool
 from archiver.steps import Pool, StepRunner
@@ -80,9 +80,11 @@ def main() -> None:
 def recording(record: Callable[..., None], falls: Falls) -> Callable[..., None]:
     """The archiver falls before or after its last step."""
 
-    def record_and_fall(archives: Archives, archive: Archive, renditions: list[Rendition]) -> None:
+    def record_and_fall(
+        archives: Archives, archive: Archive, renditions: list[Rendition], *beside: Any
+    ) -> None:
         falls.at("record:before")
-        record(archives, archive, renditions)
+        record(archives, archive, renditions, *beside)
         falls.at("record:after")
 
     return record_and_fall

@@ -42,7 +42,9 @@ def legacy_rows() -> list[dict[str, Any]]:
     return [row for row in told if "legacy_project" in row]
 
 
-def add_legacy(catalogue: Catalogue, store: ObjectStore, row: dict[str, Any], agency: str = "") -> str:
+def add_legacy(
+    catalogue: Catalogue, store: ObjectStore, row: dict[str, Any], agency: str = "", **where: str
+) -> str:
     """One of them: a day in an opening hall, archived with two objects and a manifest; its id.
 
     Its term started so that it ended on the sample's day, as somebody told from the paper file.
@@ -50,7 +52,7 @@ def add_legacy(catalogue: Catalogue, store: ObjectStore, row: dict[str, Any], ag
     name, due = str(row["legacy_project"]), date.fromisoformat(str(row["due"]))
     start = due.replace(year=due.year - YEARS[str(row["retention_class"])])
     assert last_day(start, YEARS[str(row["retention_class"])], None) == due
-    add_archived(catalogue, store, name, region=str(row["region"]), day=start, agency=agency)
+    add_archived(catalogue, store, name, region=str(row["region"]), day=start, agency=agency, **where)
     catalogue.retention.tell_day(
         name, TermStart.PROCUREMENT_END, start, reason="纸质档案", principal="档案员", at_us=2
     )
@@ -67,6 +69,8 @@ def add_archived(
     industry: str = "D01",
     agency: str = "",
     outcome: str = "result",
+    room: str = "OH",
+    source: str = "cam",
 ) -> str:
     """A project with one archived session on a Beijing day, 9 to 11, whose originals are long gone."""
     nine = to_datetime(0).astimezone(BEIJING).replace(year=day.year, month=day.month, day=day.day, hour=9)
@@ -92,7 +96,7 @@ def add_archived(
                 id=f"{name}-O",
                 project_id=name,
                 phase="opening",
-                room_id="OH",
+                room_id=room,
                 state=SessionState.ARCHIVED,
                 start_us=wall.start_us,
                 end_us=wall.end_us,
@@ -104,7 +108,7 @@ def add_archived(
             ClipRow(
                 id=f"{name}-clip",
                 session_id=f"{name}-O",
-                source_id="cam",
+                source_id=source,
                 part=1,
                 wall_start_us=wall.start_us,
                 wall_end_us=wall.end_us,

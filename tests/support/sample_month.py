@@ -18,7 +18,7 @@ from capture.intake import Handed, IntakeReceipt, take_in
 from capture.libav.recording import ToldBy
 from catalog.catalogue import Catalogue
 from catalog.database import writing
-from catalog.objects import MemoryStore
+from catalog.objects import MemoryStore, ObjectStore
 from catalog.tables import RunRow, SegmentRow
 from cli.sample.files import SampleProject, read_sample
 from cli.sample.load import load_projects
@@ -68,7 +68,7 @@ class Month:
         self.directory = directory
         self.clock = FakeClock(at("02 06:00"))
         self.catalogue = Catalogue.open(url or migrated_file(directory / "catalogue.sqlite"))
-        self.store = MemoryStore()
+        self.store: ObjectStore = MemoryStore()
         self.sample = read_sample()
         self.catalogue.places.register(self.sample.places, principal="sample", at_us=self.clock.now_us())
         self.refused = ""  # what was said of the file that was damaged on its way

@@ -24,7 +24,7 @@ function file(id: string, kind: ContentKind, bytes: number | null, quality: Qual
   return { ...clip, source: { ...clip.source, id, content_kind: kind } }
 }
 
-function session(id: string, clips: Clip[], size: number, budget: number): Session {
+function session(id: string, clips: Clip[], size: number, budget: number, originals = 0): Session {
   const archive = {
     id: `a-${id}`,
     version: 1,
@@ -33,6 +33,7 @@ function session(id: string, clips: Clip[], size: number, budget: number): Sessi
     raw_bytes: 0,
     verified_us: 0,
     object_count: 1,
+    originals_bytes: originals,
     overrun_cause: '' as const,
     overrun_reason: '',
   }

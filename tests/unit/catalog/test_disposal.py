@@ -241,6 +241,18 @@ def test_what_is_destroyed_is_missed_by_no_check(archive: Archive) -> None:
 # --- what is not destroyed
 
 
+def test_what_is_destroyed_is_no_longer_due_nor_weighed_and_tells_by_what_it_went(archive: Archive) -> None:
+    catalogue = archive.catalogue
+    key, before = archive.objects()[0], catalogue.archives.fleet()
+    assert catalogue.disposals.of_object(key) is None
+    done = archive.run(archive.signed().id)
+    assert catalogue.disposals.of_object(key) == done
+    assert [one.project_id for one in catalogue.retention.due(archive.now_us)] == [DSP_03]
+    after = catalogue.archives.fleet()
+    assert (before.project_count, after.project_count) == (2, 1)
+    assert 0 < after.size_bytes < before.size_bytes
+
+
 def test_what_is_not_due_is_not_proposed(archive: Archive) -> None:
     add_archived(archive.catalogue, archive.store, "new", day=date(2026, 3, 11))
     with pytest.raises(DisposalRefused, match="2041-03-11"):

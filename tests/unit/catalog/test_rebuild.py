@@ -20,7 +20,7 @@ from catalog.certificate import signed
 from catalog.database import writing
 from catalog.destruction import Destruction
 from catalog.life_records import LifeRecords
-from catalog.objects import MemoryStore
+from catalog.objects import MemoryStore, ObjectStore
 from catalog.rebuild import Rebuilt
 from catalog.rebuild_document import session_rows
 from catalog.rebuild_package import find_package
@@ -56,7 +56,7 @@ class PackedMonth(Month):
             archive_bag(self.catalogue, self.store, session, self.clock.now_us())
 
 
-def archive_bag(catalogue: Catalogue, store: MemoryStore, session: Session, now_us: int) -> Archive:
+def archive_bag(catalogue: Catalogue, store: ObjectStore, session: Session, now_us: int) -> Archive:
     """Stands in for the archiver."""
     version = catalogue.archives.next_version(session.id)
     prefix = f"archives/53/A/2026/03/{session.project_id}/{session.id}/v{version}"
@@ -82,13 +82,13 @@ def archive_bag(catalogue: Catalogue, store: MemoryStore, session: Session, now_
     return archive
 
 
-def write_records(catalogue: Catalogue, store: MemoryStore, directory: Path, clock: FakeClock) -> None:
+def write_records(catalogue: Catalogue, store: ObjectStore, directory: Path, clock: FakeClock) -> None:
     StoreRecords(catalogue.kept_rows, store, signing_key(directory / "key.pem"), clock).write_missing()
     LifeRecords(catalogue.holds, catalogue.disposals, store).write_missing()
 
 
 @contextmanager
-def rebuilt(store: MemoryStore, url: str, clock: FakeClock) -> Iterator[tuple[Catalogue, Rebuilt]]:
+def rebuilt(store: ObjectStore, url: str, clock: FakeClock) -> Iterator[tuple[Catalogue, Rebuilt]]:
     catalogue = Catalogue.open(url)
     try:
         yield catalogue, catalogue.rebuild(store, clock).run(ORIGIN, "操作员")
@@ -151,20 +151,30 @@ class Small:
         self.centre.cut(500)
         return archive_bag(self.catalogue, self.store, self.centre.get(f"{name}-E"), self.clock.now_us())
 
-    def destroy(self) -> Disposal:
-        """The last project's file, long after."""
-        choose = self.catalogue.retention.choose
-        choose("P2", "Y10", reason="r", principal="甲", at_us=self.clock.now_us())
-        day = date(2010, 1, 1)
+    def make_due(self, project_id: str) -> None:
+        """A project whose term is over."""
+        now_us, table = self.clock.now_us(), self.catalogue.retention
+        table.choose(project_id, "Y10", reason="r", principal="甲", at_us=now_us)
         for start in TELLABLE:
-            self.catalogue.retention.tell_day("P2", start, day, reason="r", principal="甲", at_us=1)
+            table.tell_day(project_id, start, date(2010, 1, 1), reason="r", principal="甲", at_us=1)
+
+    def sign(self, project_id: str) -> Disposal:
+        """Its destruction, proposed and signed, long after."""
+        self.make_due(project_id)
         self.clock.advance(31 * 366 * 86400)
         disposals, now_us = self.catalogue.disposals, self.clock.now_us()
-        made = disposals.propose("P2", reason="期满", principal="甲", at_us=now_us)
-        disposals.sign(made.id, principal="乙", at_us=now_us)
-        projects = self.catalogue.projects
-        done = Destruction(disposals, projects, {MAIN: self.store}, self.key, self.clock)
-        return done.run_once(made.id, "程序")
+        made = disposals.propose(project_id, reason="期满", principal="甲", at_us=now_us)
+        return disposals.sign(made.id, principal="乙", at_us=now_us)
+
+    def run(self, catalogue: Catalogue, store: MemoryStore, disposal_id: str) -> Disposal:
+        destruction = Destruction(
+            catalogue.disposals, catalogue.projects, {MAIN: store}, self.key, self.clock
+        )
+        return destruction.run_once(disposal_id, "程序")
+
+    def destroy(self) -> Disposal:
+        """The last project's file."""
+        return self.run(self.catalogue, self.store, self.sign("P2").id)
 
     def copy(self) -> MemoryStore:
         """The store, to be spoilt."""
@@ -519,4 +529,55 @@ def test_what_was_destroyed_stays_known(tmp_path: Path, url: str) -> None:
             before[table] = [{**row, "receipt": {}} for row in before[table]]
             after[table] = [{**row, "receipt": {}} for row in after[table]]
         assert after[table] == before[table], table
+    made.centre.close()
+
+
+class Stubborn(MemoryStore):
+    """Deletes so many objects and no more."""
+
+    left = 1 << 30
+
+    def destroy_forever(self, key: str) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise StoreUnreachable()
+        super().destroy_forever(key)
+
+
+def test_a_destruction_that_broke_off_is_finished_by_the_rebuilt_catalogue(tmp_path: Path, url: str) -> None:
+    made = Small(tmp_path / "small")
+    order, store = made.sign("P2"), Stubborn(made.clock)
+    made.records.write_missing()
+    for key in made.store.list_keys():
+        store.put(key, io.BytesIO(read(made.store, key)))
+    store.left = 2
+    with pytest.raises(StoreUnreachable):
+        made.run(made.catalogue, store, order.id)
+    store.left = 1 << 30
+    with rebuilt(store, url, made.clock) as (catalogue, found):
+        assert found.damages == []
+        assert catalogue.disposals.find(order.id).state == "ordered"
+        done = made.run(catalogue, store, order.id)
+        assert (done.state, done.signed_by) == ("done", "乙")
+        assert list(store.list_keys(made.archives[2].key_prefix)) == []
+    made.centre.close()
+
+
+def test_appraisals_come_back_as_far_as_they_had_come(tmp_path: Path, url: str) -> None:
+    made = Small(tmp_path / "small")
+    for name in ("P0", "P1"):
+        made.make_due(name)
+    signed_one = made.sign("P2")
+    disposals, now_us = made.catalogue.disposals, made.clock.now_us()
+    disposals.extend("P0", "PERM", reason="续存", principal="甲", at_us=now_us)
+    gone = disposals.propose("P1", reason="期满", principal="甲", at_us=now_us)
+    disposals.withdraw(gone.id, reason="有误", principal="甲", at_us=now_us)
+    write_records(made.catalogue, made.store, tmp_path / "small", made.clock)
+    with rebuilt(made.store, url, made.clock) as (catalogue, found):
+        assert found.damages == []
+        states = {row["project_id"]: row["state"] for row in all_rows(catalogue)["disposal"]}
+        assert states == {"P0": "extended", "P1": "withdrawn", "P2": "signed"}
+        assert catalogue.disposals.find(signed_one.id) == signed_one
+        for table in ("disposal", "retention_choice", "project_day"):
+            assert all_rows(catalogue)[table] == all_rows(made.catalogue)[table]
     made.centre.close()

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.search.filters import EVERYTHING, Days, Hit, Scope, SearchFilter
+from catalog.search.filters import EVERYTHING, Count, Days, Hit, RegionOf, Scope, SearchFilter
 from catalog.search.search import Search
 from kernel.clock import BEIJING, SECOND_US
 from kernel.errors import PageRefused, SearchRefused, UnknownCode
@@ -472,6 +472,22 @@ def test_what_was_filed_under_a_former_code_is_found_by_the_code_of_today(search
     assert set(found(search, SearchFilter(regions=frozenset({"530630"})))) == {"Q1"}
 
 
+def test_a_region_can_be_asked_for_as_the_projects_own_or_its_trade_places_only(search: Search) -> None:
+    """Task V13; the facet counts what each would find."""
+    of = {
+        where: SearchFilter(regions=frozenset({"530623"}), industries=frozenset({"A03"}), region_of=where)
+        for where in RegionOf
+    }
+    assert set(found(search, of[RegionOf.PROJECT])) == {"P03"}
+    assert not found(search, of[RegionOf.TRADE_PLACE])
+    traded = replace(of[RegionOf.TRADE_PLACE], regions=frozenset({"530600"}))
+    hits = {one.project.id: one for one in search.projects(traded).projects}
+    assert {one.hit for one in hits["P03"].matched} == {Hit.TRADE_PLACE}
+    for by in of.values():
+        count = search.facets(by).regions.get("530623", Count.of(0))
+        assert count == search.projects(by).total
+
+
 def test_an_expert_who_left_is_found_until_he_left(search: Search) -> None:
     """Tasks I4 and W18: the seat's later member is somebody else."""
     [hit] = search.projects(SearchFilter(expert_key=E2_OF_P19)).projects
@@ -525,6 +541,7 @@ def test_words_tell_where_they_were_found(search: Search) -> None:
         ("身体不适", Hit.TAG),
         ("530627-d-2026-0019", Hit.CODE),
     }
+    assert "530627-D-2026-0019" in {one.value for one in hit.matched}  # as it was entered
 
 
 @pytest.mark.parametrize(

@@ -20,14 +20,17 @@ from catalog.reports import principal_of
 from catalog.tables import METADATA
 from cli.main import app
 from cli.sample.files import DATA, LATER, Sample, SampleProject, read_sample
+from cli.sample.life import load_appraisals
 from cli.sample.load import PRINCIPAL, load_sample
 from kernel.clock import from_datetime, iso_utc
 from kernel.errors import TimelineError
 from kernel.events import bounds
-from kernel.model.footage import BookingStatus
+from kernel.model.footage import BookingStatus, HoldKind
 from kernel.model.source import ContentKind
 from kernel.model.timeline import Phase, SessionState
+from kernel.model.use import RequestState
 from kernel.settings import CutSettings
+from kernel.timerange import EVER_US
 from tests.support.peers import REPOSITORY, missing
 
 SHARED = REPOSITORY.parent / "shared" / "domain" / "sample"
@@ -153,11 +156,56 @@ def test_a_lock_holds_the_sources_that_it_names_until_it_is_released(catalogue: 
     assert {hold.source_id for hold in of_seat} == {"ZT-SH1-04-F", "ZT-SH1-04-D"}
     assert all(hold.wall.contains(at("09 09:35")) and hold.wall.contains(at("09 15:15")) for hold in of_seat)
     assert all(hold.made_us == at("09 11:24") for hold in of_seat)
-    whole = [hold for hold in held if hold.id.startswith("LK-02.")]
-    assert {hold.id.split(".")[1] for hold in whole} == {"P09-X", "P09-O", "P09-E", "P09-R"}
+    assert {(hold.act_id, hold.tag_id) for hold in of_seat} == {("LK-01", "TAG-05")}
+    [whole] = [hold for hold in held if hold.id == "LK-02"]
+    assert (whole.kind, whole.project_id, whole.made_us) == (HoldKind.PROJECT, "P09", at("16 16:10"))
     load_sample(catalogue, sample)
     assert {hold.id for hold in catalogue.holds.all()} == {hold.id for hold in of_seat}
     assert len(catalogue.holds.all(released=True)) == len(held)
+
+
+def test_requests_come_as_far_as_they_had_come(catalogue: Catalogue) -> None:
+    def states(moment: str) -> dict[str, RequestState]:
+        return {one.id: one.state(at(moment)) for one in catalogue.requests.all()}
+
+    sample = replace(read_sample(), tags=(), locks=())
+    load_sample(catalogue, sample, at("17 09:00"))
+    assert states("17 09:00") == {"RQ-01": RequestState.ASKED}
+    load_sample(catalogue, sample, at("18 14:30"))
+    assert states("18 14:30") == {
+        "RQ-01": RequestState.USED,
+        "RQ-02": RequestState.APPROVED,
+        "RQ-03": RequestState.ASKED,
+    }
+    load_sample(catalogue, sample)
+    assert catalogue.requests.get("RQ-03").state(0) is RequestState.REFUSED
+    [tried] = catalogue.requests.uses("P03")  # RQ-04 has no basis number
+    assert (tried.principal, tried.result, tried.details["denied"]) == ("i-jw-1", "refused", "no_basis")
+
+
+def test_of_the_disposal_list_what_needs_no_file_is_decided(catalogue: Catalogue) -> None:
+    """DSP-01 is due by rule, DSP-02 has no file that could be destroyed, DSP-03 is kept for longer."""
+    sample = replace(read_sample(), projects=(PROJECTS["P11"],), tags=(), locks=(), retrievals=())
+    for _ in range(2):  # the second time changes nothing
+        load_sample(catalogue, sample)
+        load_appraisals(catalogue, sample, EVER_US)
+    kept = catalogue.retention
+    due = [(one.project_id, one.retention.class_code) for one in kept.due(at("02 10:00"))]
+    assert due == [("OLD-2010-007", "Y15")]
+    told = {row["id"]: row["due"] for row in ours("disposal")}
+    last = {
+        one: governing.last_day.isoformat()
+        for one in ("OLD-2010-007", "OLD-2010-008")
+        if (governing := kept.of_project(one, at("30 12:00")).governing) and governing.last_day
+    }
+    assert last == {
+        "OLD-2010-007": told["DSP-02"],
+        "OLD-2010-008": "2040-12-31",
+    }
+    assert kept.of_project("P11", at("30 12:00")).class_code == "Y10"  # its end is that of its archive
+    [made] = catalogue.disposals.all()
+    assert (made.project_id, made.new_class, made.proposed_by) == ("OLD-2010-008", "Y30", "arch-1")
+    assert list(catalogue.audit.faults()) == []
 
 
 def test_the_command_loads_and_says_what_is_not_loaded_yet(tmp_path: Path) -> None:
@@ -171,7 +219,7 @@ def test_the_command_loads_and_says_what_is_not_loaded_yet(tmp_path: Path) -> No
     assert "directives" in told.output
     opened = Catalogue.open(f"sqlite:///{tmp_path / 'catalogue.sqlite'}")
     try:
-        assert len(opened.projects.projects()) == 20
+        assert len(opened.projects.projects()) == 22  # and two old ones, of which only the files are left
     finally:
         opened.close()
 
@@ -204,7 +252,10 @@ def test_the_trading_system_of_the_sample_is_shown_by_its_name(catalogue: Catalo
 
 
 def test_every_file_is_loaded_or_said_not_to_be() -> None:
-    assert {path.stem for path in DATA.glob("*.yaml")} == {*LATER, "locks", "sites", "tags"}
+    assert {path.stem for path in DATA.glob("*.yaml")} == {
+        *LATER,
+        *("disposal", "legacy", "locks", "requests", "retrievals", "sites", "tags"),
+    }
 
 
 def test_no_member_has_a_name_and_every_seated_expert_a_key() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -52,3 +54,16 @@ def test_a_machine_gets_one_json_object_a_line_and_nothing_on_standard_output(
         ("开始录制。", "run.started", "capture"),
         ("停止。", "run.ended", "capture"),
     ]
+
+
+def test_a_line_goes_to_standard_error_as_it_is_when_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test or a progress bar put in its place meanwhile may be closed by then."""
+    first, second = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(sys, "stderr", first)
+    configure_logging()
+    room = logger("capture")
+    room.info("one")
+    monkeypatch.setattr(sys, "stderr", second)
+    first.close()
+    room.info("two")
+    assert "two" in second.getvalue()

@@ -56,7 +56,11 @@ async def test_what_is_due_is_listed_with_its_reasons(site: Site) -> None:
         (DSP_02, "Y15", "2025-12-31")
     ]
     (claim,) = told[0]["claims"]
-    assert (claim["rule_id"], claim["start"], claim["start_told"]) == ("procurement-1", "2010-12-31", True)
+    assert (claim["rule_id"], claim["start_day"], claim["start_told"]) == (
+        "procurement-1",
+        "2010-12-31",
+        True,
+    )
     one = (await site.client.get(f"/api/retention/projects/{DSP_02}")).json()
     assert (one["standing"], one["held"]) == ("due", False)
     assert (await site.client.get("/api/retention/projects/nobody")).status_code == 404

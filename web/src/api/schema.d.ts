@@ -1854,8 +1854,8 @@ export interface components {
             /** Permanent */
             permanent: boolean;
             starts: components["schemas"]["TermStart"] | null;
-            /** Start */
-            start: string | null;
+            /** Start Day */
+            start_day: string | null;
             /** Start Told */
             start_told: boolean;
             /** Last Day */
@@ -4304,10 +4304,10 @@ export interface components {
             /** Id */
             id: string;
             /**
-             * Valid From
+             * First Day
              * Format: date
              */
-            valid_from: string;
+            first_day: string;
             /** Years */
             years: number | null;
             /** Days */

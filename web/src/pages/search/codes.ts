@@ -12,18 +12,19 @@ export interface Coded {
   today?: string | null
 }
 
-/** Codes that a tree shows: those that are looked for or would find something, what is chosen, and all above them. */
-export function shownCodes(rows: readonly Coded[], facets: readonly Facet[], chosen: readonly string[], sought: string): Set<string> {
+/** Codes that a tree shows: those that are looked for or would find something, what is chosen, and all above them; all while nobody knows. */
+export function shownCodes(rows: readonly Coded[], facets: readonly Facet[] | null, chosen: readonly string[], sought: string): Set<string> {
   const words = wordsOf(sought)
   const fits = (row: Coded): boolean => {
-    const [told] = [`${row.code}\n${row.name_zh}\n${row.name_en}`.toLowerCase()]
+    const told = `${row.code}\n${row.name_zh}\n${row.name_en}`.toLowerCase()
     return words.every((word) => told.includes(word))
   }
-  const wanted = words.length ? rows.filter(fits).map((row) => row.code) : facets.map((facet) => facet.value)
+  const found = facets ?? rows.map((row) => ({ value: row.code }))
+  const wanted = words.length ? rows.filter(fits).map((row) => row.code) : found.map((facet) => facet.value)
   const parents = new Map(rows.map((row) => [row.code, row.parent_code]))
   const shown = new Set<string>()
   for (const code of [...wanted, ...chosen]) {
-    for (let at: string | null | undefined = code; at && !shown.has(at); at = parents.get(at)) shown.add(at)
+    for (let at: string | null | undefined = code; at && parents.has(at) && !shown.has(at); at = parents.get(at)) shown.add(at)
   }
   return shown
 }

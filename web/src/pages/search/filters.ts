@@ -4,6 +4,7 @@ import type { LocationQuery } from 'vue-router'
 import type { ContentKind, Industry, Phase, Region, SearchQuery, SessionState } from '@/api/client'
 import { zhCN } from '@/i18n/zh-CN'
 import { wordsOf } from './marks'
+import { isDay } from './month'
 
 const TEXTS = ['text', 'name', 'code', 'section', 'agency', 'tag', 'expert_key', 'section_number', 'gap_seconds'] as const
 const LISTS = ['region', 'industry', 'phase', 'content_kind', 'state', 'site', 'room', 'tag_kind', 'project_id'] as const
@@ -43,7 +44,7 @@ const KNOWN: Partial<Record<ListName, readonly string[]>> = { phase: PHASES, con
 
 export function filtersFrom(query: LocationQuery | Record<string, unknown>): SearchFilters {
   const texts = TEXTS.map((name) => [name, one(query[name]).slice(0, LONGEST)])
-  const days = DAYS.map((name) => [name, isDay(one(query[name])) ? one(query[name]) : ''])
+  const days = DAYS.map((name) => [name, one(query[name]).slice(0, LONGEST)])
   const lists = LISTS.map((name) => [name, list(query[name]).filter((value) => KNOWN[name]?.includes(value) ?? true)])
   return {
     ...(Object.fromEntries([...texts, ...days, ...lists]) as Narrowing),
@@ -93,12 +94,28 @@ export function without(filters: SearchFilters, name: FilterName, value?: string
   return { ...filters, [name]: left }
 }
 
+export interface Relaxed {
+  name: FilterName
+  /** The one word that is left out; empty: the whole filter. */
+  word: string
+  filters: SearchFilters
+}
+
+/** Searches for a little less: without one of the filters, or one of several words. All of them left out is none. */
+export function relaxed(filters: SearchFilters): Relaxed[] {
+  const words = filters.text.split(/\s+/).filter(Boolean)
+  const left = (word: string): string => words.filter((one) => one !== word).join(' ')
+  const fewer = words.length > 1 ? words.map((word): Relaxed => ({ name: 'text', word, filters: { ...filters, text: left(word) } })) : []
+  const whole = used(filters).map((name): Relaxed => ({ name, word: '', filters: without(filters, name) }))
+  return [...fewer, ...whole].filter((one) => used(one.filters).length > 0)
+}
+
 /** How a search looks before anything narrows it; how it is shown stays. */
 export function cleared(filters: SearchFilters): SearchFilters {
   return { ...filtersFrom({}), view: filters.view }
 }
 
-export type FaultCode = 'words' | 'reversed' | 'unknown' | 'number' | 'many'
+export type FaultCode = 'words' | 'day' | 'reversed' | 'unknown' | 'number' | 'many'
 
 export interface Fault {
   code: FaultCode
@@ -116,7 +133,9 @@ export function faultsOf(filters: SearchFilters, regions: readonly Region[], ind
     rows.length ? codes.find((code) => !rows.some((row) => row.code === code)) : undefined
   const words = WORDED.reduce((count, name) => count + wordsOf(filters[name]).length, 0)
   if (words > MOST_WORDS) tell('text', 'words')
+  const noDay = DAYS.map((name) => filters[name]).find((day) => day && !isDay(day))
   if (filters.date_from && filters.date_to && filters.date_to < filters.date_from) tell('days', 'reversed')
+  if (noDay !== undefined) tell('days', 'day', noDay)
   const [region, industry] = [stranger(filters.region, regions), stranger(filters.industry, industries)]
   if (region !== undefined) tell('region', 'unknown', region)
   if (industry !== undefined) tell('industry', 'unknown', industry)
@@ -128,12 +147,6 @@ export function faultsOf(filters: SearchFilters, regions: readonly Region[], ind
 
 function isNumber(text: string, least: number, most: number): boolean {
   return text === '' || (/^\d+(\.\d+)?$/.test(text) && Number(text) >= least && Number(text) <= most)
-}
-
-/** Whether there is such a day. */
-function isDay(text: string): boolean {
-  const ms = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00Z`) : NaN
-  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(text) && text >= '1970'
 }
 
 function list(value: unknown): string[] {

@@ -38,6 +38,19 @@ export function partsOf(month: string): { year: number; number: number } {
   return { year: Number(month.slice(0, 4)), number: Number(month.slice(5, 7)) }
 }
 
+/** A day as people write it: 2026-03-04, 2026/3/4, 20260304, 2026年3月4日; what is none stays as it is. */
+export function dayFrom(text: string): string {
+  const plain = text.normalize('NFKC').trim()
+  const parts = /^(\d{4})(\d{2})(\d{2})$/.exec(plain) ?? /^(\d{4})\D(\d{1,2})\D(\d{1,2})日?$/.exec(plain)
+  return parts ? `${parts[1]}-${parts[2]!.padStart(2, '0')}-${parts[3]!.padStart(2, '0')}` : plain
+}
+
+/** Whether there is such a day, and the server knows it. */
+export function isDay(text: string): boolean {
+  const ms = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00Z`) : NaN
+  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(text)
+}
+
 function lengthOf(month: string): number {
   const { year, number } = partsOf(month)
   return new Date(Date.UTC(year, number, 0)).getUTCDate()

@@ -68,8 +68,10 @@ export function fieldName(name: FilterName, filters: SearchFilters): string {
   return name === 'region' ? t(`search.regionOf.${filters.region_of}`) : t(`search.fields.${name}`)
 }
 
-export function faultText(fault: Fault | undefined): string {
-  return fault ? t(`search.faults.${fault.code}`, { value: fault.value }) : ''
+/** What is wrong with a field, for people; empty where nothing is. */
+export function faultText(name: FilterName, fault: Fault | undefined): string {
+  if (!fault) return ''
+  return fault.code === 'number' ? t(`search.numberFaults.${name}`) : t(`search.faults.${fault.code}`, { value: fault.value })
 }
 
 export interface Reason {
@@ -80,20 +82,20 @@ export interface Reason {
   words: readonly string[]
 }
 
-/** By what a project was found, each line once with all its words. */
+/**
+ * By what a project was found: each line once with all its words, each region once with all that it is of the project.
+ * A region's name says that its code is a former one.
+ */
 export function reasonsOf(matched: readonly Matched[]): Reason[] {
-  const found = new Map<string, { what: string; value: string; words: string[] }>()
+  const found = new Map<string, { whats: Set<string>; value: string; words: Set<string> }>()
   for (const one of matched) {
-    const key = `${one.hit} ${one.value}`
-    const known = found.get(key) ?? { what: t(`search.hits.${one.hit}`), value: ownText(one), words: [] }
-    if (one.filter !== 'region' && !known.words.includes(one.asked)) known.words.push(one.asked)
+    if (one.hit === 'former_code') continue
+    const region = one.filter === 'region'
+    const key = region ? one.value : `${one.hit} ${one.value}`
+    const known = found.get(key) ?? { whats: new Set(), value: region ? regionName(one.value) : one.value, words: new Set() }
+    known.whats.add(t(`search.hits.${one.hit}`))
+    if (!region) known.words.add(one.asked)
     found.set(key, known)
   }
-  return [...found.values()]
-}
-
-function ownText(one: Matched): string {
-  const { regions } = useReference()
-  if (one.hit === 'region' || one.hit === 'trade_place') return withCode(nameOf(regions.value, one.value), one.value)
-  return one.hit === 'former_code' ? regionName(one.value) : one.value
+  return [...found.values()].map(({ whats, value, words }) => ({ what: [...whats].join(t('archive.and')), value, words: [...words] }))
 }
