@@ -12,6 +12,8 @@ from kernel.model.account import Account, Credentials, Login, LoginEnd, Role
 from player_api.passwords import SecondFactor, fits, new_token, password_hash, token_hash
 from player_api.sealing import Sealer
 
+NOBODY = "unknown account"
+"""Who was refused where there is no such account."""
 _FREE_FAILURES = 4  # slips of the hand
 _LOCK_US = 60 * SECOND_US  # after the next one; twice as long after each further one
 _MOST_LOCK_US = 3600 * SECOND_US
@@ -82,9 +84,9 @@ class SignIn:
         needs_code = known is not None and (self._rules.factor_needed or known.account.second_factor)
         if known is None or not right or not known.account.active or (needs_code and step is None):
             failures = (known.failures if known else 0) + 1
-            self._accounts.refused(
-                account_id[:100], now_us + lock_us(failures), By(principal=account_id[:100], at_us=now_us)
-            )
+            # What was given as account may be a password, typed into the wrong field (invariant 16).
+            who = known.account.id if known else NOBODY
+            self._accounts.refused(who, now_us + lock_us(failures), By(principal=who, at_us=now_us))
             raise SignInRefused
         return self._open(known.account, where, step)
 

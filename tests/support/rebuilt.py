@@ -74,6 +74,7 @@ COMES_BACK: dict[str, ColumnElement[bool] | None] = {
 """Tables that come back, and which rows of them: those of projects that the store knows."""
 
 STAYS_AWAY = {
+    "account": "hashes of passwords do not belong into a bucket; accounts come back with a backup",
     "archive_request": "what was asked of the archiver; it is done",
     "audit": "a chain of its own begins; heads and epochs of the old one are kept elsewhere (audit.md)",
     "audit_epoch": "as audit",
@@ -81,6 +82,8 @@ STAYS_AWAY = {
     "chain_checkpoint": "signed heads of the ring's chains: kept elsewhere (segments.md)",
     "checkup": "of rooms, before sessions",
     "drill": "what was found of copies at that time",
+    "invitation": "as account",
+    "login": "who was signed in signs in again",
     "gap": "of sources; those of archived clips come back as clip_gap",
     "object_copy": "the next sweep reads every object anew",
     "package_copy": "as object_copy",

@@ -13,6 +13,7 @@ from kernel.model.audit import Action
 ROOT = Path(__file__).parents[3]
 PRODUCT = ("agent", "archiver", "capture", "cli", "player_api", "segmenter")
 NOT_RECORDED = {
+    "accounts.Logins._seen": "that a login is in use, to the minute; that it was made is recorded",
     "audit.AuditChain.append": "it records",
     "archives.Archives.report_progress": "how far a program has come: overwritten every second",
     "bucket_holds.BucketHolds.answer": "what the store said to a hold, which is recorded",

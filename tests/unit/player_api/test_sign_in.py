@@ -86,7 +86,14 @@ def test_whatever_is_wrong_the_refusal_says_the_same(desk: Desk, wrong: dict[str
     assert str(refused.value) == str(SignInRefused())
     [record] = desk.catalogue.audit.records(limit=1)
     assert (record.action, record.result) == ("login.refused", ActResult.REFUSED)
-    assert PASSWORD not in str(record.details)
+    assert record.principal == ("unknown account" if "account_id" in wrong else "w-zt-1")
+
+
+def test_a_password_in_the_field_of_the_account_is_recorded_nowhere(desk: Desk) -> None:
+    """Invariant 16: it happens to everybody once."""
+    with pytest.raises(SignInRefused):
+        desk.enter(account_id=PASSWORD, password="")
+    assert PASSWORD not in str(desk.catalogue.audit.records())
 
 
 def test_a_code_is_good_once(desk: Desk) -> None:
