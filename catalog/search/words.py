@@ -212,9 +212,17 @@ def _letter(unit: int) -> str:
 
 def find(session: Transaction, wanted: Sequence[Word]) -> str:
     """Numbers of the projects that have all these words, in decimal, parted by commas."""
-    sqlite = session.get_bind().dialect.name == "sqlite"
-    statement, asked = _sqlite_query(wanted) if sqlite else _postgresql_query(wanted)
-    return str(session.connection().execute(text(statement), asked).scalar_one() or "")
+    connection = session.connection()
+    if connection.dialect.name == "sqlite":
+        statement, asked = _sqlite_query(wanted)
+        return str(connection.execute(text(statement), asked).scalar_one() or "")
+    statement, asked = _postgresql_query(wanted)
+    # PostgreSQL takes comparing arrays to cost next to nothing, and reads the whole table for a word that is
+    # in a third of all projects: 82 ms instead of 10 among 50,000.
+    connection.execute(text("SET LOCAL enable_seqscan = off"))
+    found = connection.execute(text(statement), asked).scalar_one()
+    connection.execute(text("SET LOCAL enable_seqscan = on"))
+    return str(found or "")
 
 
 def _sqlite_query(wanted: Sequence[Word]) -> tuple[str, dict[str, Any]]:
