@@ -41,9 +41,9 @@ class Figures:
         return Figures(**{name: getattr(self, name) + getattr(other, name) for name in FIGURES})
 
     @property
-    def mean_bytes(self) -> int | None:
+    def mean_bytes(self) -> float | None:
         """Bytes of a project; None where there is none."""
-        return self.size_bytes // self.projects if self.projects else None
+        return self.size_bytes / self.projects if self.projects else None
 
     @property
     def mean_files(self) -> float | None:

@@ -193,4 +193,5 @@ def _cell(cell: Cell, figures: Figures) -> CellPublic:
 
 
 def _figures(one: Figures) -> FiguresPublic:
-    return FiguresPublic(**fields_of(one), mean_bytes=one.mean_bytes, mean_files=one.mean_files)
+    mean_bytes = None if one.mean_bytes is None else int(one.mean_bytes)  # whole bytes outside (invariant 6)
+    return FiguresPublic(**fields_of(one), mean_bytes=mean_bytes, mean_files=one.mean_files)
