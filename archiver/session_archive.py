@@ -84,11 +84,7 @@ class SessionArchiver:
     def _originals(self, budget: int) -> KeptOriginals:
         """What is kept bit by bit of what is held or marked by now."""
         rule, catalogue = self._rules.originals, self._tools.catalogue
-        tags = [
-            one
-            for one in catalogue.tags.of_project(self._project.id)
-            if one.session_id in (None, self._session.id)
-        ]
+        tags = catalogue.tags.of_session(self._session.id)
         wanted = wanted_originals(rule, tags, catalogue.holds.all(), catalogue.places.sources())
         return choose_originals(self._clips, self._segments, wanted, int(rule.most_share * budget))
 

@@ -31,7 +31,6 @@ def session_document(
     sessions, projects = catalogue.sessions, catalogue.projects
     project = projects.project(session.project_id)
     assert project is not None  # a session row refers to its project
-    tags = catalogue.tags.of_project(project.id)
     return {
         "format": FORMAT,
         "project": fields_of(project),
@@ -41,7 +40,7 @@ def session_document(
         "session": {name: value for name, value in fields_of(session).items() if name != "seats"},
         "seatings": [_seating(one) for one in sessions.seatings_of(session.id)],
         "events": [fields_of(one) for one in sessions.events_of(session.id)],
-        "tags": [fields_of(one) for one in tags if one.session_id in (None, session.id)],
+        "tags": [fields_of(one) for one in catalogue.tags.of_session(session.id)],
         **_places(catalogue, session, clips),
         "clips": [
             {**clip_json(clip, dict(segments)), "revision": clip.revision}  # receipts need no revision

@@ -59,8 +59,7 @@ def clip_works(
 
 def _tagged(tools: Tools, session: Session, around_us: int) -> tuple[TimeRange, ...]:
     """Moments with a tag, and what lies around them."""
-    tags = tools.catalogue.tags.of_project(session.project_id)
-    own = [tag for tag in tags if tag.session_id in (None, session.id)]
+    own = tools.catalogue.tags.of_session(session.id)
     return tuple(TimeRange(start_us=tag.at_us - around_us, end_us=tag.at_us + around_us) for tag in own)
 
 

@@ -37,7 +37,7 @@ def segment_held(rules: CutRules) -> ColumnElement[bool]:
         select(ClipSliceRow.clip_id)
         .join(ClipRow, col(ClipRow.id) == col(ClipSliceRow.clip_id))
         .where(
-            col(ClipSliceRow.segment_id) == col(SegmentRow.id), col(ClipRow.session_id).in_(_held_sessions())
+            col(ClipSliceRow.segment_id) == col(SegmentRow.id), col(ClipRow.session_id).in_(held_sessions())
         )
     )
     return or_(_range_held(), by_clip, _recorded_during(rules))
@@ -76,7 +76,7 @@ def project_held() -> ColumnElement[bool]:
     """
     own = aliased(SessionRow)
     by_session = exists(
-        select(own.id).where(col(own.project_id) == col(ProjectRow.id), col(own.id).in_(_held_sessions()))
+        select(own.id).where(col(own.project_id) == col(ProjectRow.id), col(own.id).in_(held_sessions()))
     )
     by_range = exists(
         select(ClipRow.id)
@@ -85,11 +85,6 @@ def project_held() -> ColumnElement[bool]:
         .where(col(own.project_id) == col(ProjectRow.id))
     )
     return or_(col(ProjectRow.id).in_(_held_projects()), by_session, by_range)
-
-
-def held_session_ids() -> Any:
-    """Ids of the sessions that are held, by themselves or with their project."""
-    return _held_sessions()
 
 
 def agency_projects(agency: Any, start_us: Any, end_us: Any) -> ColumnElement[bool]:
@@ -147,7 +142,8 @@ def _held_session_table() -> CTE:
     return union(named, of_project).cte("held_session").prefix_with("MATERIALIZED")
 
 
-def _held_sessions() -> Any:
+def held_sessions() -> Any:
+    """Ids of the sessions that are held, by themselves or with their project."""
     return select(_held_session_table().c.id)
 
 
@@ -157,7 +153,7 @@ def _held_times() -> CTE:
     return (
         select(col(SourceRow.id).label("source_id"), SessionRow.start_us, SessionRow.end_us)
         .join(SessionRow, records())
-        .where(col(SessionRow.id).in_(_held_sessions()), col(SessionRow.start_us).is_not(None))
+        .where(col(SessionRow.id).in_(held_sessions()), col(SessionRow.start_us).is_not(None))
         .cte("held_time")
         .prefix_with("MATERIALIZED")
     )

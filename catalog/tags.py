@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, or_
 from sqlmodel import col, select
 
 from catalog.audit import append
@@ -43,6 +43,18 @@ class Tags:
             session.add(TagRow(**fields_of(tag)))
             index_project(session, tag.project_id)
             append(session, _added(tag))
+
+    def of_session(self, session_id: str) -> list[Tag]:
+        """Tags of a session, and of its project as a whole, by the moment they mark."""
+        project = select(SessionRow.project_id).where(SessionRow.id == session_id).scalar_subquery()
+        query = (
+            select(TagRow)
+            .where(TagRow.project_id == project)
+            .where(or_(col(TagRow.session_id).is_(None), col(TagRow.session_id) == session_id))
+            .order_by(col(TagRow.at_us), col(TagRow.id))
+        )
+        with reading(self._engine) as session:
+            return [Tag(**row.model_dump()) for row in session.exec(query).all()]
 
     def of_project(self, project_id: str) -> list[Tag]:
         """Tags of a project, by the moment they mark."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from kernel.errors import DiskFull, StorageError
+from kernel.ids import new_id
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -53,6 +55,26 @@ def write_whole(path: Path, data: bytes) -> None:
         fsync_directory(path.parent)
     except OSError as error:
         raise storage_error(error) from error
+
+
+def write_new(path: Path, content: bytes, mode: int) -> None:
+    """Write a file whole or not at all, and never over another: who comes second takes what is there.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    new = path.with_name(f".{new_id('new')}")
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            path.hardlink_to(new)
+    finally:
+        new.unlink()
+    fsync_directory(path.parent)
 
 
 def storage_error(error: OSError) -> StorageError:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +16,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from kernel.durable import fsync_directory, storage_error
+from kernel.durable import storage_error, write_new
 from kernel.errors import StorageError
-from kernel.ids import new_id
 from kernel.log import logger
 from kernel.model.footage import RecorderKey
 
@@ -69,7 +66,7 @@ def signing_key(path: Path) -> SigningKey:
             _log.warning(f"others may read {path}: chmod 600 it", action="key.open_to_others")
         key = _loaded(path, told.st_mtime_ns // 1000)
         if not public_name(path).exists():
-            _write_new(public_name(path), key.public_pem(), 0o644)
+            write_new(public_name(path), key.public_pem(), 0o644)
     except OSError as error:
         raise storage_error(error) from error
     return key
@@ -94,21 +91,5 @@ def _make(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     private = Ed25519PrivateKey.generate()
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    _write_new(path, pem, 0o600)
+    write_new(path, pem, 0o600)
     _log.info(f"a key was made: {path.name}", action="key.made", directory=str(path.parent))
-
-
-def _write_new(path: Path, content: bytes, mode: int) -> None:
-    """Whole or not at all, and never over another: who comes second takes what the first one made."""
-    new = path.with_name(f".{new_id('new')}")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            path.hardlink_to(new)
-    finally:
-        new.unlink()
-    fsync_directory(path.parent)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from kernel.durable import write_new
 from kernel.errors import AccountError, StorageError
 
 
@@ -19,9 +19,7 @@ class Sealer:
         try:
             if not path.exists():
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(handle, "wb") as file:
-                    file.write(Fernet.generate_key())
+                write_new(path, Fernet.generate_key(), 0o600)
             self._fernet = Fernet(path.read_bytes())
         except (OSError, ValueError) as error:
             raise StorageError(

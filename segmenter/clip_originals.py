@@ -89,13 +89,8 @@ class Originals:
     def _marks(self, clip: Clip) -> tuple[Mark, ...]:
         """Events and tags that concern the clip."""
         events = in_force(self._catalogue.sessions.events_of(clip.session_id))
-        session = self._catalogue.sessions.get(clip.session_id)
-        tags = self._catalogue.tags.of_project(session.project_id) if session is not None else []
-        mine = [
-            tag
-            for tag in tags
-            if tag.session_id in (None, clip.session_id) and tag.source_id in (None, clip.source_id)
-        ]
+        tags = self._catalogue.tags.of_session(clip.session_id)
+        mine = [tag for tag in tags if tag.source_id in (None, clip.source_id)]
         return (*map(_event_mark, events), *map(_tag_mark, mine))
 
     def _made(self, clip: Clip, piece: Piece, marks: tuple[Mark, ...]) -> Original | None:

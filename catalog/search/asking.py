@@ -10,7 +10,7 @@ import numpy as np
 from sqlalchemy import Connection, or_, select
 from sqlmodel import Session as Transaction
 
-from catalog.held import held_session_ids
+from catalog.held import held_sessions
 from catalog.search.columns import Columns, day_number
 from catalog.search.filters import Days, RegionOf, Scope, SearchFilter, Span
 from catalog.search.growing import Array
@@ -199,7 +199,7 @@ def _held(connection: Connection) -> tuple[Held, ...]:
 
 def _held_sessions(connection: Connection, columns: Columns) -> tuple[int, ...]:
     """Sessions that are held by themselves or with their project."""
-    rows = (columns.session_of.get(one) for one in connection.execute(held_session_ids()).scalars())
+    rows = (columns.session_of.get(one) for one in connection.execute(held_sessions()).scalars())
     return tuple(row for row in rows if row is not None)
 
 

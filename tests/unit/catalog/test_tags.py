@@ -33,6 +33,15 @@ def test_tags_come_back_as_they_were_made_by_the_moment_they_mark(catalogue: Cat
     assert catalogue.tags.of_project("P") == [early, TAG]
 
 
+def test_a_sessions_tags_are_its_own_and_those_of_its_project_as_a_whole(catalogue: Catalogue) -> None:
+    add_session(catalogue, 100, 200)
+    whole = replace(TAG, id="T2", at_us=120, session_id=None)
+    for tag in (TAG, whole):
+        catalogue.tags.add(tag)
+    assert catalogue.tags.of_session("P-O") == [whole, TAG]
+    assert catalogue.tags.of_session("another") == []
+
+
 def test_a_tag_told_twice_stays_as_it_was(catalogue: Catalogue) -> None:
     add_session(catalogue, 100, 200)
     catalogue.tags.add(TAG)
