@@ -194,4 +194,5 @@ def test_an_empty_room_is_told_of_once(catalogue: Catalogue, capsys: pytest.Capt
     for _ in range(3):
         cutter.run_once()
         clock.advance(61)
-    assert capsys.readouterr().out.count("nothing has begun") == 1
+    # Where a log goes depends on who set it up first in this process.
+    assert "".join(capsys.readouterr()).count("nothing has begun") == 1
