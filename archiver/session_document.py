@@ -11,6 +11,7 @@ from kernel.chain import GENESIS_CHAIN
 from kernel.model.cut import Clip
 from kernel.model.footage import Segment
 from kernel.model.timeline import Seating, Session
+from kernel.model.witness import WitnessEntry
 from kernel.values import fields_of
 
 FORMAT = "jianzheng-session/3"
@@ -41,6 +42,7 @@ def session_document(
         "seatings": [_seating(one) for one in sessions.seatings_of(session.id)],
         "events": [fields_of(one) for one in sessions.events_of(session.id)],
         "tags": [fields_of(one) for one in catalogue.tags.of_session(session.id)],
+        "witness_record": [fields_of(one) for one in _witnessed(catalogue, session.id)],
         **_places(catalogue, session, clips),
         "clips": [
             {**clip_json(clip, dict(segments)), "revision": clip.revision}  # receipts need no revision
@@ -48,6 +50,11 @@ def session_document(
         ],
         "segments": _segments(catalogue, segments.values()),
     }
+
+
+def _witnessed(catalogue: Catalogue, session_id: str) -> Sequence[WitnessEntry]:
+    record = catalogue.witness_records.of_session(session_id)
+    return () if record is None else record.entries
 
 
 def _segments(catalogue: Catalogue, segments: Collection[Segment]) -> list[dict[str, Any]]:

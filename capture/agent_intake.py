@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from capture.disk import free_bytes, need_room
-from capture.segment_writer import segment_path
 from kernel.chain import CHAIN_LOCK
 from kernel.clock import SECOND_US, Clock
 from kernel.desired import ALWAYS, Want
@@ -50,6 +49,7 @@ from kernel.model.footage import (
 )
 from kernel.model.source import RecordMode
 from kernel.segments.readable import Readable, read_segment
+from kernel.segments.segment_file import segment_path
 from kernel.settings import Settings, SourceSpec
 from kernel.timerange import EVER_US, TimeRange, subtract
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -111,10 +111,13 @@ class Fragmenter:
         clock: MediaClock,
         fragment_seconds: float,
         hole_seconds: float,
+        hurried: Callable[[], float | None] = lambda: None,
     ) -> None:
+        """``hurried``: longest fragment while somebody watches live, seconds; None while nobody does."""
         self._clock = clock
         self._timescale = video.timescale
-        self._longest = round(fragment_seconds * video.timescale)
+        self._usually_longest = round(fragment_seconds * video.timescale)
+        self._hurried = hurried
         self._hole = round(hole_seconds * video.timescale)  # more than this between two frames is a gap
         self._order = DecodeOrder(reorder)
         self._unsettled: list[Picture] = []
@@ -202,10 +205,17 @@ class Fragmenter:
             return False
         first = self._timed[0].picture
         length = picture.dts - first.dts
-        if picture.packet.key and (not first.packet.key or 2 * length >= self._longest):
+        longest = self._longest()
+        if picture.packet.key and (not first.packet.key or 2 * length >= longest):
             return True
         # The next frame would make it too long: judge by the length with this frame in it.
-        return length + self._usual > self._longest
+        return length + self._usual > longest
+
+    def _longest(self) -> int:
+        seconds = self._hurried()
+        if seconds is None:
+            return self._usually_longest
+        return min(round(seconds * self._timescale), self._usually_longest)
 
     def _fragment(self, timed: Sequence[_Timed], end: int, end_wall_us: int) -> Fragment:
         origin = self._origin or 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from kernel.model.footage import Codec, Packet, TrackInfo
 
@@ -40,3 +40,11 @@ class PacketSource(Protocol):
 
     async def close(self) -> None:
         """End the connection; never raises for what the other end does."""
+
+
+@runtime_checkable
+class Hurries(Protocol):
+    """A ``PacketSource`` that can look for packets more often than is cheap."""
+
+    def hurry(self, on: bool) -> None:
+        """Whether somebody watches live; told before every ``read``."""

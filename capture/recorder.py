@@ -14,7 +14,7 @@ from capture.fragmenter import Fragment
 from capture.gap_ledger import GapLedger
 from capture.health import HealthBoard
 from capture.owed_rows import OwedRows
-from capture.packets import Delivery, PacketSource, TrackStarted
+from capture.packets import Delivery, Hurries, PacketSource, TrackStarted
 from capture.patience import Backoff, Complaints
 from capture.run_clock import STEP_US
 from capture.run_recording import OnFragments, RunRecording
@@ -133,8 +133,12 @@ class Recorder:
 
     async def _follow(self, source: PacketSource, session: _Session) -> None:
         reason = EndReason.CRASH  # of an error that nobody foresaw
+        watched = self._around.ring.watched
+        hurries = source if isinstance(source, Hurries) else None
         try:
             while True:
+                if hurries is not None:
+                    hurries.hurry(self._spec.id in watched)
                 await session.take(await source.read())
         except asyncio.CancelledError:
             reason = EndReason.STOPPED

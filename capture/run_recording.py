@@ -65,6 +65,7 @@ class RunRecording:
             clock=self._clock,
             fragment_seconds=ring.settings.fragment_seconds,
             hole_seconds=settings.hole_seconds,
+            hurried=lambda: ring.settings.watched_fragment_seconds if source_id in ring.watched else None,
         )
         self._writer = SegmentWriter(
             ring=ring, rows=rows, run_id=self.id, source_id=source_id, video=video.info, audio=audio

@@ -13,8 +13,9 @@ from capture.fragmenter import VIDEO_TRACK_ID, Fragment
 from capture.owed_rows import OwedRows
 from capture.recover import settle_late
 from capture.sound_timeline import TRACK_ID as SOUND_TRACK_ID
+from capture.watched import Watched
 from kernel.chain import CHAIN_LOCK, chain_value
-from kernel.clock import Clock, to_datetime
+from kernel.clock import Clock
 from kernel.errors import StorageError
 from kernel.ids import new_id
 from kernel.isobmff.tracks import Track
@@ -22,14 +23,9 @@ from kernel.isobmff.writer import init_segment
 from kernel.lock import one_at_a_time
 from kernel.model.footage import ClockBasis, EndReason, Gap, GapCause, RunOrigin, Segment, TrackInfo
 from kernel.segments.label import SegmentLabel, label_box
-from kernel.segments.segment_file import Opener, SegmentFile, open_new
+from kernel.segments.segment_file import Opener, SegmentFile, open_new, segment_path
 from kernel.settings import RingSettings
 from kernel.timerange import TimeRange
-
-
-def segment_path(source_id: str, wall_start_us: int, run_id: str, sequence: int) -> str:
-    """Path below the ring, with forward slashes. A label for people, never truth."""
-    return f"{source_id}/{to_datetime(wall_start_us):%Y%m%d}/{run_id}-{sequence:06d}.mp4"
 
 
 def init_bytes(video: TrackInfo, audio: TrackInfo | None) -> bytes:
@@ -58,6 +54,7 @@ class Ring:
     opener: Opener = open_new
     free: Callable[[Path], int] = free_bytes
     owed: OwedRows = field(default_factory=OwedRows)
+    watched: Watched = field(default_factory=Watched)
 
 
 @dataclass(kw_only=True, slots=True)

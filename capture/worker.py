@@ -21,6 +21,7 @@ from capture.ring_disk import RingDisk
 from capture.roster import Roster, SourceLocks
 from capture.segment_writer import Ring
 from capture.sweeps import Sweep, Sweeps
+from capture.watched import Watched
 from kernel.clock import Clock
 from kernel.desired import Around
 from kernel.errors import DiskLost, JianzhengError, SettingsError
@@ -171,6 +172,7 @@ class _Crew:
         self._locks.keep(self._now)
         self._fetch_for([one.spec for one in self._now.values()])
         await self._sweeps.tick()
+        await self._around.thread.call(self._around.ring.watched.look, self._around.clock)
 
     def _fetch_for(self, specs: Sequence[SourceSpec]) -> None:
         """Meanwhile gaps are fetched from the devices that keep recordings of their own.
@@ -259,7 +261,13 @@ def _surroundings(
     free = free_bytes if disk is None else disk.free_bytes
     return Surroundings(
         settings=settings.capture,
-        ring=Ring(root=settings.ring_dir, settings=settings.ring, clock=clock, free=free),
+        ring=Ring(
+            root=settings.ring_dir,
+            settings=settings.ring,
+            clock=clock,
+            free=free,
+            watched=Watched(settings.live_dir),
+        ),
         rows=footage,
         thread=thread,
         health=health,

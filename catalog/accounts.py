@@ -22,6 +22,8 @@ from kernel.model.audit import Act, Action, ActResult
 from kernel.values import fields_of
 
 _SEEN_US = 60_000_000  # a row is not written at every request
+_ONLY_WORDS = frozenset({"label_zh", "label_en", "department", "site_id"})
+"""Fields of an account that nothing depends on that its holder may do."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +37,15 @@ class By:
         return Act(
             at_us=self.at_us, principal=self.principal, action=action, subject=subject, details=details
         )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """What administrators are told of an account besides what it may do."""
+
+    begun: bool  # whether its holder has set a password
+    identity: str  # issuer and subject at a provider of identities; empty: none
+    locked_until_us: int
 
 
 class Accounts:
@@ -57,31 +68,37 @@ class Accounts:
             session.flush()
             append(session, by.act(Action.ACCOUNT_MADE, account.id, role=account.role))
 
-    def change(self, account: Account, by: By) -> None:
-        """Give an account another label, scope or role, or close it; who is signed in with it is signed out.
+    def change(self, account_id: str, by: By, **told: Any) -> Account:
+        """Give an account another label, scope or role, or close it.
+
+        Who is signed in with it is signed out, unless only what it is called has changed.
+
+        Args:
+            told: fields of ``Account``.
 
         Raises:
-            AccountError: there is none, it names something unknown, or it is the last of its kind of
-                administrator.
+            AccountError: there is none, it names something unknown, it is the last of its kind of
+                administrator, or it would change between business and administration.
         """
         with writing(self._engine) as session:
-            row = _row(session, account.id)
+            row = _row(session, account_id)
             before = _account(row)
+            account = replace(before, **told)
             _check(session, account)
-            if (account.role, account.active) != (before.role, before.active):
-                _keep_one(session, before)
-            for name, value in _columns(account).items():
-                setattr(row, name, value)
-            session.flush()
-            _end_logins(session, LoginEnd.ACCOUNT_CHANGED, by.at_us, LoginRow.account_id == account.id)
+            _check_change(session, before, account)
             changed = {
-                name: [old, new]
-                for (name, old), new in zip(
-                    fields_of(before).items(), fields_of(account).values(), strict=True
-                )
-                if old != new
+                name: [old, getattr(account, name)]
+                for name, old in fields_of(before).items()
+                if getattr(account, name) != old
             }
-            append(session, by.act(Action.ACCOUNT_CHANGED, account.id, **changed))
+            if changed:
+                for name, value in _columns(account).items():
+                    setattr(row, name, value)
+                session.flush()
+                append(session, by.act(Action.ACCOUNT_CHANGED, account.id, **changed))
+            if changed.keys() - _ONLY_WORDS:
+                _end_logins(session, LoginEnd.ACCOUNT_CHANGED, by.at_us, LoginRow.account_id == account.id)
+            return account
 
     def get(self, account_id: str) -> Account | None:
         with reading(self._engine) as session:
@@ -105,17 +122,18 @@ class Accounts:
             row = session.exec(query).first()
             return None if row is None else _account(row)
 
-    def link(self, account_id: str, oidc_subject: str, by: By) -> None:
-        """Let somebody sign in by a provider of identities.
+    def link(self, account_id: str, oidc_subject: str | None, by: By) -> None:
+        """Let somebody sign in by a provider of identities; with None, no longer.
 
         Raises:
             AccountError: there is no such account, or another one has that subject.
         """
         with writing(self._engine) as session:
             taken = session.exec(select(AccountRow).where(AccountRow.oidc_subject == oidc_subject)).first()
-            if taken is not None and taken.id != account_id:
+            if oidc_subject is not None and taken is not None and taken.id != account_id:
                 raise AccountError(f"account {taken.id} belongs to that identity already.")
             _row(session, account_id).oidc_subject = oidc_subject
+            session.flush()
             append(session, by.act(Action.ACCOUNT_LINKED, account_id, identity=oidc_subject))
 
     def refused(self, account_id: str, locked_until_us: int, by: By) -> None:
@@ -126,6 +144,12 @@ class Accounts:
                 more.values(failures=AccountRow.failures + 1, locked_until_us=locked_until_us)
             )
             append(session, replace(by.act(Action.LOGIN_REFUSED, account_id), result=ActResult.REFUSED))
+
+    def turned_away(self, oidc_subject: str, by: By) -> None:
+        """Note an identity that a provider vouches for and that no account belongs to."""
+        with writing(self._engine) as session:
+            act = by.act(Action.LOGIN_REFUSED, by.principal, identity=oidc_subject)
+            append(session, replace(act, result=ActResult.REFUSED))
 
     def invite(self, account_id: str, token_sha256: str, ends_us: int, by: By) -> None:
         """Make a one-time link; those that were made before end.
@@ -174,7 +198,7 @@ class Accounts:
                 col(InvitationRow.ends_us) > at_us,
             )
             if session.connection().execute(used.values(used_us=at_us)).rowcount != 1:
-                raise AccountError("this link is used or has ended.", hint="Ask for a new one.")
+                raise AccountError("This link is used or has ended.", hint="Ask for a new one.")
             invitation = session.get_one(InvitationRow, token_sha256)
             row = _row(session, invitation.account_id)
             row.password_hash, row.totp_secret, row.totp_step = password_hash, totp_secret, totp_step
@@ -184,9 +208,42 @@ class Accounts:
             append(session, By(principal=row.id, at_us=at_us).act(Action.ACCOUNT_BEGUN, row.id))
             return _account(row)
 
-    def any_administrator(self) -> bool:
-        """Whether anybody can manage accounts; without one the first start makes one."""
-        query = select(func.count()).select_from(AccountRow).where(AccountRow.role == Role.SYSTEM_ADMIN)
+    def set_password(self, account_id: str, password_hash: str, login_id: str, by: By) -> None:
+        """Its holder has another password; other logins than the one that it is done in end."""
+        with writing(self._engine) as session:
+            _row(session, account_id).password_hash = password_hash
+            session.flush()
+            _end_others(session, account_id, login_id, by.at_us)
+            append(session, by.act(Action.ACCOUNT_SECRET_CHANGED, account_id, what="password"))
+
+    def set_factor(self, account_id: str, totp_secret: str, step: int, login_id: str, by: By) -> None:
+        """Its holder has another second factor; other logins than the one that it is done in end."""
+        with writing(self._engine) as session:
+            row = _row(session, account_id)
+            row.totp_secret, row.totp_step = totp_secret, step
+            session.flush()
+            _end_others(session, account_id, login_id, by.at_us)
+            append(session, by.act(Action.ACCOUNT_SECRET_CHANGED, account_id, what="second_factor"))
+
+    def standings(self) -> dict[str, Standing]:
+        """How the accounts stand, by id."""
+        with reading(self._engine) as session:
+            return {
+                row.id: Standing(
+                    begun=bool(row.password_hash),
+                    identity=row.oidc_subject or "",
+                    locked_until_us=row.locked_until_us,
+                )
+                for row in session.exec(select(AccountRow)).all()
+            }
+
+    def anybody(self, role: Role) -> bool:
+        """Whether an open account has that role."""
+        query = (
+            select(func.count())
+            .select_from(AccountRow)
+            .where(AccountRow.role == role, col(AccountRow.disabled_us).is_(None))
+        )
         with reading(self._engine) as session:
             return session.exec(query).one() > 0
 
@@ -241,6 +298,11 @@ class Logins:
             seen = update(LoginRow).where(col(LoginRow.id) == login_id, col(LoginRow.ended_us).is_(None))
             session.connection().execute(seen.values(seen_us=now_us))
 
+    def get(self, login_id: str) -> Login | None:
+        with reading(self._engine) as session:
+            row = session.get(LoginRow, login_id)
+            return None if row is None else _login(row)
+
     def end(self, login_id: str, end: LoginEnd, by: By) -> bool:
         """Sign somebody out; False where that is so already."""
         with writing(self._engine) as session:
@@ -267,6 +329,11 @@ def _end_logins(session: Transaction, end: LoginEnd, at_us: int, *which: Any) ->
     return session.connection().execute(ended.values(ended_us=at_us, end_reason=end)).rowcount
 
 
+def _end_others(session: Transaction, account_id: str, login_id: str, at_us: int) -> None:
+    others = LoginRow.account_id == account_id, LoginRow.id != login_id
+    _end_logins(session, LoginEnd.ACCOUNT_CHANGED, at_us, *others)
+
+
 def _row(session: Transaction, account_id: str) -> AccountRow:
     row = session.get(AccountRow, account_id)
     if row is None:
@@ -288,6 +355,19 @@ def _check(session: Transaction, account: Account) -> None:
             f"account {account.id} is an administrator's: these are no business users.",
             hint="Give it neither regions nor industries.",
         )
+
+
+def _check_change(session: Transaction, before: Account, account: Account) -> None:
+    """Raises: AccountError: nobody may become that, or nobody would be left to do its work."""
+    sides = before.role in ADMINISTRATORS, account.role in ADMINISTRATORS
+    if before.role is not Role.UNASSIGNED and sides[0] != sides[1]:
+        raise AccountError(
+            f"account {account.id} cannot go from {before.role} to {account.role}: administrators are no "
+            "business users.",
+            hint="Make another account for the other work.",
+        )
+    if (account.role, account.active) != (before.role, before.active):
+        _keep_one(session, before)
 
 
 def _keep_one(session: Transaction, leaving: Account) -> None:

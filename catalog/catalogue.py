@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Engine
 
 from catalog.accounts import Accounts, Logins
+from catalog.alerts import Alerts
 from catalog.archive_numbers import ArchiveNumbers
 from catalog.archive_requests import ArchiveRequests
 from catalog.archives import Archives
@@ -18,11 +19,15 @@ from catalog.checkpoints import Checkpoints
 from catalog.checkups import Checkups
 from catalog.clips import Clips
 from catalog.database import ChangeWatcher, open_engine
+from catalog.directives import Directives
+from catalog.days import Days
 from catalog.disposal import Disposals
 from catalog.documents import Documents, HandedFiles
 from catalog.footage import Footage
+from catalog.grants import Grants
 from catalog.holds import Holds
 from catalog.places import Places
+from catalog.presence import Presences
 from catalog.preservation import Preservation
 from catalog.projects import Projects
 from catalog.rebuild_source import KeptRows
@@ -38,6 +43,10 @@ from catalog.source_status import SourceStatus
 from catalog.statistics import Statistics
 from catalog.summaries import Summaries
 from catalog.tags import Tags
+from catalog.witness import WitnessRecords
+from catalog.things import Things
+from catalog.watch_log import WatchLog
+from catalog.watching import Watches
 
 if TYPE_CHECKING:
     from catalog.objects import ObjectStore
@@ -68,9 +77,14 @@ class Catalogue:
         self.projects = Projects(engine)
         self.sessions = Sessions(engine)
         self.bookings = Bookings(engine)
+        self.days = Days(engine)
         self.reports = Reports(engine)
         self.trading_systems = TradingSystems(engine)
         self.tags = Tags(engine)
+        self.witness_records = WitnessRecords(engine)
+        self.directives = Directives(engine)
+        self.presences = Presences(engine)
+        self.alerts = Alerts(engine)
         self.clips = Clips(engine)
         self.archives = Archives(engine)
         self.archive_numbers = ArchiveNumbers(engine)
@@ -80,9 +94,13 @@ class Catalogue:
         self.summaries = Summaries(engine)
         self.preservation = Preservation(engine)
         self.requests = Requests(engine)
+        self.grants = Grants(engine)
         self.statistics = Statistics(engine)
         self.source_status = SourceStatus(engine)
         self.saved_searches = SavedSearches(engine)
+        self.things = Things(engine)
+        self.watches = Watches(engine)
+        self.watch_log = WatchLog(engine)
         self.kept_rows = KeptRows(engine)
 
     @cached_property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from sqlalchemy import ColumnElement, Engine, exists, or_
 from sqlmodel import Session, col, select
@@ -61,16 +61,7 @@ class Holds:
                 taken.
         """
         with writing(self._engine) as session:
-            every = [one for hold in holds for one in _with_projects(session, hold)]
-            for one in every:
-                _check(session, one)
-                session.add(_row(one))
-                # First the hold, then the look: with the statement in ``catalog.removal`` one of the two sees
-                # the other, whichever comes first.
-                session.flush()
-            lost = _lost(session, every)
-            append(session, _made(every, lost))
-            return lost
+            return put_holds(session, holds)
 
     def release(self, hold_id: str, *, at_us: int, principal: str, reason: str) -> None:
         """Let go of a hold, or by the id of an act of all that it still holds.
@@ -135,11 +126,31 @@ class Holds:
         with reading(self._engine) as session:
             return [_hold(row) for row in session.exec(query).all()]
 
+    def acts_of_tags(self, tag_ids: Collection[str]) -> dict[str, str]:
+        """The act of holding that each of these tags gave rise to, let go of or not; by the tag's id."""
+        query = select(HoldRow.tag_id, HoldRow.act_id).where(col(HoldRow.tag_id).in_(tag_ids))
+        with reading(self._engine) as session:
+            return dict(session.exec(query.order_by(col(HoldRow.made_us).desc())).all())
+
     def is_held(self, project_id: str) -> bool:
         """Whether something holds a project's file (``catalog.held``)."""
         query = select(ProjectRow.id).where(ProjectRow.id == project_id, project_held())
         with reading(self._engine) as session:
             return session.exec(query).first() is not None
+
+
+def put_holds(session: Session, holds: Sequence[Hold]) -> HoldEffect:
+    """Hold several things within a transaction, as ``Holds.make_all`` does."""
+    every = [one for hold in holds for one in _with_projects(session, hold)]
+    for one in every:
+        _check(session, one)
+        session.add(_row(one))
+        # First the hold, then the look: with the statement in ``catalog.removal`` one of the two sees
+        # the other, whichever comes first.
+        session.flush()
+    lost = _lost(session, every)
+    append(session, _made(every, lost))
+    return lost
 
 
 def _named(hold_id: str) -> ColumnElement[bool]:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, delete
+from sqlalchemy import ColumnElement, Engine, and_, delete, or_
 from sqlmodel import Session as Transaction
 from sqlmodel import col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from catalog.audit import append, changed_fields
 from catalog.database import reading, writing
@@ -19,6 +20,7 @@ from catalog.tables import (
     IndustryRow,
     ProjectRow,
     RegionRow,
+    RoomRow,
     SectionRow,
     SessionRow,
     SiteRow,
@@ -39,6 +41,20 @@ class ProjectFilter:
     industry_codes: frozenset[str] | None = None
     sessions_within: TimeRange | None = None  # some session started in it
     kind: ProjectKind | None = None
+    scope: ProjectScope | None = None  # of whoever asks
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProjectScope:
+    """Which projects somebody may know of (invariant 15); None limits nothing.
+
+    The record of a shared hall belongs to those that may know of a project that it shows.
+    """
+
+    regions: frozenset[str] | None = None  # of the project or of its trade place; all codes
+    industries: frozenset[str] | None = None  # all codes
+    venue_regions: frozenset[str] | None = None  # where some venue stands
+    agency: str | None = None
 
 
 class Projects:
@@ -88,6 +104,8 @@ class Projects:
             query = query.where(own | col(ProjectRow.trade_place).in_(by.region_codes))
         if by.industry_codes is not None:
             query = query.where(col(ProjectRow.industry_code).in_(by.industry_codes))
+        if by.scope is not None:
+            query = query.where(_within(by.scope))
         if by.kind is not None:
             query = query.where(ProjectRow.kind == by.kind)
         if by.sessions_within is not None:
@@ -99,6 +117,11 @@ class Projects:
             query = query.where(col(ProjectRow.id).in_(started))
         with reading(self._engine) as session:
             return [_project(row) for row in session.exec(query).all()]
+
+    def ids_within(self, scope: ProjectScope) -> frozenset[str]:
+        """Ids of the projects within a scope."""
+        with reading(self._engine) as session:
+            return frozenset(session.exec(ids_in(scope)).all())
 
     def sections_of(self, project_id: str) -> list[Section]:
         """Sections of a project, by number."""
@@ -256,3 +279,37 @@ def _set_venues(session: Transaction, project_id: str, venues: Sequence[Venue]) 
     for venue in venues:
         session.add(VenueRow(**fields_of(venue)))
     return True
+
+
+def ids_in(scope: ProjectScope) -> SelectOfScalar[str]:
+    """A query for the ids of the projects within a scope."""
+    return select(ProjectRow.id).where(_within(scope))
+
+
+def _within(scope: ProjectScope) -> ColumnElement[bool]:
+    """Condition on a project's row."""
+    shown = (
+        select(HallProjectRow.hall_id)
+        .join(ProjectRow, col(ProjectRow.id) == col(HallProjectRow.project_id))
+        .where(*_plainly_within(scope))
+    )
+    own = and_(col(ProjectRow.kind) != ProjectKind.HALL, *_plainly_within(scope))
+    return or_(own, col(ProjectRow.id).in_(shown))
+
+
+def _plainly_within(scope: ProjectScope) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if scope.regions is not None:
+        regions = col(ProjectRow.region_code).in_(scope.regions)
+        found.append(regions | col(ProjectRow.trade_place).in_(scope.regions))
+    if scope.industries is not None:
+        found.append(col(ProjectRow.industry_code).in_(scope.industries))
+    if scope.agency is not None:
+        found.append(col(ProjectRow.agency) == scope.agency)
+    if scope.venue_regions is not None:
+        sites = select(SiteRow.id).where(col(SiteRow.region_code).in_(scope.venue_regions))
+        here = select(VenueRow.project_id).where(col(VenueRow.site_id).in_(sites))
+        rooms = select(RoomRow.id).where(col(RoomRow.site_id).in_(sites))
+        held = select(SessionRow.project_id).where(col(SessionRow.room_id).in_(rooms))
+        found.append(or_(col(ProjectRow.id).in_(here), col(ProjectRow.id).in_(held)))
+    return found

@@ -150,6 +150,7 @@ class Watch:
     wishes: Callable[[], Sequence[Wish]]  # of cameras.yaml, as it is now
     around: Around
     ring: Path | None = None  # None: not on this machine
+    live: Path | None = None  # where it is said who is watched live; with ``ring``
     reserve_bytes: int = 0
     days_left: Callable[[int], float | None] = lambda _: None  # until it is full, given its free bytes
     agents: Callable[[], frozenset[str]] = frozenset  # sources whose own computers record them and tell of it

@@ -100,6 +100,8 @@ def _told_rows(told: _Told) -> Rows:
         "seating": [_pick("seating", {**one, **own}) for one in told["seatings"]],
         "timeline_event": [_pick("timeline_event", one) for one in told["events"]],
         "tag": [_pick("tag", one) for one in told["tags"]],
+        # Packages of earlier versions do not tell it.
+        "witness_entry": [_pick("witness_entry", one) for one in told.get("witness_record", [])],
     }
 
 

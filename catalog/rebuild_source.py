@@ -44,9 +44,18 @@ _OF_PROJECT = {
     "document": "project_id",
     "addendum": "project_id",
     "use_request": "project_id",
+    "directive": "project_id",
+    "presence": "project_id",
     "disposal": "project_id",
 }
-_OF_SESSION = ("session_section", "session_room", "session_source", "seating", "timeline_event")
+_OF_SESSION = (
+    "session_section",
+    "session_room",
+    "session_source",
+    "seating",
+    "timeline_event",
+    "witness_entry",
+)
 _RETIRED = "clip"
 """Of a project's clips only those that were retired: what a record of their archive could not know."""
 PROJECT_TABLES = (*_OF_PROJECT, *_OF_SESSION, "addendum_object", "document_copy", _RETIRED)
@@ -63,7 +72,7 @@ ARCHIVE_TABLES = (
 )
 """What an archive is made of. Receipts of renditions are not told again: they are in the package."""
 
-_IN_PROJECT = ("session", "tag", "document", "disposal", "booking", "use_request", "addendum")
+_IN_PROJECT = ("session", "tag", "document", "disposal", "booking", "use_request", "addendum", "directive")
 """Tables whose ids audit records name, each with its project."""
 
 

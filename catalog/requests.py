@@ -18,10 +18,13 @@ from catalog.audit import AuditChain, AuditFilter, append
 from catalog.database import reading, writing
 from catalog.tables import ProjectRow, SessionRow, SourceRow, UseRequestRow
 from kernel.errors import RequestDenied, RequestError
+from kernel.model.account import Role
 from kernel.model.audit import Act, Action, ActResult, AuditRecord
 from kernel.model.timeline import Phase
-from kernel.model.use import Denial, RequestState, Role, Scope, UseKind, UseRequest, denial
+from kernel.model.use import Denial, RequestState, Scope, UseKind, UseRequest, denial
 
+_FORMERLY = {"administrator": Role.SYSTEM_ADMIN}
+"""Roles by the words that rows of before accounts have for them."""
 _USES = "use."
 """How the actions begin that ask for something of a project, or take something out of it."""
 _MOST = 1000
@@ -201,7 +204,7 @@ def _request(row: UseRequestRow) -> UseRequest:
         end_us=row.end_us,
     )
     kept = row.model_dump(exclude={*_SCOPE, "kind", "role"})
-    return UseRequest(**kept, scope=scope, kind=UseKind(row.kind), role=Role(row.role))
+    return UseRequest(**kept, scope=scope, kind=UseKind(row.kind), role=_role(row.role))
 
 
 def _act(
@@ -237,3 +240,7 @@ def _act(
         result=ActResult.REFUSED if refused else ActResult.DONE,
         details=details | ({"denied": refused} if refused else {}),
     )
+
+
+def _role(told: str) -> Role:
+    return _FORMERLY.get(told) or Role(told)

@@ -92,25 +92,7 @@ class Sessions:
             InFuture: it is dated later than it is recorded. To take such an event back is welcome.
         """
         with writing(self._engine) as session:
-            row = find_locked_session(session, event.session_id)
-            known = session.get(TimelineEventRow, event.id)
-            if known is not None:
-                _check_same(known, event)
-                return False
-            if event.at_us > event.recorded_us + AHEAD_US and not event.withdrawn:
-                raise InFuture(f"event {event.id} is dated {iso_utc(event.at_us)}, which has not come yet.")
-            if row is None:
-                raise TimelineError(
-                    f"event {event.type} names session {event.session_id}, which does not exist.",
-                    hint="Report the project with its sessions first.",
-                )
-            replaced = _replaced(session, event)
-            session.add(TimelineEventRow(**{**fields_of(event), "details": dict(event.details)}))
-            session.flush()
-            effects = {effect_of(event.type)} | ({effect_of(replaced.type)} if replaced else set())
-            _settle(session, row, event.recorded_us, reopen=bool(effects & CUTTING_EFFECTS))
-            append(session, _told_event(event))
-            return True
+            return take_event(session, event)
 
     def set_seats(
         self, session_id: str, seats: Sequence[SeatOccupation], *, principal: str, reason: str, at_us: int
@@ -333,6 +315,29 @@ class Sessions:
         )
         with reading(self._engine) as session:
             return [_seating(row) for row in session.exec(query).all()]
+
+
+def take_event(session: Transaction, event: TimelineEvent) -> bool:
+    """Take in an event within a transaction, as ``Sessions.record_event`` does; whether it was new."""
+    row = find_locked_session(session, event.session_id)
+    known = session.get(TimelineEventRow, event.id)
+    if known is not None:
+        _check_same(known, event)
+        return False
+    if event.at_us > event.recorded_us + AHEAD_US and not event.withdrawn:
+        raise InFuture(f"event {event.id} is dated {iso_utc(event.at_us)}, which has not come yet.")
+    if row is None:
+        raise TimelineError(
+            f"event {event.type} names session {event.session_id}, which does not exist.",
+            hint="Report the project with its sessions first.",
+        )
+    replaced = _replaced(session, event)
+    session.add(TimelineEventRow(**{**fields_of(event), "details": dict(event.details)}))
+    session.flush()
+    effects = {effect_of(event.type)} | ({effect_of(replaced.type)} if replaced else set())
+    _settle(session, row, event.recorded_us, reopen=bool(effects & CUTTING_EFFECTS))
+    append(session, _told_event(event))
+    return True
 
 
 def add_session(session: Transaction, planned: Session, *, principal: str, at_us: int) -> list[Act]:

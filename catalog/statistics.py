@@ -181,10 +181,15 @@ def _queries(project_ids: list[str] | None) -> Iterator[_Counted]:
     irregular = func.sum(case((col(TagRow.kind) == _IRREGULAR, 1), else_=0))
     yield _Counted(
         names=("tags", "irregularities"),
-        statement=_of_projects(project_ids, col(TagRow.project_id), func.count(), irregular),
+        statement=_of_projects(project_ids, col(TagRow.project_id), func.count(), irregular).where(_STANDS),
     )
 
 
+_later = aliased(TagRow)
+_STANDS = col(TagRow.withdrawn).is_(False) & ~(
+    sqlalchemy_select(col(_later.id)).where(col(_later.replaces) == col(TagRow.id)).exists()
+)
+"""Of a tag: it was neither put right nor taken back."""
 _other = aliased(ArchiveRow)
 _NEWEST = (
     ~sqlalchemy_select(col(_other.id))

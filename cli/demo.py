@@ -132,7 +132,7 @@ class Stage:
         self._simulator = self._start_simulator()
         self._children.start("capture", "--as", PRINCIPAL)
         self._children.start("archive", "--follow", "--as", PRINCIPAL)
-        self._children.start("serve", "--port", str(self._options.port))
+        self._children.start("serve", "--demo", "--port", str(self._options.port))
         _out.print(f"网页 page: [bold]{self.address}[/]")
         self._wait_for_sources()
 

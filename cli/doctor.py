@@ -33,13 +33,16 @@ from cli.diagnosis import Diagnosis
 from cli.moments import shown
 from cli.page import built_from, tree_hash
 from cli.ports import refuse_busy_port
+from cli.serving import address_of, tls_files
 from cli.store_doctor import diagnose_store
 from cli.wiring import open_catalogue
 from kernel.clock import SECOND_US, Clock, SystemClock, to_datetime
 from kernel.errors import JianzhengError, RecorderError, RecorderRefuses, ServerError, SourceError
 from kernel.lock import in_use
 from kernel.settings import RTMP_PORT, CaptureSettings, Settings, SourceSpec, load_cameras, public_uri
-from player_api.app import STATIC, check_loopback
+from player_api.app import STATIC
+from player_api.oidc import Provider
+from player_api.transport import reach_of
 
 WEB = Path(__file__).resolve().parent.parent / "web"
 """The page's sources, where this runs from a working copy."""
@@ -59,6 +62,10 @@ def diagnose(settings: Settings) -> Iterator[Diagnosis]:
     yield from diagnose_store(settings, SystemClock())
     yield _anchor(settings, SystemClock())
     yield _attempt("服务地址 server", lambda: _server(settings))
+    yield from _certificate(settings, SystemClock())
+    yield from _key_rights(settings)
+    if settings.oidc.there:
+        yield _attempt("身份认证 provider of identities", lambda: _provider(settings))
     yield _page()
     yield from _sources(settings)
 
@@ -127,8 +134,54 @@ def _anchor(settings: Settings, clock: Clock) -> Diagnosis:
 
 
 def _server(settings: Settings) -> str:
-    check_loopback(settings.server.host)
-    return f"http://{settings.server.host}:{settings.server.port}/"
+    """Whether 'jianzheng serve' would serve there, and with which certificate."""
+    told = settings.server
+    reach_of(told, told.host, accounts=True)
+    tls_files(told.tls)
+    return f"{address_of(told)}/"
+
+
+def _certificate(settings: Settings, clock: Clock) -> Iterator[Diagnosis]:
+    """The page's own, which browsers look at."""
+    tls = settings.server.tls
+    if tls.certificate is None or tls.key is None or not tls.certificate.is_file():
+        return
+    subject = "网页证书 page's certificate"
+    try:
+        until = load_pem_x509_certificate(tls.certificate.read_bytes()).not_valid_after_utc
+    except (OSError, ValueError) as error:
+        yield Diagnosis(
+            subject=subject,
+            well=False,
+            found=type(error).__name__,
+            remedy="Name a PEM file that can be read.",
+        )
+        return
+    yield Diagnosis(
+        subject=subject,
+        well=until - to_datetime(clock.now_us()) > _RENEW,
+        found=f"{tls.certificate}, valid until {until:%Y-%m-%d}",
+        remedy="Get a new one from whoever issued it, then start 'jianzheng serve' again.",
+    )
+
+
+def _key_rights(settings: Settings) -> Iterator[Diagnosis]:
+    """Keys that others than their owner can read are no secrets (invariant 16)."""
+    named = [path for path in (settings.server.tls.key, settings.oidc.client_secret_file) if path]
+    own = sorted(path for path in settings.keys_dir.glob("*") if path.suffix in (".pem", ".key"))
+    for path in (*named, *(one for one in own if not one.name.endswith(".pub.pem"))):
+        if path.is_file() and path.stat().st_mode & 0o077:
+            yield Diagnosis(
+                subject="密钥权限 rights of a key",
+                well=False,
+                found=f"others can read {path}",
+                remedy=f"chmod 600 {path}",
+            )
+
+
+def _provider(settings: Settings) -> str:
+    Provider(settings.oidc, SystemClock()).begin("http://127.0.0.1/", "/")
+    return f"{settings.oidc.issuer} answers"
 
 
 def _page() -> Diagnosis:

@@ -23,6 +23,7 @@ from capture.ring_disk import RingDisk
 from capture.worker import settle
 from catalog.catalogue import Catalogue
 from catalog.four_check import Footage, Origin, check_footage, virus_scan
+from cli.alerting import mismatch_told
 from cli.history_list import BadRow, HistoryList, ListedFile, RowFault
 from kernel.clock import BEIJING, SECOND_US, Clock, to_datetime
 from kernel.errors import CatalogError, DiskFull, DiskLost, IntakeRefused, JianzhengError, StorageError
@@ -397,14 +398,15 @@ class HistoryImport:
         )
         assert self._disk is not None  # only a dry run goes without
         try:
-            return take_in(
-                handed,
-                self._settings,
-                self._catalogue.footage,
-                self._clock,
-                lambda _step, _done: None,
-                self._disk.free_bytes,
-            )
+            with mismatch_told(handed, self._catalogue, self._clock):
+                return take_in(
+                    handed,
+                    self._settings,
+                    self._catalogue.footage,
+                    self._clock,
+                    lambda _step, _done: None,
+                    self._disk.free_bytes,
+                )
         except IntakeRefused:
             settled = self._settled(row.source_id, path, size_bytes)
             if settled is None:

@@ -18,6 +18,7 @@ from capture.libav.recording import OwnStart, ToldBy, own_start
 from capture.ring_disk import RingDisk, open_ring
 from catalog.catalogue import Catalogue
 from catalog.four_check import told_of
+from cli.alerting import mismatch_told
 from cli.history import handed_file
 from cli.moments import shown
 from kernel.clock import SECOND_US, Clock, from_datetime
@@ -68,7 +69,8 @@ def run_intake(options: IntakeOptions, settings: Settings, catalogue: Catalogue,
         sha256=options.sha256,
         principal=options.principal,
     )
-    receipt = _take_in(handed, settings, catalogue, clock, disk)
+    with mismatch_told(handed, catalogue, clock):
+        receipt = _take_in(handed, settings, catalogue, clock, disk)
     kept = handed_file(receipt, announced_sha256=options.sha256, path=path)
     catalogue.handed_files.add(kept)
     _out.print(_table(receipt))

@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from cli.account_commands import accounts_app
 from cli.archive_commands import archives
 from cli.audit_commands import audit_app
 from cli.catalog_commands import catalog_app
@@ -61,7 +62,6 @@ Sites, rooms, seats and sources are in `cameras.yaml`. Everything else is in `ji
 environment variables such as `JIANZHENG_RING__SEGMENT_SECONDS=60`; a key that names no setting is refused.
 """,
 )
-PORT_TAKEN = "Choose another port with --port, or end the program that uses it."
 _errors = Console(stderr=True)
 _log = logger("cli")
 
@@ -127,7 +127,7 @@ def simulate(
 
     Example: `jianzheng simulate --onvif-port 18080 --discoverable`
     """
-    from cli.ports import refuse_busy_port
+    from cli.ports import PORT_TAKEN, refuse_busy_port
     from simulator.run import SimulatorSettings
     from simulator.run import run as run_simulator
 
@@ -226,61 +226,33 @@ def archive(
 
 @app.command()
 def serve(
-    host: Annotated[str | None, typer.Option(help="Loopback address to listen on.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of the page.", min=0, max=65535)] = None,
+    without_accounts: Annotated[
+        bool,
+        typer.Option("--without-accounts", help="Nobody signs in: for the user of this machine alone."),
+    ] = False,
+    as_demo: Annotated[bool, typer.Option("--demo", hidden=True, help="Of the demo to its child.")] = False,
     cameras: CamerasOption = None,
     data_dir: DataDir = None,
     json_log: MachineLog = False,
 ) -> None:
-    """Serve the page: projects, sessions, replay wall and sources. Loopback only, until accounts exist.
+    """Serve the page: projects, sessions, replay wall and sources. Everybody signs in.
 
-    For machines there are /readyz, /healthz and /metrics.
+    The first start makes an administrator and prints the one-time link to begin with. Beyond this machine it
+    is served by HTTPS only: see server.tls, server.behind_proxy and server.names. For machines there are
+    /readyz, /healthz and /metrics.
 
     Example: `jianzheng serve --port 8480`
     """
-    import uvicorn
-
-    from cli.audit_anchor import anchoring
-    from cli.checkup import CheckerOnDemand
-    from cli.documents import document_intake
-    from cli.ports import refuse_busy_port
-    from cli.stores import own_store
-    from cli.watch import open_watch
-    from cli.wiring import open_catalogue
-    from player_api.app import check_loopback, create_app
-    from segmenter.clip_originals import Originals
-    from segmenter.worker import Segmenter
+    from cli.serving import Serving, run_server
 
     configure_logging(machine=json_log)
     settings = read_settings(data_dir, cameras)
-    address, number = host or settings.server.host, port if port is not None else settings.server.port
-    check_loopback(address)
-    with open_catalogue(settings) as catalogue:
-        clock = SystemClock()
-        store = own_store(settings, clock)
-        watch = open_watch(settings, catalogue, clock)
-        checker = CheckerOnDemand(settings, catalogue, clock)
-        cutter = Segmenter(catalogue, settings.cut, clock)
-        application = create_app(
-            catalogue,
-            store,
-            clock,
-            watch=watch,
-            checker=checker,
-            timeline_of=cutter.timeline_of,
-            originals=Originals(catalogue, settings.ring_dir.absolute()),
-            preservation=settings.preservation,
-            use=settings.use,
-            documents=document_intake(settings, catalogue, clock),
-        )
-        config = uvicorn.Config(
-            application, host=address, port=number, log_level="warning", timeout_graceful_shutdown=2
-        )
-        refuse_busy_port("The page cannot be served", address, number, PORT_TAKEN)
-        # A province's catalogue takes seconds to read, which the first to search need not wait for.
-        threading.Thread(target=catalogue.search.warm, name="search", daemon=True).start()
-        with anchoring(settings, catalogue, clock):
-            uvicorn.Server(config).run()
+    given = {"host": host, "port": port}
+    changed = {name: value for name, value in given.items() if value is not None}
+    settings = settings.model_copy(update={"server": settings.server.model_copy(update=changed)})
+    run_server(Serving(settings=settings, accounts=not without_accounts, demo=as_demo), SystemClock())
 
 
 @app.command()
@@ -552,6 +524,7 @@ for _command in (archives, checkup, override, holds, release, due, verify, copie
 app.command("original")(original_command)
 app.command("card")(card)
 app.command("search")(search)
+app.add_typer(accounts_app, name="accounts")
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(hold_app, name="hold")
 app.add_typer(disposal_app, name="disposal")

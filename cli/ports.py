@@ -6,6 +6,8 @@ import socket
 
 from kernel.errors import ServerError
 
+PORT_TAKEN = "Choose another port with --port, or end the program that uses it."
+
 
 def refuse_busy_port(what: str, host: str, port: int, hint: str) -> None:
     """Say before anything is started, in one sentence, what a server would say in many.

@@ -15,7 +15,8 @@ from cli.printing import console
 from kernel.clock import SECOND_US, SystemClock
 from kernel.errors import RequestError, SettingsError
 from kernel.ids import new_id
-from kernel.model.use import RequestState, Role, Scope, UseKind, UseRequest
+from kernel.model.account import Role
+from kernel.model.use import RequestState, Scope, UseKind, UseRequest
 from kernel.timerange import TimeRange
 
 request_app = typer.Typer(no_args_is_help=True, help="Requests to see archives or to take copies out.")

@@ -38,6 +38,7 @@ def open_watch(settings: Settings, catalogue: Catalogue, clock: Clock) -> Watch:
         watch,
         around=Around.of(settings.cut.pre_roll_seconds, settings.cut.post_roll_seconds),
         ring=settings.ring_dir,
+        live=settings.live_dir,
         reserve_bytes=settings.ring.reserve_bytes,
         days_left=DaysLeft(settings, catalogue, clock),
         agent_patience_us=round(settings.receiver.lost_seconds * SECOND_US),

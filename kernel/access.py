@@ -25,6 +25,8 @@ from kernel.settings import Closed
 _FILE = Path(__file__).parent / "data" / "access.yaml"
 WATCH = "watch"
 """The action of looking at footage; what else there is, the matrix names."""
+_EXPORT = "export.make"
+"""Leave to look is none to copy."""
 
 
 class Need(StrEnum):
@@ -40,6 +42,8 @@ class Need(StrEnum):
     GRANT = "grant"
     OPENING = "opening"
     DESKTOPS = "desktops"
+    PUBLISHED = "published"
+    SIGN_IN = "sign_in"
     ALL_PUBLISHED = "all_published"
     """Other projects are to be seen in the picture; it opens when the results of all are published."""
 
@@ -73,6 +77,7 @@ class Thing:
     """What is to be seen or done something to; a thing of no project leaves all of it empty."""
 
     project_id: str = ""
+    session_id: str = ""
     regions: frozenset[str] = frozenset()  # the project's region and its trade place
     industry: str = ""
     agency: str = ""
@@ -85,7 +90,8 @@ class Thing:
     wall_start_us: int | None = None  # of the footage that is asked for
     wall_end_us: int | None = None
     running: bool = False  # the session has not ended
-    seen_unpublished: bool = False  # the picture shows a project whose result is not published
+    shared: bool = False  # the picture shows several projects, as a hall's does
+    all_published_us: int | None = None  # of what is shared: when the last of their results was published
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,7 +154,7 @@ def may(
     for need in needs:
         if not _HOLDS[need](principal, action, thing, around):
             return Decision(need=need)
-    if action == WATCH and thing.seen_unpublished:
+    if action == WATCH and thing.shared and not _is_past(thing.all_published_us, around.now_us):
         return Decision(need=Need.ALL_PUBLISHED)
     return Decision(need=Need.NOTHING)
 
@@ -158,13 +164,16 @@ def stage_of(thing: Thing, now_us: int) -> Stage:
     if thing.content_kind is ContentKind.SUPERVISION:
         return Stage.SUPERVISION
     if not thing.running:
-        published = thing.published_us is not None and thing.published_us <= now_us
-        return Stage.PUBLISHED if published else Stage.SEALED
+        return Stage.PUBLISHED if _is_past(thing.published_us, now_us) else Stage.SEALED
     if thing.phase is Phase.OPENING:
         return Stage.OPENING_LIVE
     if thing.phase is Phase.EXTRACTION:
         return Stage.EXTRACTION_LIVE
     return Stage.DESKTOP_LIVE if thing.content_kind is ContentKind.SEAT_DESKTOP else Stage.EVALUATION_LIVE
+
+
+def _is_past(moment_us: int | None, now_us: int) -> bool:
+    return moment_us is not None and moment_us <= now_us
 
 
 def _own(principal: Principal, _action: str, thing: Thing, _around: Circumstances) -> bool:
@@ -195,15 +204,21 @@ def _desktops(_principal: Principal, _action: str, _thing: Thing, around: Circum
     return around.desktops_for_witnesses
 
 
+def _published(_principal: Principal, _action: str, thing: Thing, around: Circumstances) -> bool:
+    return _is_past(thing.published_us, around.now_us)
+
+
 def _granted(_principal: Principal, action: str, thing: Thing, around: Circumstances) -> bool:
     return any(
-        _covers(one, thing, around.now_us) and (one.export or action == WATCH) for one in around.grants
+        _covers(one, thing, around.now_us) and (one.export or action != _EXPORT) for one in around.grants
     )
 
 
 def _covers(grant: Grant, thing: Thing, now_us: int) -> bool:
     """Whether a grant is in force and reaches over all that is asked for; what is not said is asked whole."""
     if grant.project_id != thing.project_id or not grant.from_us <= now_us < grant.to_us:
+        return False
+    if grant.session_ids is not None and thing.session_id not in grant.session_ids:
         return False
     if grant.source_ids is not None and thing.source_id not in grant.source_ids:
         return False
@@ -225,4 +240,5 @@ _HOLDS: Mapping[Need, Callable[[Principal, str, Thing, Circumstances], bool]] = 
     Need.GRANT: _granted,
     Need.OPENING: _opening,
     Need.DESKTOPS: _desktops,
+    Need.PUBLISHED: _published,
 }

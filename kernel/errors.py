@@ -64,6 +64,11 @@
     │   │   └── RequestDenied    nobody may ask for this, or decide it, so
     │   ├── RetentionRefused     how long something is kept cannot be said so
     │   │   └── DisposalRefused  nothing is destroyed so
+    │   ├── SupervisionRefused   a directive, a presence or an alert cannot be told so
+    │   │   ├── SeenToAlready    somebody answered it, closed it or took notice before
+    │   │   └── NothingRuns      no session runs that could be paused or resumed
+    │   ├── WitnessRefused       a witness record cannot be told so
+    │   ├── WatchRefused         a watch cannot be told of, or used, so
     │   └── OverrideRefused      a check-up cannot be overridden so
     └── ServerError              the server cannot start as asked
 
@@ -469,6 +474,32 @@ class DisposalRefused(RetentionRefused):
     """It cannot be destroyed so."""
 
     hint = "Nothing was destroyed; what was tried is recorded."
+
+
+class SupervisionRefused(CatalogError):
+    """A directive, a presence or an alert cannot be told so."""
+
+
+class WitnessRefused(CatalogError):
+    """A witness record cannot be told so."""
+
+    hint = "Load the record again: somebody else may have entered something."
+
+
+class WatchRefused(CatalogError):
+    """This watch cannot be used."""
+
+    hint = "Open the page anew."
+
+
+class SeenToAlready(SupervisionRefused):
+    """Somebody has seen to it already."""
+
+
+class NothingRuns(SupervisionRefused):
+    """No session runs that could be paused or resumed."""
+
+    hint = "Name a session that runs."
 
 
 class OverrideRefused(CatalogError):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -36,6 +37,7 @@ from kernel.clock import SECOND_US
 from kernel.errors import SettingsError
 from kernel.model.cut import CutRules, PauseRule
 from kernel.model.source import ContentKind, RecordMode, Room, RoomKind, Seat, Site, Source, Wish
+from kernel.tags import LockRule
 
 ENV_PREFIX = "JIANZHENG_"
 CONFIG_FILE = Path("jianzheng.toml")
@@ -56,6 +58,9 @@ class RingSettings(Closed):
     )
     fragment_seconds: float = Field(
         default=1, gt=0, description="Longest fragment; what a power cut may cost."
+    )
+    watched_fragment_seconds: float = Field(
+        default=0.08, gt=0, description="The same of a source that somebody watches live."
     )
     fsync_seconds: float = Field(
         default=5, gt=0, description="How often written fragments are forced to disk."
@@ -293,6 +298,22 @@ class CutSettings(Closed):
         )
 
 
+class TagSettings(Closed):
+    """What people mark while they watch."""
+
+    lock_before_seconds: float = Field(
+        default=300, ge=0, description="Footage of a seat that an irregularity holds, before its moment."
+    )
+    lock_after_seconds: float = Field(default=600, gt=0, description="The same after its moment.")
+
+    def lock_rule(self) -> LockRule:
+        """As ``kernel.tags`` takes it."""
+        return LockRule(
+            before_us=round(self.lock_before_seconds * SECOND_US),
+            after_us=round(self.lock_after_seconds * SECOND_US),
+        )
+
+
 class DocumentSettings(Closed):
     """Documents beside the video, and the numbers of projects' files."""
 
@@ -325,11 +346,161 @@ class AuditSettings(Closed):
         return self.anchor_file is not None or bool(self.anchor_url)
 
 
-class ServerSettings(Closed):
-    """Where the page is served. Loopback only until accounts exist."""
+class TlsSettings(Closed):
+    """The page by HTTPS, with a certificate of one's own."""
 
-    host: str = Field(default="127.0.0.1", description="Loopback address to listen on.")
+    certificate: Path | None = Field(default=None, description="Its certificate, with those between (PEM).")
+    key: Path | None = Field(default=None, description="Its private key (PEM), for its owner only.")
+
+    @model_validator(mode="after")
+    def _check_pair(self) -> TlsSettings:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together: set both or none")
+        return self
+
+    @property
+    def there(self) -> bool:
+        return self.certificate is not None
+
+
+class ServerSettings(Closed):
+    """Where the page is served. Beyond loopback only with accounts and over TLS."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8480, ge=0, le=65535, description="Port of the page; 0 lets the system choose.")
+    names: tuple[str, ...] = Field(
+        default=(), description="Names by which browsers may call it, such as witness.example.gov.cn."
+    )
+    behind_proxy: bool = Field(
+        default=False, description="Whether a proxy in front speaks HTTPS with browsers for it."
+    )
+    proxies: tuple[str, ...] = Field(
+        default=(), description="Addresses or networks of that proxy; only its X-Forwarded-For counts."
+    )
+    tls: TlsSettings = TlsSettings()
+
+    @field_validator("names")
+    @classmethod
+    def _check_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not _HOST_NAME.match(name) for name in names):
+            raise ValueError("a name is a host's, without scheme, port or path")
+        return names
+
+    @field_validator("proxies")
+    @classmethod
+    def _check_proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                network = ipaddress.ip_network(proxy)
+            except ValueError:
+                raise ValueError("a proxy is an address or a network such as 10.0.0.0/24") from None
+            if network.prefixlen == 0:
+                raise ValueError("a network of all addresses would let everybody say where they are")
+        return proxies
+
+    @model_validator(mode="after")
+    def _check_proxy(self) -> ServerSettings:
+        if self.behind_proxy != bool(self.proxies):
+            raise ValueError("behind_proxy and proxies belong together: say which proxy is trusted")
+        if self.behind_proxy and self.tls.there:
+            raise ValueError("either the proxy speaks HTTPS (behind_proxy) or this server does (tls)")
+        return self
+
+    @property
+    def https(self) -> bool:
+        """Whether browsers reach it by HTTPS."""
+        return self.behind_proxy or self.tls.there
+
+
+_HOST_NAME = re.compile(r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$")
+
+
+class AccountSettings(Closed):
+    """Signing in."""
+
+    second_factor: bool = Field(
+        default=True, description="Whether a code of an authenticator is asked of everybody."
+    )
+    idle_minutes: float = Field(
+        default=30, gt=0, description="Who does nothing for so long is signed out; watching is doing."
+    )
+    longest_hours: float = Field(default=12, gt=0, description="Everybody signs in anew after this.")
+    attempts_per_address: int = Field(
+        default=60,
+        ge=1,
+        description="Attempts to sign in from one address that are looked at in five minutes.",
+    )
+    attempts_per_account: int = Field(default=10, ge=1, description="The same for one account.")
+
+
+class OidcSettings(Closed):
+    """Signing in by a provider of identities (OpenID Connect); accounts are linked to it one by one."""
+
+    issuer: str = Field(
+        default="",
+        pattern=r"^(https?://[^/?#@\s]+(/[^?#\s]*)?)?$",
+        description="Such as https://id.example.gov.cn/realms/centre; empty: there is none.",
+    )
+    client_id: str = Field(default="", description="What it calls this server.")
+    client_secret: SecretStr = Field(
+        default=SecretStr(""), description="JIANZHENG_OIDC__CLIENT_SECRET; or by client_secret_file."
+    )
+    client_secret_file: Path | None = Field(default=None, description="File that holds nothing else.")
+    ca_file: Path | None = Field(
+        default=None, description="The authority (PEM) of a private certificate; default: the system's."
+    )
+    name: str = Field(default="统一身份认证", description="What the button of the sign-in page calls it.")
+    scope: str = Field(default="openid", pattern=r"^openid( \S+)*$", description="What it is asked for.")
+    claim: str = Field(
+        default="sub", min_length=1, description="Claim that links an account; it must never change hands."
+    )
+
+    @model_validator(mode="after")
+    def _check_whole(self) -> OidcSettings:
+        if self.issuer and not self.client_id:
+            raise ValueError("issuer needs a client_id")
+        parts = urlsplit(self.issuer)
+        if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+            raise ValueError("issuer must be reached by https")
+        return self
+
+    @property
+    def there(self) -> bool:
+        return bool(self.issuer)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address can be reached from this machine only; a name other than localhost is not."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class AlertSettings(Closed):
+    """When somebody is told that something is the matter."""
+
+    seal_at: str = Field(
+        default="21:00",
+        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$",
+        description="Beijing time at which evaluations that run are sealed for the night.",
+    )
+    seal_notice_minutes: float = Field(default=15, gt=0, le=720, description="How long before it is told.")
+    not_started_minutes: float = Field(
+        default=10, gt=0, description="How long after the start of a booking nothing may have begun."
+    )
+    project_gb: float = Field(
+        default=5, gt=0, description="What a project's archive may be forecast to weigh, 10^9 bytes."
+    )
+
+
+class LiveSettings(Closed):
+    """Live pictures. What is recorded is never converted."""
+
+    converted_pictures: int = Field(
+        default=4, ge=0, description="Most sources made into H.264 at a time, for browsers without H.265."
+    )
+    converted_sounds: int = Field(default=8, ge=0, description="Most sounds made into Opus at a time.")
 
 
 class ReceiverSettings(Closed):
@@ -377,8 +548,13 @@ class Settings(BaseSettings):
     use: UseSettings = UseSettings()
     store: StoreSettings = StoreSettings()
     documents: DocumentSettings = DocumentSettings()
+    tags: TagSettings = TagSettings()
     audit: AuditSettings = AuditSettings()
     server: ServerSettings = ServerSettings()
+    accounts: AccountSettings = AccountSettings()
+    oidc: OidcSettings = OidcSettings()
+    alerts: AlertSettings = AlertSettings()
+    live: LiveSettings = LiveSettings()
     receiver: ReceiverSettings = ReceiverSettings()
 
     @property
@@ -392,6 +568,11 @@ class Settings(BaseSettings):
     @property
     def locks_dir(self) -> Path:
         return self.data_dir / "locks"
+
+    @property
+    def live_dir(self) -> Path:
+        """Where it is said who is watched live."""
+        return self.data_dir / "live"
 
     @property
     def store_dir(self) -> Path:

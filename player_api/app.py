@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from datetime import date, datetime, time
 from pathlib import Path
@@ -21,23 +20,32 @@ from catalog.places import Division, with_descendants
 from catalog.preservation import Promise
 from catalog.projects import ProjectFilter
 from catalog.readiness import Watch, watch_everything
+from kernel.access import WATCH
 from kernel.clock import BEIJING, SECOND_US, Clock, from_datetime
-from kernel.errors import JianzhengError, ObjectMissing, ServerError
+from kernel.errors import JianzhengError, ObjectMissing
 from kernel.isobmff.reader import read_index, read_init
 from kernel.model.archive import RenditionFacts
-from kernel.settings import PreservationSettings, UseSettings
+from kernel.settings import PreservationSettings, TagSettings, UseSettings
 from kernel.timerange import EVER_US, TimeRange
+from player_api.accounts import accounts_router
+from player_api.alerts import alerts_router
 from player_api.audit import ActingFrom, audit_router
 from player_api.bookings import bookings_router
 from player_api.changes import change_events
 from player_api.checkups import Checker, checkups_router
+from player_api.directives import directives_router
 from player_api.disposal import disposal_router
 from player_api.documents import documents_router
+from player_api.gate import AtTheGate, Gate, Subject
 from player_api.gone import not_there
 from player_api.health import health_router
 from player_api.holds import holds_router
+from player_api.live import live_from, live_router
+from player_api.live_hub import Makers
 from player_api.metrics import metrics_router
 from player_api.originals import OriginalsOfClips, originals_router
+from player_api.people import People
+from player_api.presence import presence_router
 from player_api.preservation import preservation_router
 from player_api.publishing import (
     fleet_public,
@@ -49,6 +57,7 @@ from player_api.publishing import (
 )
 from player_api.ranges import video_response
 from player_api.receipts import receipts_router
+from player_api.refusals import AT_THE_GATE
 from player_api.requests import requests_router
 from player_api.retention import retention_router
 from player_api.schemas import (
@@ -62,34 +71,23 @@ from player_api.schemas import (
     SessionPublic,
 )
 from player_api.search import search_router
+from player_api.sign_in_routes import sign_in_router
 from player_api.sources import sources_router
 from player_api.statistics import statistics_router
+from player_api.tags import tags_router
 from player_api.timelines import TimelineOf, timelines_router
+from player_api.today import today_router
 from player_api.trading import trading_router
+from player_api.transport import Reach, Transport
+from player_api.watch_limits import check_range, is_limited, limited
+from player_api.watch_log import watch_log_router
+from player_api.watch_routes import watches_router
+from player_api.watching import Watches, WatchToken
+from player_api.witness_records import witness_records_router
 
 STATIC = Path(__file__).parent / "static"
-LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
-"""How a browser on this machine may call the server."""
 _NO_PAGES = frozenset({"api", "media", "assets", "healthz", "readyz", "metrics"})
 """First parts of addresses that are for programs; all others are the page's own."""
-
-
-def check_loopback(host: str) -> None:
-    """Refuse to serve beyond this machine: there are no accounts yet, so whoever connects sees everything.
-
-    Raises:
-        ServerError: the address is not a loopback address.
-    """
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise ServerError(
-            f"The page is served on loopback addresses only, not on {host}: without accounts, everybody who "
-            "can reach it would see every recording.",
-            hint="Use --host 127.0.0.1; from another machine, forward the port over SSH.",
-        )
 
 
 def create_app(
@@ -104,6 +102,11 @@ def create_app(
     documents: DocumentIntake | None = None,
     preservation: PreservationSettings | None = None,
     use: UseSettings | None = None,
+    tags: TagSettings | None = None,
+    people: People | None = None,
+    local_user: str = "local user",
+    reach: Reach | None = None,
+    makers: Makers | None = None,
 ) -> FastAPI:
     """The application over a catalogue and a store.
 
@@ -115,57 +118,86 @@ def create_app(
         documents: takes documents in; without it they are only listed and handed out.
         preservation: what is promised of archives; without it what the settings say by themselves.
         use: how long requests may be used; the same.
+        tags: how much footage an irregularity holds; the same.
+        people: who is signed in; without it there are no accounts, and everybody is the local user.
+        local_user: what the local user is called in records.
+        reach: from where it can be reached; without it from this machine only.
+        makers: make live pictures and sound that browsers play of what they do not; without it they are not.
     """
     watch = watch or watch_everything(catalogue)
     promise = Promise.of(preservation or PreservationSettings())
-    app = _empty_app()
+    reach = reach or Reach()
+    is_open = people is None or people.demo
+    gate = Gate(catalogue, clock, local_user=local_user if is_open else None, cookie=reach.cookie)
+    watches = Watches(catalogue, clock, gate)
+    gate.report = watches.refusals.report
+    app = _empty_app(gate, people, reach)
     for router in (
-        _places(catalogue),
-        _projects(catalogue),
-        _media(catalogue, store),
-        receipts_router(catalogue),
-        health_router(catalogue, watch, clock),
-        metrics_router(catalogue, watch, clock, promise),
-        sources_router(catalogue, watch, clock),
-        checkups_router(catalogue, checker, clock),
-        holds_router(catalogue, clock),
-        retention_router(catalogue, clock),
-        disposal_router(catalogue, store, clock),
-        bookings_router(catalogue, clock),
-        audit_router(catalogue, clock),
-        originals_router(originals),
-        documents_router(catalogue, store, clock, documents),
-        timelines_router(catalogue, timeline_of, clock),
-        search_router(catalogue, clock),
-        preservation_router(catalogue, promise, clock),
-        requests_router(catalogue, clock, use or UseSettings()),
-        statistics_router(catalogue),
-        trading_router(catalogue.reports, catalogue.trading_systems, clock),
+        sign_in_router(catalogue, clock, gate, people, reach),
+        accounts_router(catalogue, clock, gate, people),
+        _places(catalogue, gate),
+        _projects(catalogue, gate),
+        _media(catalogue, store, gate, watches),
+        watches_router(watches, gate),
+        watch_log_router(catalogue, clock, gate, watches),
+        receipts_router(catalogue, gate),
+        health_router(catalogue, watch, clock, gate),
+        metrics_router(catalogue, watch, clock, promise, gate),
+        sources_router(catalogue, watch, clock, gate, watches),
+        checkups_router(catalogue, checker, clock, gate),
+        holds_router(catalogue, clock, gate),
+        retention_router(catalogue, clock, gate),
+        disposal_router(catalogue, store, clock, gate),
+        bookings_router(catalogue, clock, gate),
+        audit_router(catalogue, clock, gate),
+        originals_router(originals, gate, watches),
+        documents_router(catalogue, store, clock, documents, gate),
+        timelines_router(catalogue, timeline_of, clock, gate),
+        today_router(catalogue, watch, clock, gate),
+        tags_router(catalogue, (tags or TagSettings()).lock_rule(), clock, gate),
+        witness_records_router(catalogue, clock, gate),
+        search_router(catalogue, clock, gate),
+        preservation_router(catalogue, promise, clock, gate),
+        requests_router(catalogue, clock, use or UseSettings(), gate),
+        statistics_router(catalogue, gate),
+        directives_router(catalogue, clock, gate),
+        presence_router(catalogue, clock, gate),
+        alerts_router(catalogue, clock, gate),
+        live_router(live_from(catalogue, clock, gate, watches, watch, makers)),
     ):
         app.include_router(router)
-    _add_changes(app, catalogue, clock)
+    reported = trading_router(catalogue.reports, catalogue.trading_systems, clock)
+    app.include_router(reported, dependencies=[gate.program()])
+    _add_changes(app, catalogue, clock, gate)
     _add_refusals(app)
     if static.is_dir():
-        _serve_page(app, static)
+        _serve_page(app, static, gate)
     return app
 
 
-def _empty_app() -> FastAPI:
+def _empty_app(gate: Gate, people: People | None, reach: Reach) -> FastAPI:
     """An application without a route, and what every request goes through."""
     # FastAPI's pages that show the description fetch their scripts from the internet, which centres lack.
     app = FastAPI(
-        title="Jianzheng 见证", version="1", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json"
+        title="Jianzheng 见证",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        responses=AT_THE_GATE,
     )
     # A page of another site that resolves its own name to this machine must not read footage (DNS rebinding).
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK_NAMES))
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(reach.names))
+    app.add_middleware(AtTheGate, gate=gate, who_is=people)
     app.add_middleware(ActingFrom)
+    app.add_middleware(Transport, reach=reach)  # the last one is the first to see a request
     return app
 
 
-def _add_changes(app: FastAPI, catalogue: Catalogue, clock: Clock) -> None:
+def _add_changes(app: FastAPI, catalogue: Catalogue, clock: Clock, gate: Gate) -> None:
     """Tells pages that something was changed, as it happens."""
 
-    @app.get("/api/changes", include_in_schema=False)
+    @app.get("/api/changes", include_in_schema=False, dependencies=[gate.signed_in()])
     async def changes() -> StreamingResponse:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(
@@ -193,11 +225,11 @@ def _is_for_programs(path: str) -> bool:
     return first in _NO_PAGES or (not rest and "." in first)
 
 
-def _serve_page(app: FastAPI, static: Path) -> None:
+def _serve_page(app: FastAPI, static: Path, gate: Gate) -> None:
     """The built page: its files, and its start page for every route of its own."""
     files = StaticFiles(directory=static)
 
-    @app.get("/{path:path}", include_in_schema=False)
+    @app.get("/{path:path}", include_in_schema=False, dependencies=[gate.everyone()])
     async def page(path: str, request: Request) -> Response:
         if path and files.lookup_path(path)[1] is not None:
             return await files.get_response(path, request.scope)
@@ -206,16 +238,16 @@ def _serve_page(app: FastAPI, static: Path) -> None:
         return FileResponse(static / "index.html", headers={"Cache-Control": "no-cache"})
 
 
-def _places(catalogue: Catalogue) -> APIRouter:
+def _places(catalogue: Catalogue, gate: Gate) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["places"])
 
-    @router.get("/regions")
+    @router.get("/regions", dependencies=[gate.signed_in()])
     def regions() -> list[RegionPublic]:
         """All regions, by code."""
         today = catalogue.places.today()
         return [region_public(region, today.get(region.code)) for region in catalogue.places.regions()]
 
-    @router.get("/industries")
+    @router.get("/industries", dependencies=[gate.signed_in()])
     def industries() -> list[IndustryPublic]:
         """All industries, by code."""
         return [industry_public(industry) for industry in catalogue.places.industries()]
@@ -223,10 +255,10 @@ def _places(catalogue: Catalogue) -> APIRouter:
     return router
 
 
-def _projects(catalogue: Catalogue) -> APIRouter:
+def _projects(catalogue: Catalogue, gate: Gate) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["projects"])
 
-    @router.get("/projects")
+    @router.get("/projects", dependencies=[gate.inside("project.see")])
     def projects(
         region: str | None = None,
         industry: str | None = None,
@@ -243,6 +275,7 @@ def _projects(catalogue: Catalogue) -> APIRouter:
             region_codes=None if region is None else catalogue.places.regions_within(region),
             industry_codes=_below(catalogue.places.industries(), industry),
             sessions_within=_days(date_from, date_to),
+            scope=gate.scope("project.see"),
         )
         found = catalogue.projects.projects(narrowed)
         page = found[offset : offset + limit]
@@ -251,20 +284,20 @@ def _projects(catalogue: Catalogue) -> APIRouter:
             total=len(found), projects=[project_public(project, summaries[project.id]) for project in page]
         )
 
-    @router.get("/fleet")
+    @router.get("/fleet", dependencies=[gate.needs("statistics.see")])
     def fleet() -> FleetPublic:
         """What all archived projects weigh together, and on average."""
         return fleet_public(catalogue.archives.fleet())
 
-    @router.get("/projects/{project_id}")
+    @router.get("/projects/{project_id}", dependencies=[gate.needs("project.see", Subject.PROJECT)])
     def project(project_id: str) -> ProjectDetail:
         """A project with its sessions."""
         found = catalogue.projects.project(project_id)
         if found is None:
             raise HTTPException(404, "没有这个项目。No such project.")
-        return project_detail(catalogue, found)
+        return project_detail(catalogue, found, gate.sees_session)
 
-    @router.get("/sessions/{session_id}")
+    @router.get("/sessions/{session_id}", dependencies=[gate.needs("session.see", Subject.SESSION)])
     def session(session_id: str) -> SessionPublic:
         """A session with its clips."""
         found = catalogue.sessions.get(session_id)
@@ -295,7 +328,7 @@ def _midnight(day: date) -> int:
     return from_datetime(datetime.combine(day, time(), tzinfo=BEIJING))
 
 
-def _media(catalogue: Catalogue, store: ObjectStore) -> APIRouter:
+def _media(catalogue: Catalogue, store: ObjectStore, gate: Gate, watches: Watches) -> APIRouter:
     router = APIRouter(tags=["media"])
 
     def rendition_or_404(rendition_id: str) -> RenditionFacts:
@@ -304,22 +337,32 @@ def _media(catalogue: Catalogue, store: ObjectStore) -> APIRouter:
             raise HTTPException(404, "没有这个文件。No such file.")
         return found
 
-    @router.get("/api/renditions/{rendition_id}/index")
-    def index(rendition_id: str) -> RenditionIndex:
-        """How to play an archived file."""
+    @router.get("/api/renditions/{rendition_id}/index", dependencies=[gate.inside(WATCH)])
+    def index(rendition_id: str, watch: WatchToken = None) -> RenditionIndex:
+        """How to play an archived file; of a watch that is limited to a time, only what lies in it."""
+        admitted = watches.of_rendition(rendition_id, watch)
         found = rendition_or_404(rendition_id)
         try:
-            return rendition_index(found, store)
+            return limited(rendition_index(found, store), admitted)
         except ObjectMissing as error:
             raise not_there(catalogue, found.object_key, error) from None
 
-    @router.get("/media/renditions/{rendition_id}", response_class=StreamingResponse)
+    @router.get(
+        "/media/renditions/{rendition_id}",
+        response_class=StreamingResponse,
+        dependencies=[gate.inside(WATCH)],
+    )
     def media(
-        rendition_id: str, range_header: Annotated[str | None, Header(alias="range")] = None
+        rendition_id: str,
+        watch: WatchToken = None,
+        range_header: Annotated[str | None, Header(alias="range")] = None,
     ) -> Response:
-        """The archived file, whole or by byte range."""
+        """The archived file, whole or by byte range, to whoever has it open (invariant 14)."""
+        admitted = watches.of_rendition(rendition_id, watch)
         found = rendition_or_404(rendition_id)
         try:
+            if is_limited(admitted):
+                check_range(limited(rendition_index(found, store), admitted), range_header)
             return video_response(
                 lambda: store.open(found.object_key), found.size_bytes, found.sha256, range_header
             )

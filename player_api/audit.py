@@ -18,6 +18,7 @@ from kernel.clock import Clock
 from kernel.model.audit import AuditRecord
 from kernel.values import fields_of
 from player_api.entries import Moment
+from player_api.gate import Gate
 
 
 class ActingFrom:
@@ -70,11 +71,11 @@ def record_public(record: AuditRecord) -> AuditRecordPublic:
     return AuditRecordPublic(**fields | {"details": dict(record.details)})
 
 
-def audit_router(catalogue: Catalogue, clock: Clock) -> APIRouter:
+def audit_router(catalogue: Catalogue, clock: Clock, gate: Gate) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix="/api/audit", tags=["audit"])
 
-    @router.get("")
+    @router.get("", dependencies=[gate.needs("audit.see")])
     def records(
         principal: str | None = None,
         subject: str | None = None,
@@ -95,7 +96,7 @@ def audit_router(catalogue: Catalogue, clock: Clock) -> APIRouter:
             before=found[limit - 1].number if more else None,
         )
 
-    @router.get("/head")
+    @router.get("/head", dependencies=[gate.needs("audit.see")])
     def head() -> AuditHeadPublic:
         """The newest link: kept elsewhere, it shows that nothing before it was changed since."""
         found = catalogue.audit.head(clock.now_us())

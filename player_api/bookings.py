@@ -16,6 +16,7 @@ from kernel.log import logger
 from kernel.model.footage import Booking
 from kernel.timerange import TimeRange
 from player_api.entries import Moment, Name, range_of
+from player_api.gate import Gate, Subject
 
 _SHOWN_US = 366 * 24 * 3600 * SECOND_US
 
@@ -40,13 +41,13 @@ class BookingRequest(BaseModel):
     start_us: Moment
     end_us: Moment
     title: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
-    principal: Name
+    principal: Name | None = None
 
 
 class CancelRequest(BaseModel):
     """Who cancels a booking."""
 
-    principal: Name
+    principal: Name | None = None
 
 
 def booking_public(booking: Booking) -> BookingPublic:
@@ -60,20 +61,24 @@ def booking_public(booking: Booking) -> BookingPublic:
     )
 
 
-def bookings_router(catalogue: Catalogue, clock: Clock) -> APIRouter:
+def bookings_router(catalogue: Catalogue, clock: Clock, gate: Gate) -> APIRouter:
     """The routes. Who acts is told by name until there are accounts."""
     router = APIRouter(prefix="/api/bookings", tags=["bookings"])
 
-    @router.get("")
+    @router.get("", dependencies=[gate.inside("booking.see")])
     def bookings(room_id: str | None = None) -> list[BookingPublic]:
         """Bookings of the next year that are not over, the earliest first."""
         now_us = clock.now_us()
         found = catalogue.bookings.touching(TimeRange(start_us=now_us, end_us=now_us + _SHOWN_US))
-        return [booking_public(one) for one in found if room_id in (None, one.room_id)]
+        seen = gate.rooms("booking.see", [one.room_id for one in found])
+        return [
+            booking_public(one) for one in found if one.room_id in seen and room_id in (None, one.room_id)
+        ]
 
-    @router.post("", status_code=201)
+    @router.post("", status_code=201, dependencies=[gate.inside("booking.make")])
     def book(request: BookingRequest) -> BookingPublic:
         """Book a room."""
+        gate.check("booking.make", gate.things(Subject.ROOM, request.room_id))
         if request.room_id not in catalogue.places.rooms():
             raise HTTPException(404, "没有这个场所。No such room.")
         booking = Booking(
@@ -81,20 +86,24 @@ def bookings_router(catalogue: Catalogue, clock: Clock) -> APIRouter:
             room_id=request.room_id,
             wall=_bookable(range_of(request.start_us, request.end_us), clock.now_us()),
             title=request.title,
-            principal=request.principal,
+            principal=gate.by(request.principal),
         )
         catalogue.bookings.book(booking, at_us=clock.now_us())
-        _say("made", booking.id, request.principal)
+        _say("made", booking.id, gate.by(request.principal))
         return booking_public(booking)
 
-    @router.post("/{booking_id}/cancel", status_code=204)
+    @router.post(
+        "/{booking_id}/cancel",
+        status_code=204,
+        dependencies=[gate.needs("booking.make", Subject.BOOKING)],
+    )
     def cancel(booking_id: str, request: CancelRequest) -> None:
         """Cancel a booking; what was recorded of it stays."""
         try:
-            catalogue.bookings.cancel(booking_id, principal=request.principal, at_us=clock.now_us())
+            catalogue.bookings.cancel(booking_id, principal=gate.by(request.principal), at_us=clock.now_us())
         except TimelineError:
             raise HTTPException(404, "没有这个预约。No such booking.") from None
-        _say("cancelled", booking_id, request.principal)
+        _say("cancelled", booking_id, gate.by(request.principal))
 
     return router
 

@@ -13,6 +13,7 @@ from kernel.clock import Clock
 from kernel.errors import OverrideRefused, SettingsError
 from kernel.model.checkup import Aspect, Checkup, Verdict
 from player_api.entries import Name, Reason
+from player_api.gate import Gate, Subject
 
 
 class Checker(Protocol):
@@ -56,7 +57,7 @@ class CheckupPublic(BaseModel):
 class CheckupRequest(BaseModel):
     """Who asks for a check-up."""
 
-    principal: Name
+    principal: Name | None = None
 
 
 class OverrideRequest(BaseModel):
@@ -84,27 +85,33 @@ def checkup_public(checkup: Checkup, checker: Checker | None = None) -> CheckupP
     )
 
 
-def checkups_router(catalogue: Catalogue, checker: Checker | None, clock: Clock) -> APIRouter:
+def checkups_router(catalogue: Catalogue, checker: Checker | None, clock: Clock, gate: Gate) -> APIRouter:
     """The routes. Without a checker (this server has no cameras.yaml) nothing new can be asked for."""
-    router = _results_router(catalogue, checker)
+    router = _results_router(catalogue, checker, gate)
     checkups = catalogue.checkups
 
-    @router.post("/rooms/{room_id}/checkups", status_code=201)
+    @router.post(
+        "/rooms/{room_id}/checkups", status_code=201, dependencies=[gate.needs("checkup.make", Subject.ROOM)]
+    )
     async def check(room_id: str, request: CheckupRequest) -> CheckupPublic:
         """Look at all sources of a room now; takes some seconds."""
         if checker is None:
             raise HTTPException(503, "本服务未配置来源。This server knows no sources.")
         try:
-            return checkup_public(await checker.check(room_id, request.principal), checker)
+            return checkup_public(await checker.check(room_id, gate.by(request.principal)), checker)
         except SettingsError as error:
             raise HTTPException(404, str(error)) from None
 
-    @router.post("/checkups/{checkup_id}/override", responses={409: {"description": "Cannot be overridden"}})
+    @router.post(
+        "/checkups/{checkup_id}/override",
+        responses={409: {"description": "Cannot be overridden"}},
+        dependencies=[gate.needs("checkup.override", Subject.CHECKUP)],
+    )
     def override(checkup_id: str, request: OverrideRequest) -> CheckupPublic:
         """Let the session begin although the check-up failed: once, with a name and a reason."""
         _find(checkups, checkup_id)
         try:
-            changed = checkups.override(checkup_id, request.name, request.reason, clock.now_us())
+            changed = checkups.override(checkup_id, gate.by(request.name), request.reason, clock.now_us())
         except OverrideRefused as error:
             raise HTTPException(409, str(error)) from None
         return checkup_public(changed, checker)
@@ -119,17 +126,17 @@ def _find(checkups: Checkups, checkup_id: str) -> Checkup:
     return found
 
 
-def _results_router(catalogue: Catalogue, checker: Checker | None) -> APIRouter:
+def _results_router(catalogue: Catalogue, checker: Checker | None, gate: Gate) -> APIRouter:
     """The routes that only show."""
     router = APIRouter(prefix="/api", tags=["checkups"])
     checkups = catalogue.checkups
 
-    @router.get("/rooms/{room_id}/checkups")
+    @router.get("/rooms/{room_id}/checkups", dependencies=[gate.needs("checkup.see", Subject.ROOM)])
     def of_room(room_id: str, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> list[CheckupPublic]:
         """The newest check-ups of a room, newest first."""
         return [checkup_public(one, checker) for one in checkups.of_room(room_id, limit)]
 
-    @router.get("/rooms/{room_id}/checkups/latest")
+    @router.get("/rooms/{room_id}/checkups/latest", dependencies=[gate.needs("checkup.see", Subject.ROOM)])
     def latest(room_id: str) -> CheckupPublic:
         """The newest check-up of a room."""
         newest = checkups.of_room(room_id, limit=1)
@@ -137,18 +144,25 @@ def _results_router(catalogue: Catalogue, checker: Checker | None) -> APIRouter:
             raise HTTPException(404, "尚未检查过。Not checked yet.")
         return checkup_public(newest[0], checker)
 
-    @router.get("/checkups")
+    @router.get("/checkups", dependencies=[gate.inside("checkup.see")])
     def newest_of_all() -> list[CheckupPublic]:
         """The newest check-up of every room that has had one."""
-        newest = [one for room_id in catalogue.places.rooms() for one in checkups.of_room(room_id, limit=1)]
+        rooms = [
+            one for one in catalogue.places.rooms() if gate.may("checkup.see", gate.things(Subject.ROOM, one))
+        ]
+        newest = [one for room_id in rooms for one in checkups.of_room(room_id, limit=1)]
         return [checkup_public(one, checker) for one in newest]
 
-    @router.get("/checkups/{checkup_id}")
+    @router.get("/checkups/{checkup_id}", dependencies=[gate.needs("checkup.see", Subject.CHECKUP)])
     def one(checkup_id: str) -> CheckupPublic:
         """A check-up."""
         return checkup_public(_find(checkups, checkup_id), checker)
 
-    @router.get("/checkups/{checkup_id}/pictures/{source_id}", response_class=Response)
+    @router.get(
+        "/checkups/{checkup_id}/pictures/{source_id}",
+        response_class=Response,
+        dependencies=[gate.needs("checkup.picture", Subject.CHECKUP)],
+    )
     def picture(checkup_id: str, source_id: str) -> Response:
         """The picture of a source that was judged."""
         jpeg = checker.picture(_find(checkups, checkup_id), source_id) if checker is not None else None

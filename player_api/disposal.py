@@ -19,6 +19,7 @@ from kernel.clock import Clock
 from kernel.errors import DisposalRefused, ObjectMissing
 from kernel.model.life import Disposal, DisposalState
 from player_api.entries import Name, Reason
+from player_api.gate import Gate, Subject
 from player_api.retention import REFUSED, or_refuse
 
 _NONE = "没有这项鉴定。No such appraisal."
@@ -64,7 +65,7 @@ class ProposalRequest(BaseModel):
 
     project_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     reason: Reason
-    principal: Name
+    principal: Name | None = None
 
 
 class ExtensionRequest(ProposalRequest):
@@ -76,46 +77,49 @@ class ExtensionRequest(ProposalRequest):
 class SignRequest(BaseModel):
     """Who signs."""
 
-    principal: Name
+    principal: Name | None = None
 
 
 class WithdrawRequest(BaseModel):
     """Who takes it back, and why."""
 
-    principal: Name
+    principal: Name | None = None
     reason: Reason
 
 
-def disposal_router(catalogue: Catalogue, store: ObjectStore, clock: Clock) -> APIRouter:
+def disposal_router(catalogue: Catalogue, store: ObjectStore, clock: Clock, gate: Gate) -> APIRouter:
     """The routes. Who acts is told by name until there are accounts."""
     router = APIRouter(prefix="/api/disposals", tags=["disposal"])
     disposals = catalogue.disposals
-    _add_decisions(router, catalogue, clock)
+    _add_decisions(router, catalogue, clock, gate)
 
-    @router.get("")
+    @router.get("", dependencies=[gate.inside("disposal.see")])
     def all_of(project_id: str | None = None, open_only: bool = False) -> list[DisposalPublic]:
         """Appraisals, the oldest first."""
         found = disposals.all(project_id=project_id, open_only=open_only)
-        return [disposal_public(one) for one in found]
+        seen = gate.within("disposal.see", [one.project_id for one in found])
+        return [disposal_public(one) for one in found if one.project_id in seen]
 
-    @router.get("/{disposal_id}")
+    @router.get("/{disposal_id}", dependencies=[gate.needs("disposal.see", Subject.DISPOSAL)])
     def one_of(disposal_id: str) -> DisposalPublic:
         """An appraisal."""
         return disposal_public(_find(catalogue, disposal_id))
 
-    @router.get("/{disposal_id}/objects")
+    @router.get("/{disposal_id}/objects", dependencies=[gate.needs("disposal.see", Subject.DISPOSAL)])
     def objects(disposal_id: str) -> list[DisposedObjectPublic]:
         """What it is about, and what of it is gone."""
         _find(catalogue, disposal_id)
         found = disposals.to_destroy(disposal_id)
         return [DisposedObjectPublic.model_validate(one, from_attributes=True) for one in found]
 
-    @router.get("/{disposal_id}/certificate")
+    @router.get("/{disposal_id}/certificate", dependencies=[gate.needs("disposal.see", Subject.DISPOSAL)])
     def certificate(disposal_id: str) -> Response:
         """The certificate of destruction as it is stored: signed JSON."""
         return _stored(catalogue, store, disposal_id, CERTIFICATE_NAME, "application/json")
 
-    @router.get("/{disposal_id}/certificate.html")
+    @router.get(
+        "/{disposal_id}/certificate.html", dependencies=[gate.needs("disposal.see", Subject.DISPOSAL)]
+    )
     def page(disposal_id: str) -> Response:
         """The same as a page to read and print."""
         return _stored(catalogue, store, disposal_id, PAGE_NAME, "text/html; charset=utf-8")
@@ -123,39 +127,54 @@ def disposal_router(catalogue: Catalogue, store: ObjectStore, clock: Clock) -> A
     return router
 
 
-def _add_decisions(router: APIRouter, catalogue: Catalogue, clock: Clock) -> None:
+def _add_decisions(router: APIRouter, catalogue: Catalogue, clock: Clock, gate: Gate) -> None:
     """Routes by which people decide; none of them destroys anything."""
     disposals = catalogue.disposals
 
-    @router.post("", status_code=201, responses=REFUSED)
+    @router.post("", status_code=201, responses=REFUSED, dependencies=[gate.inside("disposal.propose")])
     def propose(request: ProposalRequest) -> DisposalPublic:
         """Propose to destroy a file whose term is over. Nothing happens before another person signs."""
-        said: dict[str, Any] = {"reason": request.reason, "principal": request.principal}
+        gate.check("disposal.propose", gate.things(Subject.PROJECT, request.project_id))
+        said: dict[str, Any] = {"reason": request.reason, "principal": gate.by(request.principal)}
         return disposal_public(
             or_refuse(lambda: disposals.propose(request.project_id, at_us=clock.now_us(), **said))
         )
 
-    @router.post("/extensions", status_code=201, responses=REFUSED)
+    @router.post(
+        "/extensions",
+        status_code=201,
+        responses=REFUSED,
+        dependencies=[gate.inside("disposal.propose")],
+    )
     def extend(request: ExtensionRequest) -> DisposalPublic:
         """Keep a file whose term is over for longer, under another class."""
-        said: dict[str, Any] = {"reason": request.reason, "principal": request.principal}
+        gate.check("disposal.propose", gate.things(Subject.PROJECT, request.project_id))
+        said: dict[str, Any] = {"reason": request.reason, "principal": gate.by(request.principal)}
         made = or_refuse(
             lambda: disposals.extend(request.project_id, request.new_class, at_us=clock.now_us(), **said)
         )
         return disposal_public(made)
 
-    @router.post("/{disposal_id}/sign", responses=REFUSED)
+    @router.post(
+        "/{disposal_id}/sign",
+        responses=REFUSED,
+        dependencies=[gate.needs("disposal.sign", Subject.DISPOSAL)],
+    )
     def sign(disposal_id: str, request: SignRequest) -> DisposalPublic:
         """The second signature, of another person than the one who proposed."""
         _find(catalogue, disposal_id)
-        who, now_us = request.principal, clock.now_us()
+        who, now_us = gate.by(request.principal), clock.now_us()
         return disposal_public(or_refuse(lambda: disposals.sign(disposal_id, principal=who, at_us=now_us)))
 
-    @router.post("/{disposal_id}/withdraw", responses=REFUSED)
+    @router.post(
+        "/{disposal_id}/withdraw",
+        responses=REFUSED,
+        dependencies=[gate.needs("disposal.withdraw", Subject.DISPOSAL)],
+    )
     def withdraw(disposal_id: str, request: WithdrawRequest) -> DisposalPublic:
         """Take a proposal back, as long as its execution has not begun."""
         _find(catalogue, disposal_id)
-        said: dict[str, Any] = {"reason": request.reason, "principal": request.principal}
+        said: dict[str, Any] = {"reason": request.reason, "principal": gate.by(request.principal)}
         return disposal_public(
             or_refuse(lambda: disposals.withdraw(disposal_id, at_us=clock.now_us(), **said))
         )

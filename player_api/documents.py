@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -23,6 +23,7 @@ from kernel.errors import DocumentRefused, ObjectMissing
 from kernel.model.audit import Act, Action
 from kernel.model.document import Document, DocumentKind, FileType, Property, PropertyVerdict
 from player_api.entries import Name
+from player_api.gate import Gate, Subject
 from player_api.gone import not_there
 from player_api.multipart import BadUpload, Upload
 from player_api.refusals import Refused
@@ -78,7 +79,7 @@ class _Told(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     kind: DocumentKind
-    principal: Name
+    principal: Name | None = None
     session_id: str | None = Field(default=None, max_length=64)
     supersedes: str | None = Field(default=None, max_length=64)
     reason: str = Field(default="", max_length=1000)
@@ -92,7 +93,7 @@ _FORM: dict[str, Any] = {
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "required": ["file", "kind", "principal"],
+                    "required": ["file", "kind"],
                     "properties": {
                         "file": {"type": "string", "format": "binary"},
                         "kind": {"type": "string", "enum": [one.value for one in DocumentKind]},
@@ -110,7 +111,7 @@ _FORM: dict[str, Any] = {
 
 
 def documents_router(
-    catalogue: Catalogue, store: ObjectStore, clock: Clock, intake: DocumentIntake | None
+    catalogue: Catalogue, store: ObjectStore, clock: Clock, intake: DocumentIntake | None, gate: Gate
 ) -> APIRouter:
     """The routes. Who acts is told by name until there are accounts.
 
@@ -119,27 +120,32 @@ def documents_router(
     """
     router = APIRouter(tags=["documents"])
     refusals: dict[int | str, dict[str, Any]] = {
-        one: {"model": Refused} for one in (400, 403, 404, 409, 413, 422)
+        one: {"model": Refused} for one in (400, 404, 409, 413, 422)
     }
 
-    @router.get("/api/projects/{project_id}/documents")
+    @router.get(
+        "/api/projects/{project_id}/documents", dependencies=[gate.needs("document.see", Subject.PROJECT)]
+    )
     def documents(project_id: str) -> list[DocumentPublic]:
         """Documents of a project in the order in which they came; corrected ones too."""
         _refuse_unknown(catalogue, project_id)
         return _listed(catalogue, project_id)
 
     @router.post(
-        "/api/projects/{project_id}/documents", status_code=201, responses=refusals, openapi_extra=_FORM
+        "/api/projects/{project_id}/documents",
+        status_code=201,
+        responses=refusals,
+        openapi_extra=_FORM,
+        dependencies=[gate.needs("document.add", Subject.PROJECT)],
     )
     async def take(project_id: str, request: Request, response: Response) -> DocumentTaken:
         """Take in one document, as a form with the file; 200 where the project has it already."""
-        _refuse_other_sites(request)
         if intake is None:
             raise HTTPException(503, "此服务器不接收文件。This server takes no documents.")
         await run_in_threadpool(_refuse_unknown, catalogue, project_id)
         with intake.stage() as staged:
             upload = await _received(request, staged)
-            brought = _brought(project_id, upload)
+            brought = _brought(project_id, upload, gate)
             with acting_from(_address(request)):
                 taken = await run_in_threadpool(_taken, intake, brought, staged)
         if not taken.new:
@@ -148,7 +154,12 @@ def documents_router(
         public = next(one for one in found if one.id == taken.document.id)
         return DocumentTaken(document=public, new=taken.new)
 
-    @router.get("/media/documents/{document_id}", response_class=StreamingResponse, responses=refusals)
+    @router.get(
+        "/media/documents/{document_id}",
+        response_class=StreamingResponse,
+        responses=refusals,
+        dependencies=[gate.needs("document.see", Subject.DOCUMENT)],
+    )
     def download(document_id: str, request: Request, show: bool = False) -> Response:
         """The document: to be saved, or with ``show`` in a sandbox, if it is PDF or an image."""
         found = catalogue.documents.get(document_id)
@@ -159,20 +170,24 @@ def documents_router(
         except ObjectMissing:
             raise not_there(catalogue, found.object_key) from None
         with acting_from(_address(request)):  # invariant 14: before the first byte
-            catalogue.audit.append(_opened(found, clock.now_us()))
+            catalogue.audit.append(_opened(found, gate.by(), clock.now_us()))
         return _sent(found, file, inline=show and found.file_type.shown_inline)
 
-    _add_cards(router, catalogue, clock)
+    _add_cards(router, catalogue, clock, gate)
     return router
 
 
-def _add_cards(router: APIRouter, catalogue: Catalogue, clock: Clock) -> None:
-    @router.get("/api/projects/{project_id}/card")
+def _add_cards(router: APIRouter, catalogue: Catalogue, clock: Clock, gate: Gate) -> None:
+    @router.get("/api/projects/{project_id}/card", dependencies=[gate.needs("project.see", Subject.PROJECT)])
     def card(project_id: str) -> dict[str, Any]:
         """The catalogue card (著录卡) of a project's file."""
         return _card(catalogue, project_id, clock)
 
-    @router.get("/api/projects/{project_id}/card.html", response_class=HTMLResponse)
+    @router.get(
+        "/api/projects/{project_id}/card.html",
+        response_class=HTMLResponse,
+        dependencies=[gate.needs("project.see", Subject.PROJECT)],
+    )
     def printable(project_id: str) -> HTMLResponse:
         """The same as a page to be printed."""
         headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
@@ -204,13 +219,6 @@ def _refuse_unknown(catalogue: Catalogue, project_id: str) -> None:
         raise HTTPException(404, "没有这个项目。No such project.")
 
 
-def _refuse_other_sites(request: Request) -> None:
-    """A form of another site reaches this machine without asking first (Fetch, 2.2.2: no preflight)."""
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
-        raise HTTPException(403, "请从本系统页面上传。Upload from this system's own page.")
-
-
 async def _received(request: Request, staged: Staged) -> Upload:
     try:
         upload = Upload(request.headers.get("content-type", ""), staged.write)
@@ -222,7 +230,7 @@ async def _received(request: Request, staged: Staged) -> Upload:
     return upload
 
 
-def _brought(project_id: str, upload: Upload) -> Brought:
+def _brought(project_id: str, upload: Upload, gate: Gate) -> Brought:
     given = {name: value for name, value in upload.fields.items() if value}
     try:
         told = _Told.model_validate(given)
@@ -233,7 +241,7 @@ def _brought(project_id: str, upload: Upload) -> Brought:
         project_id=project_id,
         kind=told.kind,
         name=upload.file_name or "",
-        principal=told.principal,
+        principal=gate.by(told.principal),
         session_id=told.session_id,
         supersedes=told.supersedes,
         reason=told.reason,
@@ -248,11 +256,11 @@ def _taken(intake: DocumentIntake, brought: Brought, staged: Staged) -> TakenIn:
         raise HTTPException(409, str(error)) from None
 
 
-def _opened(document: Document, at_us: int) -> Act:
+def _opened(document: Document, principal: str, at_us: int) -> Act:
     told = {"project": document.project_id, "sha256": document.sha256}
     return Act(
         at_us=at_us,
-        principal=_NO_ACCOUNT,
+        principal=principal,
         action=Action.DOCUMENT_OPENED,
         subject=document.id,
         details=told,

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Response
 from catalog.catalogue import Catalogue
 from catalog.readiness import Readiness, Standing, Watch, readiness
 from kernel.clock import Clock
+from player_api.gate import Gate
 from player_api.schemas import MissingPublic, ReadinessPublic
 
 _NOT_READY: dict[int | str, dict[str, Any]] = {
@@ -16,16 +17,16 @@ _NOT_READY: dict[int | str, dict[str, Any]] = {
 }
 
 
-def health_router(catalogue: Catalogue, watch: Watch, clock: Clock) -> APIRouter:
+def health_router(catalogue: Catalogue, watch: Watch, clock: Clock, gate: Gate) -> APIRouter:
     """Routes for whoever watches over machines."""
     router = APIRouter(tags=["health"])
 
-    @router.get("/healthz")
+    @router.get("/healthz", dependencies=[gate.everyone()])
     def healthz() -> dict[str, str]:
         """The server answers. Says nothing about recording: that is /readyz."""
         return {"status": "ok"}
 
-    @router.get("/readyz", responses=_NOT_READY)
+    @router.get("/readyz", responses=_NOT_READY, dependencies=[gate.machine("system.manage")])
     def readyz(response: Response) -> ReadinessPublic:
         """200 while every source that should be recorded now is being recorded, else 503."""
         now = readiness(catalogue, watch, clock.now_us())

@@ -10,6 +10,7 @@ from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field, StringConstraints
 
 from catalog.catalogue import Catalogue
+from catalog.projects import ProjectScope
 from kernel.clock import Clock
 from kernel.errors import CatalogError
 from kernel.ids import new_id
@@ -18,6 +19,7 @@ from kernel.model.footage import Hold, HoldKind
 from kernel.retention import beijing_days
 from kernel.timerange import TimeRange
 from player_api.entries import Moment, Name, Reason, range_of
+from player_api.gate import Gate, Subject
 
 _LAST_YEAR = 9998
 _log = logger("player_api")
@@ -48,7 +50,7 @@ class ActRequest(BaseModel):
     """Who holds something, and why."""
 
     reason: Reason
-    principal: Name
+    principal: Name | None = None
     tag_id: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
 
 
@@ -102,13 +104,13 @@ class HoldRequest(BaseModel):
     start_us: Moment
     end_us: Moment
     reason: Reason
-    principal: Name
+    principal: Name | None = None
 
 
 class ReleaseRequest(BaseModel):
     """Who lets go of a hold, and why."""
 
-    principal: Name
+    principal: Name | None = None
     reason: Reason
 
 
@@ -134,32 +136,36 @@ def hold_public(hold: Hold) -> HoldPublic:
     )
 
 
-def holds_router(catalogue: Catalogue, clock: Clock) -> APIRouter:
+def holds_router(catalogue: Catalogue, clock: Clock, gate: Gate) -> APIRouter:
     """The routes. Who acts is told by name until there are accounts."""
     router = APIRouter(prefix="/api/holds", tags=["holds"])
-    _add_acts(router, catalogue, clock)
+    _add_acts(router, catalogue, clock, gate)
 
-    @router.get("")
+    @router.get("", dependencies=[gate.inside("hold.see")])
     def holds(source_id: str | None = None, released: bool = False) -> list[HoldPublic]:
         """Holds in the order in which they were made; those that were released only if asked for.
 
         Of a source: those on ranges of it, and on sessions and projects in its room.
         """
         if source_id is not None:
-            return [hold_public(one) for one in catalogue.holds.of_source(source_id, released=released)]
-        return [hold_public(one) for one in catalogue.holds.all(released=released)]
+            found = catalogue.holds.of_source(source_id, released=released)
+        else:
+            found = catalogue.holds.all(released=released)
+        return [hold_public(one) for one in found if gate.may("hold.see", gate.things(Subject.HOLD, one.id))]
 
-    @router.post("", status_code=201)
+    @router.post("", status_code=201, dependencies=[gate.inside("hold.make")])
     def make(request: HoldRequest) -> HoldMade:
         """Hold a range of a source."""
+        wall = range_of(request.start_us, request.end_us)
+        gate.check("hold.make", catalogue.things.of_source(request.source_id, wall))
         if request.source_id not in catalogue.places.sources():
             raise HTTPException(404, "没有这个来源。No such source.")
         hold = Hold(
             id=new_id("hold"),
             source_id=request.source_id,
-            wall=range_of(request.start_us, request.end_us),
+            wall=wall,
             reason=request.reason,
-            principal=request.principal,
+            principal=gate.by(request.principal),
             made_us=clock.now_us(),
         )
         gone = [one.segment.wall.intersect(hold.wall) for one in catalogue.holds.make(hold)]
@@ -167,11 +173,15 @@ def holds_router(catalogue: Catalogue, clock: Clock) -> APIRouter:
         _log.info(f"footage of {hold.source_id} is held", action="hold.made", **said)
         return HoldMade(hold=hold_public(hold), gone=_parts(gone))
 
-    @router.post("/{hold_id}/release", responses={409: {"description": "Released already"}})
+    @router.post(
+        "/{hold_id}/release",
+        responses={409: {"description": "Released already"}},
+        dependencies=[gate.needs("hold.release", Subject.HOLD)],
+    )
     def release(hold_id: str, request: ReleaseRequest) -> HoldPublic:
         """Let go of a hold; that it was, and who released it and why, stays."""
         _find(catalogue, hold_id)
-        said = {"principal": request.principal, "reason": request.reason}
+        said = {"principal": gate.by(request.principal), "reason": request.reason}
         try:
             catalogue.holds.release(hold_id, at_us=clock.now_us(), **said)
         except CatalogError:
@@ -182,45 +192,58 @@ def holds_router(catalogue: Catalogue, clock: Clock) -> APIRouter:
     return router
 
 
-def _add_acts(router: APIRouter, catalogue: Catalogue, clock: Clock) -> None:
+def _add_acts(router: APIRouter, catalogue: Catalogue, clock: Clock, gate: Gate) -> None:
     """Routes that hold several things at once, and let go of them."""
 
-    @router.post("/sessions", status_code=201)
+    @router.post("/sessions", status_code=201, dependencies=[gate.inside("hold.make")])
     def hold_sessions(request: SessionsHoldRequest) -> ActMade:
         """Hold sessions in one act: their footage, and their projects' archives."""
         for session_id in request.session_ids:
+            gate.check("hold.make", gate.things(Subject.SESSION, session_id))
             if catalogue.sessions.get(session_id) is None:
                 raise HTTPException(404, f"没有这个场次。No such session: {session_id}.")
         told = [{"kind": HoldKind.SESSION, "session_id": one} for one in dict.fromkeys(request.session_ids)]
-        return _act(catalogue, clock, request, told)
+        return _act(catalogue, clock, gate, request, told)
 
-    @router.post("/projects", status_code=201)
+    @router.post("/projects", status_code=201, dependencies=[gate.inside("hold.make")])
     def hold_projects(request: ProjectsHoldRequest) -> ActMade:
         """Hold projects in one act: all their sessions, present and to come, footage and archives."""
         for project_id in request.project_ids:
+            gate.check("hold.make", gate.things(Subject.PROJECT, project_id))
             if catalogue.projects.project(project_id) is None:
                 raise HTTPException(404, f"没有这个项目。No such project: {project_id}.")
         told = [{"kind": HoldKind.PROJECT, "project_id": one} for one in dict.fromkeys(request.project_ids)]
-        return _act(catalogue, clock, request, told)
+        return _act(catalogue, clock, gate, request, told)
 
-    @router.post("/agencies", status_code=201, responses={404: {"description": "No project is of it"}})
+    @router.post(
+        "/agencies",
+        status_code=201,
+        responses={404: {"description": "No project is of it"}},
+        dependencies=[gate.inside("hold.make")],
+    )
     def hold_agency(request: AgencyHoldRequest) -> ActMade:
         """Hold all projects of an agency with a session on one of these days, those to come included."""
         if request.last_day < request.first_day or request.last_day.year > _LAST_YEAR:
             raise HTTPException(422, "结束日期早于开始日期。The end date is before the start date.")
         wall = beijing_days(request.first_day, request.last_day)
+        for project_id in catalogue.projects.ids_within(ProjectScope(agency=request.agency)) or {""}:
+            gate.check("hold.make", gate.things(Subject.PROJECT, project_id))
         told = {"kind": HoldKind.AGENCY, "agency": request.agency, "wall": wall}
         try:
-            return _act(catalogue, clock, request, [told])
+            return _act(catalogue, clock, gate, request, [told])
         except CatalogError as error:
             raise HTTPException(404, f"没有这家代理机构的项目。{error}") from None
 
-    @router.post("/acts/{act_id}/release", responses={409: {"description": "Released already"}})
+    @router.post(
+        "/acts/{act_id}/release",
+        responses={409: {"description": "Released already"}},
+        dependencies=[gate.needs("hold.release", Subject.ACT)],
+    )
     def release_act(act_id: str, request: ReleaseRequest) -> list[HoldPublic]:
         """Let go of all that one act still holds."""
         if not catalogue.holds.find(act_id):
             raise HTTPException(404, "没有这项冻结。No such hold.")
-        said = {"principal": request.principal, "reason": request.reason}
+        said = {"principal": gate.by(request.principal), "reason": request.reason}
         try:
             catalogue.holds.release(act_id, at_us=clock.now_us(), **said)
         except CatalogError:
@@ -229,14 +252,16 @@ def _add_acts(router: APIRouter, catalogue: Catalogue, clock: Clock) -> None:
         return [hold_public(one) for one in catalogue.holds.find(act_id)]
 
 
-def _act(catalogue: Catalogue, clock: Clock, request: ActRequest, told: Sequence[dict[str, Any]]) -> ActMade:
+def _act(
+    catalogue: Catalogue, clock: Clock, gate: Gate, request: ActRequest, told: Sequence[dict[str, Any]]
+) -> ActMade:
     act_id = new_id("hold")
     holds = [
         Hold(
             id=act_id if len(told) == 1 else f"{act_id}.{number}",
             act_id=act_id,
             reason=request.reason,
-            principal=request.principal,
+            principal=gate.by(request.principal),
             tag_id=request.tag_id,
             made_us=clock.now_us(),
             **one,
@@ -244,7 +269,7 @@ def _act(catalogue: Catalogue, clock: Clock, request: ActRequest, told: Sequence
         for number, one in enumerate(told, 1)
     ]
     lost = catalogue.holds.make_all(holds)
-    _log.info(f"{len(holds)} held", action="hold.made", hold=act_id, principal=request.principal)
+    _log.info(f"{len(holds)} held", action="hold.made", hold=act_id, principal=gate.by(request.principal))
     made = [hold_public(one) for one in catalogue.holds.find(act_id)]
     return ActMade(act_id=act_id, holds=made, gone=len(lost.gone), disposed=len(lost.disposed))
 

@@ -25,18 +25,21 @@ from kernel.model.audit import AnchorState
 from kernel.model.footage import SourceState
 from kernel.model.preservation import Preserved
 from kernel.timerange import TimeRange
+from player_api.gate import Gate
 
 _DAY_US = 24 * 3600 * SECOND_US
 _DAY_S = 24 * 3600
 
 
-def metrics_router(catalogue: Catalogue, watch: Watch, clock: Clock, promise: Promise) -> APIRouter:
+def metrics_router(
+    catalogue: Catalogue, watch: Watch, clock: Clock, promise: Promise, gate: Gate
+) -> APIRouter:
     """The route that Prometheus scrapes."""
     router = APIRouter()
     registry = CollectorRegistry()
     registry.register(CatalogueCollector(catalogue, watch, clock, promise))
 
-    @router.get("/metrics", include_in_schema=False)
+    @router.get("/metrics", include_in_schema=False, dependencies=[gate.machine("system.manage")])
     def metrics(accept: Annotated[str, Header()] = "") -> Response:
         encode, content_type = choose_encoder(accept)
         return Response(encode(registry), headers={"Content-Type": content_type})

@@ -12,7 +12,10 @@ from pydantic import BaseModel
 
 from kernel.errors import FixityError, FootageError, JianzhengError
 from kernel.model.footage import GapCause
+from player_api.gate import Gate, Subject
 from player_api.ranges import ByteRange, ranged_response
+from player_api.watch_limits import is_limited
+from player_api.watching import WatchDenied, Watches, WatchToken
 
 
 class OriginalFile(Protocol):
@@ -104,11 +107,11 @@ class OriginalsPublic(OriginalTimes):
     """Was missing, and was filled afterwards; the files hold it."""
 
 
-def originals_router(originals: OriginalsOfClips | None) -> APIRouter:
+def originals_router(originals: OriginalsOfClips | None, gate: Gate, watches: Watches) -> APIRouter:
     """Routes of originals; without a ring there are none to serve."""
     router = APIRouter(tags=["media"])
 
-    @router.get("/api/clips/{clip_id}/originals")
+    @router.get("/api/clips/{clip_id}/originals", dependencies=[gate.needs("export.make", Subject.CLIP)])
     def index(clip_id: str) -> OriginalsPublic:
         """What files a clip's originals are, and what lies between them."""
         with_ring = _needed(originals)
@@ -122,15 +125,22 @@ def originals_router(originals: OriginalsOfClips | None) -> APIRouter:
         files = [{**one, "url": f"{here}/{one['number']}.mp4"} for one in found["files"]]
         return OriginalsPublic(**{**found, "files": files})
 
-    @router.get("/api/clips/{clip_id}/originals/{number:int}.mp4", response_class=StreamingResponse)
+    @router.get(
+        "/api/clips/{clip_id}/originals/{number:int}.mp4",
+        response_class=StreamingResponse,
+        dependencies=[gate.needs("export.make", Subject.CLIP)],
+    )
     def file(
         clip_id: str,
         number: int,
+        watch: WatchToken = None,
         range_header: Annotated[str | None, Header(alias="range")] = None,
         if_range: Annotated[str | None, Header(alias="if-range")] = None,
     ) -> Response:
-        """One of them, whole or by byte range."""
+        """One of them, whole or by byte range, to whoever has the clip open (invariant 14)."""
         with_ring = _needed(originals)
+        if is_limited(watches.of_clip(clip_id, watch)):
+            raise WatchDenied("watch_limited")
         try:
             found = with_ring.file(clip_id, number)
         except (FootageError, FixityError) as error:

@@ -6,6 +6,7 @@ seconds, the step before and after accepted for clocks that differ.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import secrets
 from dataclasses import dataclass
@@ -27,15 +28,18 @@ _NOBODYS = _hasher.hash(secrets.token_hex(16))
 """Compared with where there is no account: an answer then takes as long as one about an account."""
 
 
+class WeakPassword(AccountError):
+    """This password is too easy to guess."""
+
+    hint = "Several words that do not belong together are easy to remember."
+
+
 def password_hash(password: str, account_id: str) -> str:
-    """Raises: AccountError: the password is too short, too long, or the account's own name."""
+    """Raises: WeakPassword: it is too short, too long, or holds the account's own name."""
     if not LEAST_CHARACTERS <= len(password) <= MOST_CHARACTERS:
-        raise AccountError(
-            f"a password has {LEAST_CHARACTERS} to {MOST_CHARACTERS} characters.",
-            hint="Several words that do not belong together are easy to remember.",
-        )
+        raise WeakPassword(f"A password has {LEAST_CHARACTERS} to {MOST_CHARACTERS} characters.")
     if len(set(password)) < 5 or account_id.casefold() in password.casefold():
-        raise AccountError("this password is too easy to guess.", hint="Choose another one.")
+        raise WeakPassword
     return _hasher.hash(password)
 
 
@@ -64,8 +68,9 @@ class SecondFactor:
     secret: str  # base32
 
     @classmethod
-    def new(cls) -> SecondFactor:
-        return cls(secret=pyotp.random_base32())
+    def of(cls, key: bytes) -> SecondFactor:
+        """Of 20 random bytes (RFC 4226, 4)."""
+        return cls(secret=base64.b32encode(key).decode())
 
     def uri(self, account_id: str) -> str:
         """What an authenticator reads from a QR code."""

@@ -11,6 +11,7 @@ from catalog.catalogue import Catalogue
 from catalog.preservation import Promise
 from kernel.clock import Clock
 from kernel.model.preservation import DrillResult, Fixity, PackageKind
+from player_api.gate import Gate
 
 
 class _Public(BaseModel):
@@ -126,23 +127,23 @@ class MediaPage(BaseModel):
     lines: list[MediaLinePublic]
 
 
-def preservation_router(catalogue: Catalogue, promise: Promise, clock: Clock) -> APIRouter:
+def preservation_router(catalogue: Catalogue, promise: Promise, clock: Clock, gate: Gate) -> APIRouter:
     """The routes; they only read."""
     router = APIRouter(prefix="/api/preservation", tags=["preservation"])
 
-    @router.get("")
+    @router.get("", dependencies=[gate.needs("preservation.see")])
     def preservation(response: Response) -> PreservedPublic:
         """Whether archives are safe, and what is wrong."""
         response.headers["Cache-Control"] = "no-store"
         return PreservedPublic.model_validate(catalogue.preservation.state(promise, clock.now_us()))
 
-    @router.get("/stores")
+    @router.get("/stores", dependencies=[gate.needs("preservation.see")])
     def stores() -> list[StorePublic]:
         """What each store holds, the main one first."""
         found = catalogue.preservation.stores(promise, clock.now_us())
         return [StorePublic.model_validate(one) for one in found]
 
-    @router.get("/media")
+    @router.get("/media", dependencies=[gate.needs("preservation.see")])
     def media(
         project_id: str | None = None,
         offset: Annotated[int, Query(ge=0, le=1 << 31)] = 0,
@@ -154,7 +155,7 @@ def preservation_router(catalogue: Catalogue, promise: Promise, clock: Clock) ->
         )
         return MediaPage(total=total, lines=[MediaLinePublic.model_validate(one) for one in lines])
 
-    @router.get("/drills")
+    @router.get("/drills", dependencies=[gate.needs("preservation.see")])
     def drills(limit: Annotated[int, Query(ge=1, le=200)] = 20) -> list[DrillPublic]:
         """Reports of restore drills, the newest first."""
         return [DrillPublic.model_validate(one) for one in catalogue.preservation.drills(limit)]

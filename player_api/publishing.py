@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from catalog.catalogue import Catalogue
 from catalog.places import Division
 from catalog.summaries import ProjectSummary
@@ -60,10 +62,16 @@ def fleet_public(fleet: Fleet) -> FleetPublic:
     return FleetPublic(**fields_of(fleet), mean_bytes=fleet.mean_bytes)
 
 
-def project_detail(catalogue: Catalogue, project: Project) -> ProjectDetail:
-    """A project with its sessions, the sources of their rooms and the versions of its file."""
+def project_detail(catalogue: Catalogue, project: Project, sees: Callable[[str], bool]) -> ProjectDetail:
+    """A project with its sessions, the sources of their rooms and the versions of its file.
+
+    Args:
+        sees: whether a session, by its id, may be known to whoever asks.
+    """
     plain = project_public(project, catalogue.summaries.of([project.id])[project.id])
-    sessions = [session_public(catalogue, session) for session in catalogue.sessions.of_project(project.id)]
+    sessions = [
+        session_public(catalogue, one) for one in catalogue.sessions.of_project(project.id) if sees(one.id)
+    ]
     rooms = {session.room_id for session in sessions}
     sources = [source for source in sources_public(catalogue).values() if source.room_id in rooms]
     file_sets = [

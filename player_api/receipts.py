@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from catalog.catalogue import Catalogue
 from kernel.model.archive import Rendition
+from player_api.gate import Gate, Subject
 from player_api.schemas import ClipGapPublic
 
 
@@ -60,11 +61,13 @@ class ReceiptPublic(BaseModel):
     undecodable_units: int
 
 
-def receipts_router(catalogue: Catalogue) -> APIRouter:
+def receipts_router(catalogue: Catalogue, gate: Gate) -> APIRouter:
     """The route of receipts."""
     router = APIRouter(prefix="/api", tags=["media"])
 
-    @router.get("/renditions/{rendition_id}/receipt")
+    @router.get(
+        "/renditions/{rendition_id}/receipt", dependencies=[gate.needs("session.see", Subject.RENDITION)]
+    )
     def receipt(rendition_id: str) -> ReceiptPublic:
         """How an archived file was made, chunk by chunk."""
         found = catalogue.archives.rendition(rendition_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 
@@ -10,6 +12,27 @@ class Refused(BaseModel):
     """Why a request was refused, and what to do about it."""
 
     detail: str
+
+
+class Turned(BaseModel):
+    """What would be needed."""
+
+    code: str
+    message: str
+    """For people, in Chinese and in English."""
+
+
+class TurnedAway(BaseModel):
+    """Whoever asks may not, or is not signed in."""
+
+    detail: Turned
+
+
+AT_THE_GATE: dict[int | str, dict[str, Any]] = {
+    401: {"model": TurnedAway, "description": "Nobody is signed in"},
+    403: {"model": TurnedAway, "description": "Whoever asks may not"},
+}
+"""How every route refuses, before it does anything."""
 
 
 def in_words(error: RequestValidationError) -> str:

@@ -12,10 +12,12 @@ from catalog.requests import Decision
 from kernel.clock import SECOND_US, Clock
 from kernel.errors import RequestDenied, RequestError
 from kernel.ids import new_id
+from kernel.model.account import Role
 from kernel.model.audit import AuditRecord
-from kernel.model.use import RequestState, Role, Scope, UseKind, UseRequest
+from kernel.model.use import RequestState, Scope, UseKind, UseRequest
 from kernel.settings import UseSettings
 from player_api.entries import Moment, Name, Reason
+from player_api.gate import Gate, Subject
 
 _DAY_US = 24 * 3600 * SECOND_US
 _BASIS = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
@@ -44,14 +46,14 @@ class UseRequestEntry(BaseModel):
     reason: Reason
     basis_no: _BASIS = ""
     """Of the letter, case or form that it rests on; without one the attempt is recorded and refused."""
-    principal: Name
+    principal: Name | None = None
 
 
 class DecisionEntry(BaseModel):
     """What somebody else decides of it."""
 
     approved: bool
-    principal: Name
+    principal: Name | None = None
     reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)] = ""
     """Needed of a refusal."""
 
@@ -89,14 +91,14 @@ class UsePublic(BaseModel):
     details: dict[str, Any]
 
 
-def requests_router(catalogue: Catalogue, clock: Clock, settings: UseSettings) -> APIRouter:
+def requests_router(catalogue: Catalogue, clock: Clock, settings: UseSettings, gate: Gate) -> APIRouter:
     """The routes. Who acts is told by name until there are accounts."""
     router = APIRouter(prefix="/api", tags=["requests"])
 
     def public(request: UseRequest) -> UseRequestPublic:
         return request_public(request, clock.now_us())
 
-    @router.get("/requests")
+    @router.get("/requests", dependencies=[gate.inside("request.see")])
     def requests(
         project_id: str | None = None,
         state: RequestState | None = None,
@@ -104,25 +106,34 @@ def requests_router(catalogue: Catalogue, clock: Clock, settings: UseSettings) -
     ) -> list[UseRequestPublic]:
         """Requests, the newest first; of those the ones in a state."""
         found = map(public, catalogue.requests.all(project_id=project_id, limit=limit))
-        return [one for one in found if state in (None, one.state)]
+        listed = [one for one in found if state in (None, one.state)]
+        seen = gate.within("request.see", [one.project_id for one in listed])
+        return [one for one in listed if one.project_id in seen]
 
-    @router.post("/requests", status_code=201, responses=_REFUSALS)
+    @router.post(
+        "/requests", status_code=201, responses=_REFUSALS, dependencies=[gate.inside("request.make")]
+    )
     def ask(entry: UseRequestEntry) -> UseRequestPublic:
         """Ask to see something, or to take a copy out."""
-        request = _asked(entry, clock.now_us())
+        gate.check("request.make", gate.things(Subject.PROJECT, entry.project_id))
+        request = _asked(entry, gate, clock.now_us())
         try:
             catalogue.requests.ask(request)
         except RequestError as error:
             raise _refusal(error) from None
         return public(request)
 
-    @router.post("/requests/{request_id}/decision", responses=_REFUSALS)
+    @router.post(
+        "/requests/{request_id}/decision",
+        responses=_REFUSALS,
+        dependencies=[gate.needs("request.decide", Subject.REQUEST)],
+    )
     def decide(request_id: str, entry: DecisionEntry) -> UseRequestPublic:
         """Approve or refuse. Whoever asked cannot."""
         now_us = clock.now_us()
         decision = Decision(
             approved=entry.approved,
-            principal=entry.principal,
+            principal=gate.by(entry.principal),
             reason=entry.reason,
             at_us=now_us,
             expires_us=now_us + round(settings.request_days * _DAY_US),
@@ -132,7 +143,7 @@ def requests_router(catalogue: Catalogue, clock: Clock, settings: UseSettings) -
         except RequestError as error:
             raise _refusal(error) from None
 
-    @router.get("/projects/{project_id}/uses")
+    @router.get("/projects/{project_id}/uses", dependencies=[gate.needs("use.see", Subject.PROJECT)])
     def uses(
         project_id: str,
         before: Annotated[int | None, Query(ge=1, lt=1 << 62)] = None,
@@ -146,7 +157,7 @@ def requests_router(catalogue: Catalogue, clock: Clock, settings: UseSettings) -
     return router
 
 
-def _asked(entry: UseRequestEntry, now_us: int) -> UseRequest:
+def _asked(entry: UseRequestEntry, gate: Gate, now_us: int) -> UseRequest:
     """What somebody entered, as a request."""
     given = entry.scope
     return UseRequest(
@@ -162,7 +173,7 @@ def _asked(entry: UseRequestEntry, now_us: int) -> UseRequest:
         ),
         reason=entry.reason,
         basis_no=entry.basis_no,
-        principal=entry.principal,
+        principal=gate.by(entry.principal),
         asked_us=now_us,
     )
 

@@ -15,6 +15,7 @@ from kernel.clock import Clock
 from kernel.errors import RetentionRefused
 from kernel.model.life import Claim, ClaimOrigin, ClassChoice, Retention, Standing, Term, TermStart
 from player_api.entries import Name, Reason
+from player_api.gate import Gate, Subject
 
 _T = TypeVar("_T")
 _Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
@@ -78,13 +79,13 @@ class ChoiceRequest(BaseModel):
 
     class_code: _Code
     reason: Reason
-    principal: Name
+    principal: Name | None = None
 
 
 class ConfirmRequest(BaseModel):
     """Who confirms."""
 
-    principal: Name
+    principal: Name | None = None
 
 
 class DayRequest(BaseModel):
@@ -93,7 +94,7 @@ class DayRequest(BaseModel):
     kind: TermStart
     day: date
     reason: Reason
-    principal: Name
+    principal: Name | None = None
 
 
 class TermPublic(BaseModel):
@@ -165,13 +166,13 @@ def or_refuse(ask: Callable[[], _T]) -> _T:
         raise HTTPException(409, str(error)) from None
 
 
-def retention_router(catalogue: Catalogue, clock: Clock) -> APIRouter:
+def retention_router(catalogue: Catalogue, clock: Clock, gate: Gate) -> APIRouter:
     """The routes. Who acts is told by name until there are accounts."""
     router = APIRouter(prefix="/api/retention", tags=["retention"])
     table = catalogue.retention
-    _add_choices(router, catalogue, clock)
+    _add_choices(router, catalogue, clock, gate)
 
-    @router.get("/classes")
+    @router.get("/classes", dependencies=[gate.signed_in()])
     def classes() -> list[ClassPublic]:
         """The retention classes, each with the versions of its term."""
         terms = table.terms()
@@ -185,7 +186,7 @@ def retention_router(catalogue: Catalogue, clock: Clock) -> APIRouter:
             for one in table.classes()
         ]
 
-    @router.get("/due")
+    @router.get("/due", dependencies=[gate.inside("retention.see")])
     def due(
         class_code: str | None = None,
         year: int | None = None,
@@ -199,9 +200,11 @@ def retention_router(catalogue: Catalogue, clock: Clock) -> APIRouter:
             region_codes=None if region is None else catalogue.places.regions_within(region),
             standings=frozenset(standing or {Standing.DUE}),
         )
-        return [_due(one) for one in table.due(clock.now_us(), narrowed)]
+        found = table.due(clock.now_us(), narrowed)
+        seen = gate.within("retention.see", [one.retention.project_id for one in found])
+        return [_due(one) for one in found if one.retention.project_id in seen]
 
-    @router.get("/projects/{project_id}")
+    @router.get("/projects/{project_id}", dependencies=[gate.needs("retention.see", Subject.PROJECT)])
     def of_project(project_id: str) -> RetentionPublic:
         """How long a project is kept, and why."""
         return _of_project(catalogue, project_id, clock)
@@ -209,35 +212,49 @@ def retention_router(catalogue: Catalogue, clock: Clock) -> APIRouter:
     return router
 
 
-def _add_choices(router: APIRouter, catalogue: Catalogue, clock: Clock) -> None:
+def _add_choices(router: APIRouter, catalogue: Catalogue, clock: Clock, gate: Gate) -> None:
     """Routes by which people say how long a project is kept."""
     table = catalogue.retention
 
-    @router.get("/projects/{project_id}/choices")
+    @router.get("/projects/{project_id}/choices", dependencies=[gate.needs("retention.see", Subject.PROJECT)])
     def choices(project_id: str) -> list[ChoicePublic]:
         """Everything that was chosen for a project, the oldest first."""
         return [_choice(one) for one in table.choices_of(project_id)]
 
-    @router.post("/projects/{project_id}/choices", status_code=201, responses=REFUSED)
+    @router.post(
+        "/projects/{project_id}/choices",
+        status_code=201,
+        responses=REFUSED,
+        dependencies=[gate.needs("retention.choose", Subject.PROJECT)],
+    )
     def choose(project_id: str, request: ChoiceRequest) -> ChoicePublic:
         """Choose a class for a project: a longer one counts at once."""
         _find(catalogue, project_id)
-        said = {"reason": request.reason, "principal": request.principal}
+        said = {"reason": request.reason, "principal": gate.by(request.principal)}
         return _choice(
             or_refuse(lambda: table.choose(project_id, request.class_code, at_us=clock.now_us(), **said))
         )
 
-    @router.post("/choices/{choice_id}/confirm", responses=REFUSED)
+    @router.post(
+        "/choices/{choice_id}/confirm",
+        responses=REFUSED,
+        dependencies=[gate.needs("retention.confirm", Subject.CHOICE)],
+    )
     def confirm(choice_id: str, request: ConfirmRequest) -> ChoicePublic:
         """Confirm a shorter class that somebody else chose."""
-        who, now_us = request.principal, clock.now_us()
+        who, now_us = gate.by(request.principal), clock.now_us()
         return _choice(or_refuse(lambda: table.confirm(choice_id, principal=who, at_us=now_us)))
 
-    @router.post("/projects/{project_id}/days", status_code=201, responses=REFUSED)
+    @router.post(
+        "/projects/{project_id}/days",
+        status_code=201,
+        responses=REFUSED,
+        dependencies=[gate.needs("retention.choose", Subject.PROJECT)],
+    )
     def tell_day(project_id: str, request: DayRequest) -> RetentionPublic:
         """Say on which day something was from which the project's term is counted."""
         _find(catalogue, project_id)
-        said = {"reason": request.reason, "principal": request.principal}
+        said = {"reason": request.reason, "principal": gate.by(request.principal)}
         or_refuse(lambda: table.tell_day(project_id, request.kind, request.day, at_us=clock.now_us(), **said))
         return _of_project(catalogue, project_id, clock)
 

@@ -24,6 +24,7 @@ from kernel.clock import Clock
 from kernel.errors import NameTaken, PageRefused, SearchRefused, UnknownCode
 from kernel.values import fields_of
 from player_api.entries import Name
+from player_api.gate import Gate
 from player_api.search_schemas import (
     CalendarQuery,
     ClipHitPublic,
@@ -46,69 +47,83 @@ _FIELDS = {"regions": "region"}
 """Filters whose names in the query are others."""
 
 
-def search_router(catalogue: Catalogue, clock: Clock) -> APIRouter:
-    """The routes. Until there are accounts, everybody finds everything: see ``scope`` of ``Search``."""
+def search_router(catalogue: Catalogue, clock: Clock, gate: Gate) -> APIRouter:
+    """The routes. Nobody finds what lies outside his scope (invariant 15)."""
     router = APIRouter(prefix="/api", tags=["search"])
 
-    @router.get("/search/projects")
+    def asked(query: SearchQuery) -> SearchFilter:
+        if query.expert_key:
+            gate.check("expert.find", gate.anywhere())
+        return filter_of(query)
+
+    @router.get("/search/projects", dependencies=[gate.inside("project.see")])
     def projects(query: Annotated[PagedQuery, Query()]) -> ProjectHits:
         """Projects that match, each with how many of its sessions and clips do, and what it was found by."""
         with _refusing():
-            found = catalogue.search.projects(filter_of(query), page=query.page, limit=query.limit)
+            found = catalogue.search.projects(
+                asked(query), scope=gate.search_scope(), page=query.page, limit=query.limit
+            )
         return ProjectHits(
             total=_count(found.total),
             projects=[_project(one) for one in found.projects],
             next_page=found.next_page,
         )
 
-    @router.get("/search/clips")
+    @router.get("/search/clips", dependencies=[gate.inside("project.see")])
     def clips(query: Annotated[PagedQuery, Query()]) -> ClipHits:
         """Clips that match; those of one project with ``project_id``."""
         with _refusing():
-            found = catalogue.search.clips(filter_of(query), page=query.page, limit=query.limit)
+            found = catalogue.search.clips(
+                asked(query), scope=gate.search_scope(), page=query.page, limit=query.limit
+            )
         return ClipHits(
             total=_count(found.total), clips=[_clip(one) for one in found.clips], next_page=found.next_page
         )
 
-    @router.get("/search/facets")
+    @router.get("/search/facets", dependencies=[gate.inside("project.see")])
     def facets(query: Annotated[SearchQuery, Query()]) -> FacetsPublic:
         """What else a search could be narrowed by, and how many projects that would find."""
         with _refusing():
-            return _facets(catalogue.search.facets(filter_of(query)))
+            return _facets(catalogue.search.facets(asked(query), scope=gate.search_scope()))
 
-    @router.get("/search/calendar")
+    @router.get("/search/calendar", dependencies=[gate.inside("project.see")])
     def calendar(query: Annotated[CalendarQuery, Query()]) -> list[DayPublic]:
         """Days of a month that have footage, under all filters but that of days."""
         with _refusing():
-            found = catalogue.search.calendar(filter_of(query), query.year, query.month)
+            found = catalogue.search.calendar(
+                asked(query), query.year, query.month, scope=gate.search_scope()
+            )
         return [_day(one) for one in found]
 
-    _add_saved(router, catalogue, clock)
+    _add_saved(router, catalogue, clock, gate)
     return router
 
 
-def _add_saved(router: APIRouter, catalogue: Catalogue, clock: Clock) -> None:
-    @router.get("/saved-searches")
-    def saved(principal: Annotated[Name, Query()]) -> list[SavedSearchPublic]:
+def _add_saved(router: APIRouter, catalogue: Catalogue, clock: Clock, gate: Gate) -> None:
+    @router.get("/saved-searches", dependencies=[gate.signed_in()])
+    def saved(principal: Annotated[Name | None, Query()] = None) -> list[SavedSearchPublic]:
         """Searches that somebody keeps, by name."""
-        return [_saved(one) for one in catalogue.saved_searches.of(principal)]
+        return [_saved(one) for one in catalogue.saved_searches.of(gate.by(principal))]
 
-    @router.post("/saved-searches", status_code=201)
+    @router.post("/saved-searches", status_code=201, dependencies=[gate.signed_in()])
     def save(request: SavedSearchRequest) -> SavedSearchPublic:
         """Keep a search."""
         query = request.query.model_dump(mode="json", exclude_defaults=True)
         with _refusing():
             filter_of(request.query)
             return _saved(
-                catalogue.saved_searches.save(request.principal, request.name, query, clock.now_us())
+                catalogue.saved_searches.save(gate.by(request.principal), request.name, query, clock.now_us())
             )
 
     @router.delete(
-        "/saved-searches/{search_id}", status_code=204, responses={404: {"description": "No such search"}}
+        "/saved-searches/{search_id}",
+        status_code=204,
+        responses={404: {"description": "No such search"}},
+        dependencies=[gate.signed_in()],
     )
-    def forget(search_id: str, principal: Annotated[Name, Query()]) -> None:
+    def forget(search_id: str, principal: Annotated[Name | None, Query()] = None) -> None:
         """Forget a search; nothing else goes with it."""
-        if not catalogue.saved_searches.delete(principal, search_id):
+        if not catalogue.saved_searches.delete(gate.by(principal), search_id):
             raise HTTPException(404, "没有这项保存的检索。No such saved search.")
 
 

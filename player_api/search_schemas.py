@@ -207,7 +207,7 @@ class DayPublic(BaseModel):
 class SavedSearchRequest(BaseModel):
     """A search to be kept under a name."""
 
-    principal: Name
+    principal: Name | None = None
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
     query: SearchQuery
 

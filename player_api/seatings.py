@@ -45,7 +45,7 @@ class SeatingByHand(BaseModel):
     from_us: Moment | None = None
     to_us: Moment | None = None
     reason: Words = Field(max_length=500)
-    principal: Words = Field(max_length=100)
+    principal: Words | None = Field(default=None, max_length=100)
     replaces: _Id | None = None
     """What is put right; empty: somebody more sat there."""
     withdrawn: bool = False

@@ -14,6 +14,9 @@ from player_api.sealing import Sealer
 
 NOBODY = "unknown account"
 """Who was refused where there is no such account."""
+FIRST = Account(id="admin", role=Role.SYSTEM_ADMIN, label_zh="系统管理员", label_en="Administrator")
+"""Who the first start makes."""
+_MOST_STRANGERS = 10_000
 _FREE_FAILURES = 4  # slips of the hand
 _LOCK_US = 60 * SECOND_US  # after the next one; twice as long after each further one
 _MOST_LOCK_US = 3600 * SECOND_US
@@ -29,6 +32,28 @@ class SignInRefused(AccountError):
 
 class SignInLocked(AccountError):
     """Too many attempts were refused; the next one is looked at later."""
+
+    def __init__(self, *, wait_us: int) -> None:
+        super().__init__(hint=f"Try again in {-(-wait_us // (60 * SECOND_US))} min.")
+        self.wait_us = wait_us
+
+
+class NotLinked(SignInRefused):
+    """No account here belongs to that identity."""
+
+    hint = "Ask the system administrator to link the account."
+
+
+class LinkEnded(AccountError):
+    """This link is used or has ended."""
+
+    hint = "Ask for a new one."
+
+
+class WrongCode(AccountError):
+    """The code is wrong."""
+
+    hint = "Give the one that the authenticator shows now."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +92,7 @@ class SignIn:
         self._sealer = sealer
         self._clock = clock
         self._rules = rules
+        self._strangers = _Strangers()
 
     def by_password(self, account_id: str, password: str, code: str, where: From) -> str:
         """Sign in; returns the token of the cookie, a new one each time (no session fixation).
@@ -77,18 +103,29 @@ class SignIn:
         """
         now_us = self._clock.now_us()
         known = self._accounts.credentials(account_id)
-        if known is not None and now_us < known.locked_until_us:
-            raise SignInLocked(hint=f"Try again in {_minutes(known.locked_until_us - now_us)} min.")
+        self._refuse_locked(known.locked_until_us if known else self._strangers.locked_until_us(account_id))
         right = fits(password, known.password_hash if known else "")
         step = self._step(known, code, now_us) if known is not None else None
         needs_code = known is not None and (self._rules.factor_needed or known.account.second_factor)
         if known is None or not right or not known.account.active or (needs_code and step is None):
-            failures = (known.failures if known else 0) + 1
-            # What was given as account may be a password, typed into the wrong field (invariant 16).
-            who = known.account.id if known else NOBODY
-            self._accounts.refused(who, now_us + lock_us(failures), By(principal=who, at_us=now_us))
+            self._count(known, account_id)
             raise SignInRefused
         return self._open(known.account, where, step)
+
+    def _refuse_locked(self, until_us: int) -> None:
+        left_us = until_us - self._clock.now_us()
+        if left_us > 0:
+            raise SignInLocked(wait_us=left_us)
+
+    def _count(self, known: Credentials | None, account_id: str) -> None:
+        """An attempt failed. A name that is no account's is locked in the same way."""
+        now_us = self._clock.now_us()
+        if known is None:
+            self._strangers.failed(account_id, now_us)
+        until_us = now_us + lock_us(known.failures + 1) if known else 0
+        # What was given as account may be a password, typed into the wrong field (invariant 16).
+        who = known.account.id if known else NOBODY
+        self._accounts.refused(who, until_us, By(principal=who, at_us=now_us))
 
     def _step(self, known: Credentials, code: str, now_us: int) -> int | None:
         if not known.totp_secret:
@@ -100,11 +137,24 @@ class SignIn:
         """Sign in somebody whom a provider of identities vouches for.
 
         Raises:
-            SignInRefused: no account belongs to that identity.
+            NotLinked: no account belongs to that identity.
         """
         account = self._accounts.by_subject(oidc_subject)
         if account is None or not account.active:
-            raise SignInRefused(hint="Ask the system administrator to link the account.")
+            by = By(principal=NOBODY, at_us=self._clock.now_us())
+            self._accounts.turned_away(oidc_subject, by)
+            raise NotLinked
+        return self._open(account, where, None)
+
+    def as_in_demo(self, account_id: str, where: From) -> str:
+        """Sign in without a password: only a demo asks for this.
+
+        Raises:
+            SignInRefused: there is no such account.
+        """
+        account = self._accounts.get(account_id)
+        if account is None or not account.active:
+            raise SignInRefused
         return self._open(account, where, None)
 
     def _open(self, account: Account, where: From, step: int | None) -> str:
@@ -132,6 +182,44 @@ class SignIn:
         by = By(principal=signed_in.account.id, at_us=self._clock.now_us())
         self._logins.end(signed_in.login.id, LoginEnd.SIGNED_OUT, by)
 
+    def factor_of(self, token: str) -> SecondFactor:
+        """The second factor that goes with a link or an offer: the same until it is taken, kept nowhere."""
+        return SecondFactor.of(self._sealer.derived(token))
+
+    def change_password(self, signed_in: SignedIn, password: str, new: str) -> None:
+        """Raises: SignInRefused: the present one is wrong; AccountError: the new one is too weak."""
+        account = self._proven(signed_in, password)
+        by = By(principal=account.id, at_us=self._clock.now_us())
+        self._accounts.set_password(account.id, password_hash(new, account.id), signed_in.login.id, by)
+
+    def change_factor(self, signed_in: SignedIn, password: str, offer: str, code: str) -> None:
+        """Take the second factor of an offer; the code shows that it was kept.
+
+        Raises:
+            SignInRefused: the password is wrong.
+            AccountError: the code is wrong.
+        """
+        account, factor = self._proven(signed_in, password), self.factor_of(offer)
+        by = By(principal=account.id, at_us=self._clock.now_us())
+        step, sealed = self._kept(factor, code), self._sealer.sealed(factor.secret)
+        self._accounts.set_factor(account.id, sealed, step, signed_in.login.id, by)
+
+    def _proven(self, signed_in: SignedIn, password: str) -> Account:
+        """Whoever found a browser that was left open knows no password; guessing it locks the account."""
+        known = self._accounts.credentials(signed_in.account.id)
+        if known is not None:
+            self._refuse_locked(known.locked_until_us)
+        if known is None or not fits(password, known.password_hash):
+            self._count(known, signed_in.account.id)
+            raise SignInRefused
+        return known.account
+
+    def _kept(self, factor: SecondFactor, code: str) -> int:
+        step = factor.step(code, self._clock.now_us(), 0)
+        if step is None:
+            raise WrongCode
+        return step
+
     def invite(self, account_id: str, principal: str) -> str:
         """A one-time link's token, for the holder of an account to begin with or to begin anew."""
         token, now_us = new_token(), self._clock.now_us()
@@ -152,11 +240,9 @@ class SignIn:
         now_us = self._clock.now_us()
         account = self.invited(token)
         if account is None:
-            raise AccountError("this link is used or has ended.", hint="Ask for a new one.")
+            raise LinkEnded
         hashed = password_hash(password, account.id)
-        step = factor.step(code, now_us, 0)
-        if step is None:
-            raise AccountError("the code is wrong.", hint="Give the one that the authenticator shows now.")
+        step = self._kept(factor, code)
         sealed = self._sealer.sealed(factor.secret)
         return self._accounts.begin(
             token_hash(token), password_hash=hashed, totp_secret=sealed, totp_step=step, at_us=now_us
@@ -164,18 +250,30 @@ class SignIn:
 
     def first_administrator(self) -> str | None:
         """At the first start: makes an administrator and returns the token of its link; None later on."""
-        if self._accounts.any_administrator():
+        if self._accounts.anybody(Role.SYSTEM_ADMIN):
             return None
-        account = Account(id="admin", role=Role.SYSTEM_ADMIN, label_zh="系统管理员", label_en="Administrator")
-        self._accounts.add(account, By(principal="first start", at_us=self._clock.now_us()))
-        return self.invite(account.id, "first start")
+        self._accounts.add(FIRST, By(principal="first start", at_us=self._clock.now_us()))
+        return self.invite(FIRST.id, "first start")
+
+
+class _Strangers:
+    """Names that are no account's, as often as somebody tried to sign in with them; the last ones only."""
+
+    def __init__(self) -> None:
+        self._tried: dict[str, tuple[int, int]] = {}  # hash of the name: failures, locked until
+
+    def locked_until_us(self, name: str) -> int:
+        return self._tried.get(token_hash(name), (0, 0))[1]
+
+    def failed(self, name: str, now_us: int) -> None:
+        key = token_hash(name)
+        failures = self._tried.pop(key, (0, 0))[0] + 1
+        self._tried[key] = failures, now_us + lock_us(failures)
+        if len(self._tried) > _MOST_STRANGERS:
+            del self._tried[next(iter(self._tried))]
 
 
 def lock_us(failures: int) -> int:
     """For how long an account is locked after so many refusals in a row. Pure."""
     beyond = failures - _FREE_FAILURES
     return 0 if beyond <= 0 else min(_MOST_LOCK_US, _LOCK_US << min(beyond - 1, 16))
-
-
-def _minutes(us: int) -> int:
-    return -(-us // (60 * SECOND_US))

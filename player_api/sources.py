@@ -11,12 +11,14 @@ from fastapi.responses import StreamingResponse
 from catalog.catalogue import Catalogue
 from catalog.readiness import Readiness, Standing, Watch, readiness
 from catalog.source_status import GapTotal, KeptSegment
+from kernel.access import WATCH
 from kernel.clock import SECOND_US, Clock
 from kernel.errors import FootageError
 from kernel.model.footage import Gap, Run, RunOrigin, Segment, SegmentState
 from kernel.model.source import Site
 from kernel.timerange import TimeRange
 from kernel.values import fields_of
+from player_api.gate import Gate, Subject
 from player_api.publishing import sources_public
 from player_api.ranges import video_response
 from player_api.schemas import (
@@ -31,29 +33,38 @@ from player_api.schemas import (
     SourceStatusPublic,
     StretchPublic,
 )
+from player_api.watching import Watches, WatchToken
 
 _DAY_US = 24 * 3600 * SECOND_US
 _LONGEST_US = 31 * _DAY_US
 """More of a source than this is not asked for at once."""
 
 
-def sources_router(catalogue: Catalogue, watch: Watch, clock: Clock) -> APIRouter:
+def sources_router(
+    catalogue: Catalogue, watch: Watch, clock: Clock, gate: Gate, watches: Watches
+) -> APIRouter:
     """Routes of the page of sources."""
     router = APIRouter(tags=["sources"])
 
-    @router.get("/api/sources")
+    @router.get("/api/sources", dependencies=[gate.inside("sources.see")])
     def sources() -> SourcesOverview:
         """All sources, and whether what should be recorded is being recorded."""
         now = readiness(catalogue, watch, clock.now_us())
+        rooms = {one.id: one.room_id for one in catalogue.places.sources().values()}
+        open_rooms = gate.rooms("sources.see", rooms.values())
+
+        def seen(source_id: str) -> bool:
+            return rooms.get(source_id) in open_rooms
+
         return SourcesOverview(
             at_us=now.at_us,
             ready=now.ready,
             recorder_alive=now.recorder_alive,
             disk=DiskPublic(**fields_of(now.disk)),
-            sources=_statuses(catalogue, now, list(now.standings)),
+            sources=_statuses(catalogue, now, [one for one in now.standings if seen(one)]),
         )
 
-    @router.get("/api/sources/{source_id}")
+    @router.get("/api/sources/{source_id}", dependencies=[gate.needs("sources.see", Subject.SOURCE)])
     def source(
         source_id: str,
         start_us: int | None = None,
@@ -66,9 +77,18 @@ def sources_router(catalogue: Catalogue, watch: Watch, clock: Clock) -> APIRoute
             raise HTTPException(404, "没有这个来源。No such source.")
         return _detail(catalogue, now, source_id, _range(start_us, end_us, now.at_us), limit)
 
-    @router.get("/media/segments/{segment_id}", response_class=StreamingResponse)
-    def media(segment_id: str, range_header: Annotated[str | None, Header(alias="range")] = None) -> Response:
-        """A sealed segment of the ring, whole or by byte range."""
+    @router.get(
+        "/media/segments/{segment_id}",
+        response_class=StreamingResponse,
+        dependencies=[gate.inside(WATCH)],
+    )
+    def media(
+        segment_id: str,
+        token: WatchToken = None,
+        range_header: Annotated[str | None, Header(alias="range")] = None,
+    ) -> Response:
+        """A sealed segment of the ring, whole or by byte range, to whoever has it open (invariant 14)."""
+        watches.of_segment(segment_id, token)
         kept = catalogue.source_status.segment(segment_id)
         if kept is None or watch.ring is None:
             raise HTTPException(404, "没有这个分段。No such segment.")

@@ -12,10 +12,12 @@ from catalog.places import with_descendants
 from catalog.statistics import StatisticsFilter
 from kernel.clock import SECOND_US
 from kernel.errors import TimelineError
+from kernel.model.account import Principal
 from kernel.model.footage import GapCause
 from kernel.statistics import Cell, Figures, as_csv, fold, month_end_us, month_start_us, total
 from kernel.timerange import EVER_US, TimeRange
 from kernel.values import fields_of
+from player_api.gate import Gate
 
 _MONTH = Field(pattern=r"^\d{4}-\d{2}$")
 Month = Annotated[str, _MONTH]
@@ -112,15 +114,15 @@ class GapsQuery(StatisticsQuery):
     """Those that were fetched afterwards, too."""
 
 
-def statistics_router(catalogue: Catalogue) -> APIRouter:
+def statistics_router(catalogue: Catalogue, gate: Gate) -> APIRouter:
     """The routes; they only read."""
     router = APIRouter(prefix="/api/statistics", tags=["statistics"])
 
     def counted(query: StatisticsQuery) -> dict[Cell, Figures]:
-        found = catalogue.statistics.projects(narrowed(catalogue, query))
+        found = catalogue.statistics.projects(narrowed(catalogue, query, gate.person().principal))
         return fold(found, catalogue.statistics.current_codes())
 
-    @router.get("")
+    @router.get("", dependencies=[gate.needs("statistics.see")])
     def statistics(query: Annotated[StatisticsQuery, Query()]) -> StatisticsPublic:
         """Figures by region, industry and Beijing month."""
         cells = counted(query)
@@ -129,7 +131,7 @@ def statistics_router(catalogue: Catalogue) -> APIRouter:
             total=_figures(total(cells.values())),
         )
 
-    @router.get(".csv", responses=_CSV, response_class=Response)
+    @router.get(".csv", responses=_CSV, response_class=Response, dependencies=[gate.needs("statistics.see")])
     def spreadsheet(query: Annotated[StatisticsQuery, Query()]) -> Response:
         """The same for a spreadsheet."""
         regions = {one.code: one.name_zh for one in catalogue.places.regions()}
@@ -138,13 +140,13 @@ def statistics_router(catalogue: Catalogue) -> APIRouter:
         headers = {"Content-Disposition": 'attachment; filename="statistics.csv"'}
         return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
 
-    @router.get("/gaps")
+    @router.get("/gaps", dependencies=[gate.needs("statistics.see")])
     def gaps(
         query: Annotated[GapsQuery, Query()],
     ) -> LongGapsPublic:
         """Gaps that last longer than so much, by site."""
         found = catalogue.statistics.gaps(
-            narrowed(catalogue, query),
+            narrowed(catalogue, query, gate.person().principal),
             round(query.longer_seconds * SECOND_US),
             backfilled=query.backfilled,
             limit=_MOST_GAPS + 1,
@@ -162,7 +164,9 @@ def statistics_router(catalogue: Catalogue) -> APIRouter:
     return router
 
 
-def narrowed(catalogue: Catalogue, query: StatisticsQuery) -> StatisticsFilter:
+def narrowed(
+    catalogue: Catalogue, query: StatisticsQuery, principal: Principal | None = None
+) -> StatisticsFilter:
     """A filter from what was asked; 422 where that makes no sense."""
     try:
         begun = TimeRange(
@@ -179,13 +183,12 @@ def narrowed(catalogue: Catalogue, query: StatisticsQuery) -> StatisticsFilter:
     for code, table in ((query.region, catalogue.places.regions()), (query.industry, industries)):
         if code is not None and code not in {one.code for one in table}:
             raise HTTPException(422, f"没有行政区域或行业代码 {code}。No region or industry {code}.")
-    return StatisticsFilter(
-        begun=begun,
-        region_codes=None if query.region is None else catalogue.places.regions_within(query.region),
-        industry_codes=None
-        if query.industry is None
-        else frozenset(with_descendants(industries, query.industry)),
-    )
+    regions = None if query.region is None else catalogue.places.regions_within(query.region)
+    below = None if query.industry is None else frozenset(with_descendants(industries, query.industry))
+    if principal is not None:  # nobody counts what lies outside his scope (invariant 15)
+        regions = principal.regions if regions is None else regions & principal.regions
+        below = principal.industries if below is None else below & principal.industries
+    return StatisticsFilter(begun=begun, region_codes=regions, industry_codes=below)
 
 
 def _cell(cell: Cell, figures: Figures) -> CellPublic:

@@ -31,8 +31,10 @@ from kernel.model.timeline import (
     VenueRole,
 )
 from kernel.timerange import EVER_US, TimeRange
+from player_api.gate import Gate, Subject
 from player_api.reporters import ReporterPublic, Reporters
 from player_api.seatings import SeatingByHand, SeatingPublic, Words, seating_public
+from player_api.tags import TagPublic, tags_public
 
 TimelineOf = Callable[[Session], SessionTimeline]
 """The timeline of a session that has ended; ``segmenter.worker.Segmenter.timeline_of`` is one."""
@@ -160,20 +162,6 @@ class TimelineBookingPublic(SpanPublic):
     status: BookingStatus
 
 
-class TagPublic(BaseModel):
-    """A moment that somebody marked."""
-
-    id: str
-    at_us: int
-    kind: str
-    severity: str
-    text: str
-    principal: str
-    reporter: ReporterPublic
-    session_id: str | None
-    source_id: str | None
-
-
 class ProjectNamePublic(BaseModel):
     """A project by name."""
 
@@ -212,7 +200,7 @@ class EventByHand(BaseModel):
     at_us: int = Field(gt=0, lt=EVER_US)
     type: str = Field(max_length=64, pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$")
     reason: Words = Field(max_length=500)
-    principal: Words = Field(max_length=100)
+    principal: Words | None = Field(default=None, max_length=100)
     replaces: Annotated[str, AfterValidator(storable)] | None = Field(default=None, max_length=64)
     withdrawn: bool = False
     details: Details = Field(default_factory=dict, max_length=20)
@@ -249,40 +237,48 @@ _REFUSALS: dict[type[TimelineError], Refusal] = {
 }
 
 
-def timelines_router(catalogue: Catalogue, timeline_of: TimelineOf | None, clock: Clock) -> APIRouter:
+def timelines_router(
+    catalogue: Catalogue, timeline_of: TimelineOf | None, clock: Clock, gate: Gate
+) -> APIRouter:
     """The routes. Without ``timeline_of`` only the events of sessions are shown."""
     router = APIRouter(prefix="/api", tags=["timelines"])
 
-    @router.get("/event-kinds")
+    @router.get("/event-kinds", dependencies=[gate.signed_in()])
     def kinds() -> list[EventKindPublic]:
         """The kinds of events that do something or have a name."""
         return [_kind_public(kind) for kind in event_kinds().values()]
 
-    @router.get("/projects/{project_id}/timeline")
+    @router.get("/projects/{project_id}/timeline", dependencies=[gate.needs("project.see", Subject.PROJECT)])
     def timeline(project_id: str) -> ProjectTimeline:
         """A project's sessions, pauses, nights, seats, sections, tags, gaps and bookings."""
         project = catalogue.projects.project(project_id)
         if project is None:
             raise HTTPException(404, "没有这个项目。No such project.")
         reporters = Reporters.of(catalogue)
-        return _Publisher(catalogue, timeline_of, clock.now_us(), reporters).project(project)
+        publisher = _Publisher(catalogue, timeline_of, clock.now_us(), reporters, gate.sees_session)
+        return publisher.project(project)
 
     @router.post(
         "/sessions/{session_id}/events",
         status_code=201,
+        dependencies=[gate.needs("timeline.correct", Subject.SESSION)],
         responses={409: {"model": RefusalPublic, "description": "It was not taken"}},
     )
     def enter(session_id: SessionId, told: EventByHand) -> EventEntered:
         """Enter an event by hand, or put one right; what was there before stays on record."""
         _check_known(catalogue, session_id)
         event = TimelineEvent(
-            id=new_id("event"), session_id=session_id, recorded_us=clock.now_us(), **told.model_dump()
+            id=new_id("event"),
+            session_id=session_id,
+            recorded_us=clock.now_us(),
+            **told.model_dump() | {"principal": gate.by(told.principal)},
         )
         return _entered(catalogue, event)
 
     @router.post(
         "/sessions/{session_id}/seatings",
         status_code=201,
+        dependencies=[gate.needs("timeline.correct", Subject.SESSION)],
         responses={409: {"model": RefusalPublic, "description": "It was not taken"}},
     )
     def seat(session_id: SessionId, told: SeatingByHand) -> list[SeatingPublic]:
@@ -294,7 +290,7 @@ def timelines_router(catalogue: Catalogue, timeline_of: TimelineOf | None, clock
                 told.occupation(),
                 replaces=told.replaces,
                 withdrawn=told.withdrawn,
-                principal=told.principal,
+                principal=gate.by(told.principal),
                 reason=told.reason,
                 at_us=clock.now_us(),
             )
@@ -364,9 +360,12 @@ class _Publisher:
     timeline_of: TimelineOf | None
     now_us: int
     reporters: Reporters
+    sees: Callable[[str], bool]  # whether a session, by its id, may be known to whoever asks
 
     def project(self, project: Project) -> ProjectTimeline:
         catalogue = self.catalogue
+        sessions = [one for one in catalogue.sessions.of_project(project.id) if self.sees(one.id)]
+        shown = {one.id for one in sessions}
         return ProjectTimeline(
             project=_name(project),
             now_us=self.now_us,
@@ -380,21 +379,11 @@ class _Publisher:
                 for one in catalogue.projects.sections_of(project.id)
             ],
             bookings=self._bookings(project.id),
-            sessions=[self._session(one) for one in catalogue.sessions.of_project(project.id)],
-            tags=[
-                TagPublic(
-                    id=one.id,
-                    at_us=one.at_us,
-                    kind=one.kind,
-                    severity=one.severity,
-                    text=one.text,
-                    principal=one.principal,
-                    reporter=self.reporters.of_person(one.principal),
-                    session_id=one.session_id,
-                    source_id=one.source_id,
-                )
-                for one in catalogue.tags.of_project(project.id)
-            ],
+            sessions=[self._session(one) for one in sessions],
+            tags=tags_public(
+                catalogue,
+                [one for one in catalogue.tags.of_project(project.id) if one.session_id in {None, *shown}],
+            ),
             halls=self._names(catalogue.projects.halls_of(project.id)),
             shown=self._names(catalogue.projects.seen_in_hall(project.id)),
         )

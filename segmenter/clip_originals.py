@@ -15,6 +15,7 @@ from kernel.errors import FixityError, FootageError
 from kernel.events import event_kinds, in_force
 from kernel.model.cut import Clip
 from kernel.model.timeline import Tag, TimelineEvent
+from kernel.tags import tags_in_force
 from segmenter.originals import Mark, Original, Piece, index, original, pieces
 
 _KEPT = 16
@@ -90,7 +91,7 @@ class Originals:
         """Events and tags that concern the clip."""
         events = in_force(self._catalogue.sessions.events_of(clip.session_id))
         tags = self._catalogue.tags.of_session(clip.session_id)
-        mine = [tag for tag in tags if tag.source_id in (None, clip.source_id)]
+        mine = [tag for tag in tags_in_force(tags) if tag.source_id in (None, clip.source_id)]
         return (*map(_event_mark, events), *map(_tag_mark, mine))
 
     def _made(self, clip: Clip, piece: Piece, marks: tuple[Mark, ...]) -> Original | None:

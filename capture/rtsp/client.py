@@ -177,6 +177,10 @@ class RtspClient:
         """
         return await self._line.glance()
 
+    def hurry(self, on: bool) -> None:
+        """Whether somebody watches live: what comes is then looked for more often."""
+        self._line.hurried = on
+
     async def round(self) -> list[tuple[int, bytes]]:
         """What has come at several beats, each with its wall time.
 

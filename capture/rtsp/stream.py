@@ -125,6 +125,10 @@ class RtspStream:
         seconds = int(digits) if digits.isdecimal() and int(digits) else _DEFAULT_SESSION_S
         self._keep_alive_us = round(min(seconds / 2, _LONGEST_KEEP_ALIVE_S) * SECOND_US)
 
+    def hurry(self, on: bool) -> None:
+        """See ``packets.Hurries``."""
+        self._client.hurry(on)
+
     async def read(self) -> Sequence[Delivery]:
         """See ``PacketSource``."""
         if self._first:

@@ -8,8 +8,9 @@ row for each project in ``search_text``, each in its own way, outside of the tab
   tokens, or the beginning of one. (Tokens of single characters, too, find every word; but of words made of
   common characters, such as codes, their phrases are slow.) What FTS5 might take for no letter or digit is
   written as a character for private use: a hyphen in a code is a character like others.
-* PostgreSQL: the characters and pairs of characters of each text in an array under GIN. They say all of words
-  up to two characters; for longer ones the few candidates' texts are looked at.
+* PostgreSQL: what stands in each text in an array under GIN: its characters, pairs and threes, and pairs of
+  what people read with their field. They say all of words of up to three characters, and of pairs in one
+  field; for others the few candidates' texts are looked at.
 
 ``docs/design/search.md`` has the figures by which they were chosen.
 """
@@ -21,7 +22,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -160,8 +160,7 @@ def _shape(connection: Connection, row: Mapping[Any, Any]) -> dict[str, Any]:
     """A row as the database keeps it."""
     if connection.dialect.name == "sqlite":
         return {"number": row["number"], **{field: _threes(row[field]) for field in Field}}
-    grams = sorted({gram for field in Field for line in row[field].split("\n") for gram in _grams(line)})
-    return {**row, "grams": grams}
+    return {**row, "grams": sorted({gram for field in Field for gram in _grams(row[field], field)})}
 
 
 _COLUMNS = ", ".join(Field)
@@ -179,10 +178,27 @@ _PUT = {
 }
 
 
-def _grams(line: str) -> Iterator[str]:
-    """Characters and pairs of characters of a line; those with a blank are in no word."""
-    yield from line
-    yield from (first + second for first, second in pairwise(line) if " " not in first + second)
+_MARKS = {Field.NAME: "\x01", Field.AGENCY: "\x02", Field.SECTIONS: "\x03", Field.TAGS: "\x04"}
+"""Before a pair that stands in that field. ``normal`` leaves no such character in any word.
+
+Fields of codes have none: their pairs are many, and in a code people look for longer words.
+"""
+
+
+def _grams(said: str, field: Field) -> Iterator[str]:
+    """What is to be found in a field's text; what has a blank is in no word."""
+    mark = _MARKS.get(field, "")
+    for line in said.split("\n"):
+        yield from line
+        pairs = [gram for gram in _in_a_row(line, 2) if " " not in gram]
+        yield from pairs
+        yield from (gram for gram in _in_a_row(line, 3) if " " not in gram)
+        if mark:
+            yield from (mark + pair for pair in pairs)
+
+
+def _in_a_row(line: str, length: int) -> Iterator[str]:
+    return (line[at : at + length] for at in range(len(line) - length + 1))
 
 
 def _threes(said: str) -> str:
@@ -239,20 +255,34 @@ def _phrase(wanted: Word) -> str:
 
 
 def _postgresql_query(wanted: Sequence[Word]) -> tuple[str, dict[str, Any]]:
-    grams = {gram for one in wanted for gram in _telling(one.word)}
+    grams = {gram for one in wanted for gram in _telling(one)}
     asked: dict[str, Any] = {"grams": sorted(grams)}
     where = ["grams @> CAST(:grams AS text[])"]
     for number, one in enumerate(wanted):
-        if len(one.word) > 2 or len(one.fields) < len(Field):
+        if not _is_told(one):
             texts = " || E'\\n' || ".join(one.fields)
             where.append(f"strpos({texts}, :w{number}) > 0")
             asked[f"w{number}"] = one.word
     return f"SELECT string_agg(number::text, ',') FROM {TABLE} WHERE {' AND '.join(where)}", asked
 
 
-def _telling(word: str) -> list[str]:
-    """The grams that each text with this word has."""
-    return [word] if len(word) == 1 else [first + second for first, second in pairwise(word)]
+def _telling(wanted: Word) -> list[str]:
+    """What each text with this word has in its array."""
+    word, mark = wanted.word, _mark(wanted)
+    if mark and len(word) > 1:
+        return [mark + pair for pair in _in_a_row(word, 2)]
+    return [word] if len(word) < 4 else list(_in_a_row(word, 3))
+
+
+def _is_told(wanted: Word) -> bool:
+    """Whether its array says all of it."""
+    if len(wanted.fields) == len(Field):
+        return len(wanted.word) < 4
+    return bool(_mark(wanted)) and len(wanted.word) == 2
+
+
+def _mark(wanted: Word) -> str:
+    return _MARKS.get(wanted.fields[0], "") if len(wanted.fields) == 1 else ""
 
 
 def create(connection: Connection) -> None:

@@ -49,6 +49,7 @@ from catalog.tables.life import (
 from catalog.tables.places import IndustryRow, RegionAliasRow, RegionRow, RoomRow, SeatRow, SiteRow, SourceRow
 from catalog.tables.preservation import DrillRow, ObjectCopyRow, PackageCopyRow, UseRequestRow
 from catalog.tables.search import SavedSearchRow, SearchChangeRow, SearchKeyRow, SearchProjectRow
+from catalog.tables.supervision import AlertRow, DirectiveRow, PresenceRow
 from catalog.tables.timeline import (
     BookingRow,
     HallProjectRow,
@@ -63,7 +64,9 @@ from catalog.tables.timeline import (
     TimelineEventRow,
     TradingSystemRow,
     VenueRow,
+    WitnessEntryRow,
 )
+from catalog.tables.watching import WatchIntervalRow, WatchRow, WatchThingRow
 
 __all__ = [
     "IS_LONG",
@@ -72,6 +75,7 @@ __all__ = [
     "AccountRow",
     "AddendumObjectRow",
     "AddendumRow",
+    "AlertRow",
     "ArchiveNumberRow",
     "ArchiveObjectRow",
     "ArchiveRequestRow",
@@ -85,6 +89,7 @@ __all__ = [
     "ClipGapRow",
     "ClipRow",
     "ClipSliceRow",
+    "DirectiveRow",
     "DisposalObjectRow",
     "DisposalRow",
     "DocumentCopyRow",
@@ -101,6 +106,7 @@ __all__ = [
     "LoginRow",
     "ObjectCopyRow",
     "PackageCopyRow",
+    "PresenceRow",
     "ProgressRow",
     "ProjectDayRow",
     "ProjectRow",
@@ -135,4 +141,8 @@ __all__ = [
     "TradingSystemRow",
     "UseRequestRow",
     "VenueRow",
+    "WatchIntervalRow",
+    "WatchRow",
+    "WatchThingRow",
+    "WitnessEntryRow",
 ]

@@ -185,6 +185,25 @@ class TagRow(Table, table=True):
     text: str = column("In words, without names of people")
     principal: str = column("Who marked it")
     recorded_us: int = micros("When it was marked")
+    seat_id: str | None = column("Seat that it is about", foreign_key="seat.id", default=None)
+    section_number: int | None = column("Section of the project that was dealt with", default=None)
+    replaces: str | None = column(
+        "Tag that this one puts right; both stay", foreign_key="tag.id", unique=True, default=None
+    )
+    withdrawn: bool = column("Only takes back what it replaces", default=False, default_sql="false")
+    reason: str = column("Why it was put right or taken back", default="", default_sql="")
+
+
+class WitnessEntryRow(Table, table=True):
+    __tablename__ = "witness_entry"
+    __table_args__ = {"comment": "Witness records of sessions, entry by entry; only added to"}
+    session_id: str = column("Session", primary_key=True, foreign_key="session.id")
+    number: int = column("From 1, in the order of entry", primary_key=True)
+    act: str = column("WitnessAct")
+    item: str = column("Point of the list that it is about; empty: the record as a whole")
+    text: str = column("Remark, or why something was taken back or opened again")
+    principal: str = column("Who")
+    recorded_us: int = micros("When")
 
 
 class TradingSystemRow(Table, table=True):

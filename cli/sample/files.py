@@ -17,20 +17,16 @@ import yaml
 from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
 
 from kernel.clock import from_datetime
+from kernel.model.account import Role
 from kernel.model.footage import BookingStatus
 from kernel.model.report import BookingReport, EventReport, ProjectReport, SessionReport
 from kernel.model.timeline import SeatOccupation
-from kernel.model.use import Role
 from kernel.settings import CamerasFile, load_cameras
 
 DATA = Path(__file__).parent / "data"
 LATER = (
-    "accounts",
-    "alerts",
     "certificates",
-    "directives",
     "equipment",
-    "presence",
     "profiles",
     "retention",
 )

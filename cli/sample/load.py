@@ -13,6 +13,7 @@ from rich.table import Table
 
 from catalog.catalogue import Catalogue
 from catalog.reports import principal_of
+from cli.sample.accounts import load_accounts
 from cli.sample.files import (
     LATER,
     Sample,
@@ -22,6 +23,7 @@ from cli.sample.files import (
     read_sample,
 )
 from cli.sample.life import load_appraisals, load_locks, load_requests
+from cli.sample.supervision import load_supervision
 from kernel.clock import from_datetime, iso_utc
 from kernel.errors import TimelineError
 from kernel.model.report import EventReport
@@ -43,6 +45,7 @@ def load_sample(catalogue: Catalogue, sample: Sample, until_us: int = EVER_US) -
         TimelineError: the catalogue knows more of the sample than that already.
     """
     catalogue.places.register(sample.places, principal="sample", at_us=_since_us(sample))
+    load_accounts(catalogue, _since_us(sample))
     return load_projects(catalogue, sample, until_us)
 
 
@@ -57,9 +60,10 @@ def load_projects(catalogue: Catalogue, sample: Sample, until_us: int) -> int:
     new = sum(_take(catalogue, project, until_us) for project in sample.projects)
     for tag in sample.tags:
         if from_datetime(tag.at) <= until_us:
-            catalogue.tags.add(_tag(tag))
+            catalogue.tags.add(_tag(sample, tag))
     load_locks(catalogue, sample, until_us)
     load_requests(catalogue, sample, until_us)
+    load_supervision(catalogue, [project.id for project in sample.projects], until_us)
     return new
 
 
@@ -108,13 +112,17 @@ def _change_seats(catalogue: Catalogue, session: SampleSession, event: EventRepo
         )
 
 
-def _tag(tag: SampleTag) -> Tag:
+def _tag(sample: Sample, tag: SampleTag) -> Tag:
     at_us = from_datetime(tag.at)
+    seats = {one.id: one.seat_id for one in sample.places.sources_public()}
+    sections = [part.number for one in sample.projects if one.id == tag.project for part in one.sections]
     return Tag(
         id=tag.id,
         project_id=tag.project,
         session_id=tag.session,
         source_id=tag.source,
+        seat_id=seats.get(tag.source or ""),
+        section_number=sections[0] if len(sections) == 1 else None,
         at_us=at_us,
         kind=tag.kind,
         severity=tag.severity,
@@ -160,6 +168,7 @@ def _totals_table(catalogue: Catalogue, sample: Sample, new: int) -> Table:
     for name, value in {
         "地点 places": f"{sites} sites, {rooms} rooms, {seats} seats, {sources} sources",
         "新事件 new events": str(new),
+        "账号 accounts": str(len(catalogue.accounts.all())),
         "标签 tags": str(tags),
         "冻结 standing holds": str(len(catalogue.holds.all())),
         "调取申请 requests": str(len(catalogue.requests.all())),

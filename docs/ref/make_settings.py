@@ -37,10 +37,17 @@ def sample() -> str:
     tables = [name for name in Settings.model_fields if name not in plain]
     parts = [HEAD, *(_line(Settings, name) for name in plain)]
     for table in tables:
-        model: Any = Settings.model_fields[table].annotation
-        parts.append(f"\n# {(model.__doc__ or '').strip()}\n[{table}]\n")
-        parts += [_line(model, name) for name in model.model_fields]
+        parts += _table(table, Settings.model_fields[table].annotation)
     return "".join(parts)
+
+
+def _table(name: str, model: Any) -> list[str]:
+    """A table, and after its own keys those inside it: TOML wants them in this order."""
+    fields = {key: field.annotation for key, field in model.model_fields.items()}
+    head = f"\n# {(model.__doc__ or '').strip()}\n[{name}]\n"
+    lines = [_line(model, key) for key, kind in fields.items() if not _is_table(kind)]
+    inner = [_table(f"{name}.{key}", kind) for key, kind in fields.items() if _is_table(kind)]
+    return [head, *lines, *(line for lines in inner for line in lines)]
 
 
 def _is_table(annotation: Any) -> bool:
@@ -57,7 +64,7 @@ def _line(model: type[BaseModel], name: str) -> str:
 def _toml(value: Any) -> str:
     if isinstance(value, Enum):
         return json.dumps(value.value)
-    return json.dumps(str(value) if isinstance(value, Path | SecretStr) else value)
+    return json.dumps(str(value) if isinstance(value, Path | SecretStr) else value, ensure_ascii=False)
 
 
 if __name__ == "__main__":

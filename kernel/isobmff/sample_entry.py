@@ -101,6 +101,8 @@ def codec_string(entry: bytes) -> str:
     data = config.extradata
     if config.kind == "avc1":
         return "avc1." + data[1:4].hex().upper()
+    if config.kind == "hvc1":
+        return _hevc_string(data)
     if config.kind == "av01":
         profile, level, tier = data[1] >> 5, data[1] & 0x1F, "H" if data[2] & 0x80 else "M"
         depth = (12 if data[2] & 0x20 else 10) if data[2] & 0x40 else 8
@@ -110,3 +112,13 @@ def codec_string(entry: bytes) -> str:
     if config.kind == "Opus":
         return "opus"
     raise BoxError(f"no codec string is known for a sample entry of type {config.kind}.")
+
+
+def _hevc_string(config: bytes) -> str:
+    """Profile, compatibility, tier, level and constraints of an ``hvcC`` (ISO/IEC 14496-15, annex E.3)."""
+    if len(config) < 13:
+        raise BoxError("an hvcC box is cut off.")
+    space, tier, profile = config[1] >> 6, "H" if config[1] & 0x20 else "L", config[1] & 0x1F
+    compatible = int(f"{int.from_bytes(config[2:6], 'big'):032b}"[::-1], 2)
+    constraints = "".join(f".{byte:X}" for byte in config[6:12].rstrip(b"\0"))
+    return f"hvc1.{['', 'A', 'B', 'C'][space]}{profile}.{compatible:X}.{tier}{config[12]}{constraints}"

@@ -9,6 +9,8 @@ from enum import StrEnum
 class Role(StrEnum):
     """What somebody is to the product; one account has one."""
 
+    UNASSIGNED = "unassigned"
+    """None yet: an account that was made, and to which the security administrator gave no role."""
     PUBLIC = "public"
     AGENCY = "agency"
     WITNESS = "witness"
@@ -48,6 +50,7 @@ class Grant:
     basis: str  # the paper that it goes by
     from_us: int
     to_us: int
+    session_ids: frozenset[str] | None = None  # None: all
     source_ids: frozenset[str] | None = None  # None: all
     wall_start_us: int | None = None  # of the footage; None: all
     wall_end_us: int | None = None

@@ -216,18 +216,23 @@ class Session:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tag:
-    """标签: a moment that somebody marked, at the frame that was on the screen."""
+    """标签: a moment that somebody marked, at the frame that was on the screen. Edited only by adding."""
 
     id: str
     project_id: str
-    at_us: int
-    kind: str  # note, irregular, fault, quality, or the kind of an event
+    at_us: int  # of the frame that was shown, not of the click
+    kind: str  # one of ``kernel.tags``, or the kind of an event
     text: str
     principal: str
-    recorded_us: int
+    recorded_us: int  # when it was entered
     session_id: str | None = None
     source_id: str | None = None
     severity: str = ""  # minor or major; empty for a note
+    seat_id: str | None = None
+    section_number: int | None = None
+    replaces: str | None = None  # the tag that this one puts right; both stay
+    withdrawn: bool = False  # only takes back what it replaces
+    reason: str = ""  # why it was put right or taken back
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,20 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from kernel.model.account import Role
 from kernel.model.timeline import Phase
-
-
-class Role(StrEnum):
-    """In which capacity somebody asks."""
-
-    PUBLIC = "public"
-    AGENCY = "agency"
-    WITNESS = "witness"
-    SUPERVISOR = "supervisor"
-    INSPECTOR = "inspector"
-    ARCHIVIST = "archivist"
-    ADMINISTRATOR = "administrator"
-    """三员."""
 
 
 class UseKind(StrEnum):
@@ -70,7 +58,7 @@ class UseRequest:
     id: str
     project_id: str
     kind: UseKind
-    role: Role
+    role: Role  # in which capacity somebody asks
     scope: Scope
     reason: str
     basis_no: str  # of the letter, case or form that it rests on

@@ -9,10 +9,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from kernel.clock import SECOND_US, Clock
+from kernel.clock import SECOND_US, Clock, to_datetime
 from kernel.durable import fsync_directory, make_directory, storage_error
 
 PART_SUFFIX = ".part"
+
+
+def segment_path(source_id: str, wall_start_us: int, run_id: str, sequence: int) -> str:
+    """Path below the ring, with forward slashes. A label for people, never truth."""
+    return f"{source_id}/{to_datetime(wall_start_us):%Y%m%d}/{run_id}-{sequence:06d}.mp4"
 
 
 class RawFile(Protocol):

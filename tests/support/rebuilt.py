@@ -58,11 +58,20 @@ COMES_BACK: dict[str, ColumnElement[bool] | None] = {
             "retention_choice",
             "project_day",
             "use_request",
+            "directive",
+            "presence",
         )
     },
     **{
         name: _of_session(name)
-        for name in ("session_section", "session_room", "session_source", "seating", "timeline_event")
+        for name in (
+            "session_section",
+            "session_room",
+            "session_source",
+            "seating",
+            "timeline_event",
+            "witness_entry",
+        )
     },
     "clip": _T["clip"].c.id.in_(_ARCHIVED_CLIPS),
     "clip_slice": _T["clip_slice"].c.clip_id.in_(_ARCHIVED_CLIPS),
@@ -74,6 +83,7 @@ COMES_BACK: dict[str, ColumnElement[bool] | None] = {
 """Tables that come back, and which rows of them: those of projects that the store knows."""
 
 STAYS_AWAY = {
+    "alert": "of the moment; who took notice of what is in the audit chain",
     "account": "hashes of passwords do not belong into a bucket; accounts come back with a backup",
     "archive_request": "what was asked of the archiver; it is done",
     "audit": "a chain of its own begins; heads and epochs of the old one are kept elsewhere (audit.md)",
@@ -95,6 +105,9 @@ STAYS_AWAY = {
     "search_key": "random",
     "search_project": "numbers of the index of words; made by the rows that come back",
     "source_health": "of the moment",
+    "watch": "as audit, which tells of each",
+    "watch_interval": "as audit, which has their hash",
+    "watch_thing": "as audit",
     "trading_system": "hashes of keys do not belong into a bucket; keys are given anew",
 }
 

@@ -81,9 +81,11 @@ class Month:
             self._record(source_id, spans)
         self._keep()
 
-    def live(self) -> None:
-        """From one moment at which something is due to the next."""
+    def live(self, until_us: int = EVER_US) -> None:
+        """From one moment at which something is due to the next, and no further than until then."""
         for moment_us in self._moments():
+            if moment_us > until_us:
+                break
             self.clock.advance((moment_us - self.clock.now_us()) / SECOND_US)
             day = local_day(moment_us)
             near = [p for p in self.sample.projects if _happens(p, day)]
@@ -94,7 +96,7 @@ class Month:
             while self._segmenter.run_once():
                 pass
             self._archive()
-        load_projects(self.catalogue, self.sample, EVER_US)
+        load_projects(self.catalogue, self.sample, until_us)
 
     def _used(self) -> dict[str, list[TimeRange]]:
         """When each source is recorded."""

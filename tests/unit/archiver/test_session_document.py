@@ -23,6 +23,7 @@ from kernel.model.timeline import (
     Venue,
     VenueRole,
 )
+from kernel.model.witness import WitnessAct
 from tests.support.centre import Centre, moment, project, session
 
 SECTION = Section(
@@ -75,6 +76,9 @@ def centre(tmp_path: Path) -> Iterator[Centre]:
     made.catalogue.tags.add(TAG)
     made.catalogue.tags.add(replace(TAG, id="tag-2", session_id=None, source_id=None))
     made.catalogue.tags.add(replace(TAG, id="tag-3", session_id="OTHER"))
+    made.catalogue.witness_records.enter(
+        "S", WitnessAct.TICK, item="evaluation.devices", principal="w-zt-1", at_us=moment(32)
+    )
     for source in ("er-cam", "co-cam"):
         made.record(source, -20, 100)
     made.cut(200)
@@ -177,7 +181,9 @@ def test_the_names_in_the_document_change_only_with_its_format(centre: Centre) -
         "section_numbers source_ids start_us state venue_role",
         "seatings": "expert_key from_us id member principal reason recorded_us replaced_us seat_id to_us",
         "events": "at_us details id principal reason recorded_us replaces session_id type withdrawn",
-        "tags": "at_us id kind principal project_id recorded_us session_id severity source_id text",
+        "tags": "at_us id kind principal project_id reason recorded_us replaces seat_id section_number "
+        "session_id severity source_id text withdrawn",
+        "witness_record": "act item number principal recorded_us session_id text",
         "sites": "id name_en name_zh region_code",
         "rooms": "id kind name_en name_zh site_id",
         "seats": "id ordinal room_id",

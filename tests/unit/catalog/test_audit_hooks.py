@@ -15,6 +15,9 @@ PRODUCT = ("agent", "archiver", "capture", "cli", "player_api", "segmenter")
 NOT_RECORDED = {
     "accounts.Logins._seen": "that a login is in use, to the minute; that it was made is recorded",
     "audit.AuditChain.append": "it records",
+    "alerts.Alerts.over": "as it happens; nobody does it",
+    "alerts.Alerts.put": "as it happens; nobody does it",
+    "alerts.Alerts.settle": "as it happens; nobody does it. Who took notice is recorded",
     "archives.Archives.report_progress": "how far a program has come: overwritten every second",
     "bucket_holds.BucketHolds.answer": "what the store said to a hold, which is recorded",
     "bucket_holds.BucketHolds.ask": "what is asked of the store for a hold, which is recorded",
@@ -36,6 +39,7 @@ NOT_RECORDED = {
     "footage.Footage.set_health": "as it happens, while it records; nobody does it",
     "footage.Footage.start_run": "as it happens, while it records; nobody does it",
     "places.Places.load_code_tables": "what the product brings with it",
+    "presence.Presences.beat": "that somebody is still there; that he came is recorded",
     "preservation.Preservation.enrol": "takes up archives, which are recorded",
     "rebuild.Rebuild._writing": "rows of a rebuild, which is recorded when it begins and when it ends",
     "removal.Removal.finish": "the end of what was recorded when it was decided",

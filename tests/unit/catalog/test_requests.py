@@ -9,13 +9,16 @@ import yaml
 
 from catalog.audit import AuditFilter
 from catalog.catalogue import Catalogue
+from catalog.database import writing
 from catalog.requests import Decision
+from catalog.tables import UseRequestRow
 from cli.sample.files import DATA
 from kernel.clock import SECOND_US
 from kernel.errors import RequestDenied, RequestError
+from kernel.model.account import Role
 from kernel.model.audit import AuditRecord
 from kernel.model.timeline import Phase
-from kernel.model.use import Denial, RequestState, Role, Scope, UseKind, UseRequest, denial
+from kernel.model.use import Denial, RequestState, Scope, UseKind, UseRequest, denial
 from tests.support.catalogue import PROJECT, add_session
 
 DAY_US = 24 * 3600 * SECOND_US
@@ -208,6 +211,13 @@ def test_requests_are_listed_the_newest_first_and_by_project(known: Catalogue) -
     assert known.requests.all(project_id="P") == [RQ_01]
 
 
+def test_a_request_of_before_accounts_names_an_administrator_by_an_older_word(known: Catalogue) -> None:
+    known.requests.ask(RQ_01)
+    with writing(known._engine) as session:
+        session.get_one(UseRequestRow, "RQ-01").role = "administrator"
+    assert known.requests.get("RQ-01").role is Role.SYSTEM_ADMIN
+
+
 EVALUATION, OPENING = frozenset({Phase.EVALUATION}), frozenset({Phase.OPENING})
 CASES = [
     (UseKind.EXPORT, Role.INSPECTOR, EVALUATION, "1", None),
@@ -219,12 +229,12 @@ CASES = [
     (UseKind.EXPORT, Role.WITNESS, OPENING, "1", Denial.NOT_THIS_ROLE),
     (UseKind.EXPORT, Role.PUBLIC, OPENING, "1", Denial.NOT_THIS_ROLE),
     (UseKind.EXPORT, Role.ARCHIVIST, OPENING, "1", Denial.NOT_THIS_ROLE),
-    (UseKind.EXPORT, Role.ADMINISTRATOR, OPENING, "1", Denial.NOT_THIS_ROLE),
+    (UseKind.EXPORT, Role.SYSTEM_ADMIN, OPENING, "1", Denial.NOT_THIS_ROLE),
     (UseKind.VIEW, Role.WITNESS, EVALUATION, "1", None),
     (UseKind.VIEW, Role.INSPECTOR, EVALUATION, " ", Denial.NO_BASIS),
     (UseKind.VIEW, Role.AGENCY, EVALUATION, "1", Denial.OPENING_ONLY),
     (UseKind.VIEW, Role.PUBLIC, OPENING, "1", Denial.NOT_THIS_ROLE),
-    (UseKind.VIEW, Role.ADMINISTRATOR, OPENING, "1", Denial.NOT_THIS_ROLE),
+    (UseKind.VIEW, Role.SYSTEM_ADMIN, OPENING, "1", Denial.NOT_THIS_ROLE),
 ]
 
 

@@ -255,6 +255,7 @@ def test_every_file_is_loaded_or_said_not_to_be() -> None:
     assert {path.stem for path in DATA.glob("*.yaml")} == {
         *LATER,
         *("disposal", "legacy", "locks", "requests", "retrievals", "sites", "tags"),
+        *("alerts", "alert_ends", "directives", "presence"),
     }
 
 

@@ -41,7 +41,7 @@ FOOTAGE = {
         "content_kind": ContentKind.SEAT_DESKTOP,
         "running": True,
     },
-    Stage.SEALED: {"phase": Phase.EVALUATION, "content_kind": ContentKind.SEAT_FACE},
+    Stage.SEALED: {"phase": Phase.EVALUATION, "content_kind": ContentKind.SEAT_FACE, "published_us": None},
     Stage.PUBLISHED: {"phase": Phase.EVALUATION, "content_kind": ContentKind.SEAT_FACE, "published_us": NOW},
     Stage.SUPERVISION: {"phase": Phase.EVALUATION, "content_kind": ContentKind.SUPERVISION, "running": True},
 }
@@ -71,6 +71,8 @@ FITTING = Thing(
     source_id="s",
     wall_start_us=100,
     wall_end_us=200,
+    phase=Phase.OPENING,
+    published_us=NOW,
 )
 GRANT = Grant(project_id="P", basis="调取字1号", from_us=0, to_us=LATER)
 
@@ -98,6 +100,7 @@ SPOILT: dict[Need, tuple[dict[str, Any], dict[str, Any]]] = {
     Need.REGION: ({"regions": frozenset({"530627"})}, {}),
     Need.GRANT: ({}, {"grants": ()}),
     Need.OPENING: ({"phase": Phase.EVALUATION}, {}),
+    Need.PUBLISHED: ({"published_us": LATER}, {}),
     Need.DESKTOPS: ({}, {"desktops_for_witnesses": False}),
 }
 
@@ -122,8 +125,15 @@ def test_a_cell_of_the_matrix(role: Role, stage: Stage) -> None:
 def test_a_picture_with_an_unpublished_project_is_closed_to_everybody_live_too(
     role: Role, stage: Stage
 ) -> None:
-    fits = thing(stage, seen_unpublished=True)
+    fits = thing(stage, shared=True, all_published_us=LATER)
     assert not may(principal(role), WATCH, fits, around()).granted
+
+
+def test_a_shared_picture_opens_when_the_last_result_is_published() -> None:
+    footage = thing(Stage.SEALED, shared=True, all_published_us=LATER)
+    assert may(principal(Role.SUPERVISOR), WATCH, footage, around()).need is Need.ALL_PUBLISHED
+    later = replace(around(), now_us=LATER)
+    assert may(principal(Role.SUPERVISOR), WATCH, footage, later).granted
 
 
 @pytest.mark.parametrize("role", sorted(ADMINISTRATORS))
@@ -132,7 +142,7 @@ def test_administrators_see_no_footage_and_no_project(role: Role) -> None:
     assert not any(may(principal(role), WATCH, thing(stage), around()).granted for stage in Stage)
     about_projects = [name for name in access_matrix().actions if not name.endswith((".manage", ".assign"))]
     allowed = {name for name in about_projects if may(principal(role), name, FITTING, around()).granted}
-    assert allowed <= {"audit.see", "sources.see"}
+    assert allowed <= {"accounts.see", "audit.see", "sources.see", "checkup.see", "preservation.see", "use.see"}
 
 
 def test_no_administrator_may_do_the_work_of_another() -> None:
@@ -143,36 +153,67 @@ def test_no_administrator_may_do_the_work_of_another() -> None:
         for role in ADMINISTRATORS
     }
     assert may_do == {
-        Role.SYSTEM_ADMIN: {"system.manage", "accounts.manage", "sources.see"},
-        Role.SECURITY_ADMIN: {"roles.assign"},
-        Role.AUDIT_ADMIN: {"audit.see"},
+        Role.SYSTEM_ADMIN: {
+            "system.manage",
+            "accounts.manage",
+            "accounts.see",
+            "sources.see",
+            "checkup.see",
+            "preservation.see",
+        },
+        Role.SECURITY_ADMIN: {"roles.assign", "accounts.see"},
+        Role.AUDIT_ADMIN: {"audit.see", "use.see", "accounts.see"},
     }
 
 
 ACTIONS = {
     "project.see": "agency:own witness:project supervisor:scope inspector:region archivist:region"
     " centre_approver:region",
+    "session.see": "agency:own+opening witness:venue supervisor:scope inspector:region archivist:region"
+    " centre_approver:region",
     "expert.find": "inspector:region",
     "tag.add": "witness:venue supervisor:scope",
     "witness.record": "witness:venue",
     "timeline.correct": "witness:venue",
     "directive.issue": "supervisor:scope",
+    "directive.see": "witness:project supervisor:scope inspector:region",
     "directive.answer": "witness:venue",
+    "directive.close": "supervisor:scope",
+    "presence.see": "witness:project supervisor:scope inspector:region",
     "presence.mark": "witness:venue supervisor:scope",
+    "alert.see": "witness:project supervisor:scope inspector:region",
+    "alert.acknowledge": "witness:project supervisor:scope",
     "hold.make": "witness:project supervisor:scope inspector:region",
     "hold.release": "supervisor:scope inspector:region",
+    "hold.see": "witness:project supervisor:scope inspector:region archivist:region centre_approver:region",
+    "document.see": "witness:project supervisor:scope inspector:region+grant archivist:region+published",
     "document.add": "witness:project archivist:region",
     "request.make": "agency:own supervisor:scope inspector:region",
+    "request.see": "agency:own supervisor:scope inspector:region archivist:region centre_approver:region",
+    "use.see": "inspector:region centre_approver:region audit_admin:",
     "request.decide": "centre_approver:region",
     "export.make": "archivist:region+grant inspector:region+grant",
+    "retention.see": "inspector:region archivist:region centre_approver:region",
+    "retention.choose": "archivist:region",
+    "retention.confirm": "centre_approver:region",
+    "disposal.see": "inspector:region archivist:region centre_approver:region",
+    "disposal.withdraw": "archivist:region centre_approver:region",
+    "booking.see": "witness:venue",
+    "booking.make": "witness:venue",
+    "checkup.see": "witness:venue system_admin:",
+    "checkup.make": "witness:venue",
+    "checkup.override": "witness:venue",
+    "checkup.picture": "witness:venue",
+    "preservation.see": "inspector: archivist: centre_approver: system_admin:",
     "disposal.propose": "archivist:region",
     "disposal.sign": "centre_approver:region",
     "watch.log.see": "inspector:region",
     "statistics.see": "witness: supervisor: inspector: archivist: centre_approver:",
-    "sources.see": "witness: system_admin:",
+    "sources.see": "witness:venue system_admin:",
     "system.manage": "system_admin:",
     "accounts.manage": "system_admin:",
     "roles.assign": "security_admin:",
+    "accounts.see": "system_admin: security_admin: audit_admin:",
     "audit.see": "audit_admin:",
 }
 

@@ -35,7 +35,38 @@ export type Disk = Schemas['DiskPublic']
 export type Shortfall = Schemas['Shortfall']
 export type ProjectTimeline = Schemas['ProjectTimeline']
 export type TimelineSession = Schemas['TimelineSessionPublic']
+export type Tag = Schemas['TagPublic']
+export type WatchLogPage = Schemas['WatchLogPage']
+export type LoggedWatch = Schemas['LoggedWatchPublic']
+export type Unwatched = Schemas['UnwatchedPublic']
+export type Supervision = Schemas['SupervisionPublic']
+export type ProjectWatchLog = Schemas['ProjectWatchLog']
+export type RefusedWatches = Schemas['RefusedWatches']
+export type UseRequest = Schemas['UseRequestPublic']
+export type UseRequestEntry = Schemas['UseRequestEntry']
+export type TagEntered = Schemas['TagEntered']
+export type TagWords = Schemas['TagWordsPublic']
+export type TagKind = Schemas['TagKindPublic']
+export type TagSeverity = Schemas['SeverityPublic']
+export type TagByHand = Schemas['TagByHand']
+export type TagCorrection = Schemas['TagCorrection']
+export type Today = Schemas['TodayPublic']
+export type TodayProject = Schemas['TodayProjectPublic']
+export type TodaySession = Schemas['TodaySessionPublic']
+export type TodayAlert = Schemas['AlertBrief']
+export type Venue = Schemas['VenuePublic']
+export type WitnessRecord = Schemas['WitnessRecordPublic']
+export type WitnessEntryByHand = Schemas['WitnessEntryByHand']
 export type TimelineEntry = Schemas['TimelineEventPublic']
+export type Directive = Schemas['DirectivePublic']
+export type DirectiveEntry = Schemas['DirectiveEntry']
+export type DirectiveKind = Schemas['DirectiveKind']
+export type ProjectDirectives = Schemas['ProjectDirectives']
+export type Attention = Schemas['Attention']
+export type Presence = Schemas['PresencePublic']
+export type PresenceEntry = Schemas['PresenceEntry']
+export type ProjectPresence = Schemas['ProjectPresence']
+export type Alert = Schemas['AlertPublic']
 export type EventKind = Schemas['EventKindPublic']
 export type EventByHand = Schemas['EventByHand']
 export type EventEntered = Schemas['EventEntered']
@@ -51,6 +82,10 @@ export type BookingRequest = Schemas['BookingRequest']
 export type Hold = Schemas['HoldPublic']
 export type HoldMade = Schemas['HoldMade']
 export type HoldRequest = Schemas['HoldRequest']
+export type LiveSources = Schemas['LiveSources']
+export type LiveSession = Schemas['LiveSessionPublic']
+export type LiveRoom = Schemas['LiveRoomPublic']
+export type LiveSource = Schemas['LiveSourcePublic']
 export type ProjectDocument = Schemas['DocumentPublic']
 export type DocumentTaken = Schemas['DocumentTaken']
 
@@ -65,10 +100,32 @@ export const documentKinds: readonly ProjectDocument['kind'][] = [
   'other',
 ]
 
+export type Watch = Schemas['WatchPublic']
+export type WatchEntry = Schemas['WatchEntry']
+export type Shown = Schemas['ShownEntry']
+
 export type Preserved = Schemas['PreservedPublic']
 export type Statistics = Schemas['StatisticsPublic']
 export type StatisticsCell = Schemas['CellPublic']
 export type Figures = Schemas['FiguresPublic']
+
+export type Me = Schemas['Me']
+export type Ways = Schemas['Ways']
+export type Role = Schemas['Role']
+export type SignInAsked = Schemas['SignInAsked']
+export type BeginLink = Schemas['LinkPublic']
+export type Beginning = Schemas['Beginning']
+export type Factor = Schemas['FactorPublic']
+export type FactorOffer = Schemas['FactorOffer']
+export type Login = Schemas['LoginPublic']
+export type Accounts = Schemas['AccountsPublic']
+export type Account = Schemas['AccountPublic']
+export type AccountNew = Schemas['AccountNew']
+export type AccountNames = Schemas['AccountNames']
+export type Assignment = Schemas['Assignment']
+export type Invitation = Schemas['Invitation']
+export type AuditPage = Schemas['AuditPage']
+export type AuditRecord = Schemas['AuditRecordPublic']
 
 export type Count = Schemas['CountPublic']
 export type Matched = Schemas['MatchedPublic']
@@ -98,6 +155,16 @@ export interface StatisticsQuery {
   industry?: string
 }
 
+/** When somebody looked, and when what he looked at happened. */
+export interface WatchLogQuery {
+  account?: string
+  project_id?: string
+  kind?: 'live' | 'replay'
+  from_us?: number
+  to_us?: number
+  before?: string | null
+}
+
 export interface ProjectQuery {
   region?: string
   industry?: string
@@ -111,6 +178,16 @@ export interface ProjectQuery {
 export interface SourceQuery {
   start_us?: number
   end_us?: number
+  limit?: number
+}
+
+export interface AuditQuery {
+  principal?: string
+  subject?: string
+  action?: string
+  since_us?: number
+  until_us?: number
+  before?: number
   limit?: number
 }
 
@@ -135,7 +212,9 @@ export const api = {
   fleet: (signal?: AbortSignal) => getJson<Fleet>('/api/fleet', signal),
   project: (id: string) => getJson<ProjectDetail>(`/api/projects/${encodeURIComponent(id)}`),
   session: (id: string) => getJson<Session>(`/api/sessions/${encodeURIComponent(id)}`),
-  renditionIndex: (id: string) => getJson<RenditionIndex>(`/api/renditions/${encodeURIComponent(id)}/index`),
+  /** `watch`: the token of the watch that it is for. */
+  renditionIndex: (id: string, watch = '') =>
+    getJson<RenditionIndex>(watched(`/api/renditions/${encodeURIComponent(id)}/index`, watch)),
   receipt: (renditionId: string, signal?: AbortSignal) =>
     getJson<Receipt>(`/api/renditions/${encodeURIComponent(renditionId)}/receipt`, signal),
   sources: (signal?: AbortSignal) => getJson<SourcesOverview>('/api/sources', signal),
@@ -150,6 +229,19 @@ export const api = {
   /** Say who sat where, or put it right; what was said before stays on record. */
   enterSeating: (sessionId: string, told: SeatingByHand) =>
     postJson<Seating[]>(`/api/sessions/${encodeURIComponent(sessionId)}/seatings`, told),
+  /** A Beijing day such as `2026-03-09`; empty: today. */
+  today: (day: string, signal?: AbortSignal) => getJson<Today>(`/api/today?${queryString({ day })}`, signal),
+  tagWords: () => getJson<TagWords>('/api/tag-kinds'),
+  tagsOf: (sessionId: string) => getJson<Tag[]>(`/api/sessions/${encodeURIComponent(sessionId)}/tags`),
+  /** Mark a moment. An irregularity holds its footage and tells the supervisor; refused, nothing of it was kept. */
+  addTag: (sessionId: string, tag: TagByHand) => postJson<TagEntered>(`/api/sessions/${encodeURIComponent(sessionId)}/tags`, tag),
+  /** Both stay on record. */
+  correctTag: (id: string, tag: TagCorrection) => postJson<TagEntered>(`/api/tags/${encodeURIComponent(id)}/corrections`, tag),
+  withdrawTag: (id: string, reason: string) => postJson<TagEntered>(`/api/tags/${encodeURIComponent(id)}/withdrawal`, { reason }),
+  witnessRecord: (sessionId: string, signal?: AbortSignal) =>
+    getJson<WitnessRecord>(`/api/sessions/${encodeURIComponent(sessionId)}/witness-record`, signal),
+  enterWitness: (sessionId: string, entry: WitnessEntryByHand) =>
+    postJson<WitnessRecord>(`/api/sessions/${encodeURIComponent(sessionId)}/witness-record`, entry),
   newestCheckups: (signal?: AbortSignal) => getJson<Checkup[]>('/api/checkups', signal),
   /** Takes some seconds. */
   checkUp: (roomId: string, principal: string) =>
@@ -188,8 +280,92 @@ export const api = {
     postJson<SavedSearch>('/api/saved-searches', { principal, name, query }),
   forgetSearch: (principal: string, id: string) =>
     request(`/api/saved-searches/${encodeURIComponent(id)}?${queryString({ principal })}`, { method: 'DELETE' }),
+  /** Put on record that somebody watches, before the first byte of it is fetched. */
+  openWatch: (entry: WatchEntry) => postJson<Watch>('/api/watches', entry),
+  beatWatch: (id: string, shown: Shown[]) => postJson<unknown>(`/api/watches/${encodeURIComponent(id)}/beat`, { shown }),
+  /** As a page's last word: it is sent even while the page is being left. */
+  closeWatch: (id: string, shown: Shown[]) =>
+    navigator.sendBeacon(`/api/watches/${encodeURIComponent(id)}/close`, new Blob([JSON.stringify({ shown })], { type: 'application/json' })),
+  recordStill: (id: string, sourceId: string, atUs: number) =>
+    postJson<null>(`/api/watches/${encodeURIComponent(id)}/stills`, { source_id: sourceId, at_us: atUs }),
+  /** What may be watched live now, of those projects or of all. */
+  liveSources: (projectIds: readonly string[], signal?: AbortSignal) =>
+    getJson<LiveSources>(`/api/live/sources?${queryString({ project_id: projectIds })}`, signal),
+  /** Those that are not closed, or all. */
+  directives: (open: boolean, signal?: AbortSignal) => getJson<Directive[]>(`/api/directives?${queryString({ open })}`, signal),
+  projectDirectives: (projectId: string, signal?: AbortSignal) =>
+    getJson<ProjectDirectives>(`/api/projects/${encodeURIComponent(projectId)}/directives`, signal),
+  roomDirectives: (roomId: string, signal?: AbortSignal) =>
+    getJson<Directive[]>(`/api/rooms/${encodeURIComponent(roomId)}/directives`, signal),
+  /** Sent again with the same id, it is issued once. */
+  issueDirective: (projectId: string, entry: DirectiveEntry) =>
+    postJson<Directive>(`/api/projects/${encodeURIComponent(projectId)}/directives`, entry),
+  answerDirective: (id: string, text: string) => postJson<Directive>(`/api/directives/${encodeURIComponent(id)}/answer`, { text }),
+  closeDirective: (id: string, note: string) => postJson<Directive>(`/api/directives/${encodeURIComponent(id)}/close`, { note }),
+  /** What waits for whoever is signed in. */
+  attention: (signal?: AbortSignal) => getJson<Attention>('/api/attention', signal),
+  presence: (projectId: string, signal?: AbortSignal) =>
+    getJson<ProjectPresence>(`/api/projects/${encodeURIComponent(projectId)}/presence`, signal),
+  markPresence: (projectId: string, entry: PresenceEntry) =>
+    postJson<Presence>(`/api/projects/${encodeURIComponent(projectId)}/presence`, entry),
+  beatPresence: (id: string) => postJson<Presence>(`/api/presence/${encodeURIComponent(id)}/beat`, {}),
+  leavePresence: (id: string) => postJson<Presence>(`/api/presence/${encodeURIComponent(id)}/leave`, {}),
+  alerts: (open: boolean, signal?: AbortSignal) => getJson<Alert[]>(`/api/alerts?${queryString({ open })}`, signal),
+  acknowledgeAlert: (id: string, note: string) => postJson<Alert>(`/api/alerts/${encodeURIComponent(id)}/acknowledge`, { note }),
+  me: () => getJson<Me>('/api/me'),
+  ways: () => getJson<Ways>('/api/sign-in'),
+  signIn: (asked: SignInAsked) => postJson<null>('/api/sign-in', asked),
+  signOut: () => postJson<null>('/api/sign-out', {}),
+  /** Of the provider of identities; the browser goes there. */
+  providerPage: (to: string) => `/api/oidc/start?${queryString({ to })}`,
+  enterDemo: (account: string) => postJson<null>('/api/demo/enter', { account }),
+  lookAtLink: (token: string) => postJson<BeginLink>('/api/begin/link', { token }),
+  begin: (told: Beginning) => postJson<null>('/api/begin', told),
+  myLogins: (signal?: AbortSignal) => getJson<Login[]>('/api/me/logins', signal),
+  endMyLogin: (id: string) => postJson<null>(`/api/me/logins/${encodeURIComponent(id)}/end`, {}),
+  changePassword: (password: string, next: string) => postJson<null>('/api/me/password', { password, new: next }),
+  offerFactor: () => postJson<FactorOffer>('/api/me/factor/offer', {}),
+  changeFactor: (password: string, offer: string, code: string) => postJson<null>('/api/me/factor', { password, offer, code }),
+  accounts: (signal?: AbortSignal) => getJson<Accounts>('/api/accounts', signal),
+  addAccount: (account: AccountNew) => postJson<Account>('/api/accounts', account),
+  renameAccount: (id: string, names: AccountNames) => postJson<Account>(accountUrl(id), names),
+  assignRole: (id: string, told: Assignment) => postJson<Account>(`${accountUrl(id)}/role`, told),
+  inviteAccount: (id: string) => postJson<Invitation>(`${accountUrl(id)}/invite`, {}),
+  setAccountOpen: (id: string, open: boolean) => postJson<Account>(`${accountUrl(id)}/${open ? 'enable' : 'disable'}`, {}),
+  linkAccount: (id: string, identity: string) => postJson<Account>(`${accountUrl(id)}/identity`, { identity }),
+  loginsOf: (id: string) => getJson<Login[]>(`${accountUrl(id)}/logins`),
+  endLoginOf: (id: string, login: string) => postJson<null>(`${accountUrl(id)}/logins/${encodeURIComponent(login)}/end`, {}),
+  audit: (query: AuditQuery, signal?: AbortSignal) => getJson<AuditPage>(`/api/audit?${queryString({ ...query })}`, signal),
+  myWatches: (before: string | null, signal?: AbortSignal) => getJson<WatchLogPage>(`/api/my-watches?${queryString({ before })}`, signal),
+  mySupervision: (fromUs: number, toUs: number, signal?: AbortSignal) =>
+    getJson<Supervision[]>(`/api/my-supervision?${queryString({ from_us: fromUs, to_us: toUs })}`, signal),
+  watchLog: (query: WatchLogQuery, signal?: AbortSignal) => getJson<WatchLogPage>(`/api/watch-log?${queryString({ ...query })}`, signal),
+  unwatched: (fromUs: number, toUs: number, signal?: AbortSignal) =>
+    getJson<Unwatched[]>(`/api/watch-log/unwatched?${queryString({ from_us: fromUs, to_us: toUs })}`, signal),
+  supervision: (fromUs: number, toUs: number, signal?: AbortSignal) =>
+    getJson<Supervision[]>(`/api/watch-log/supervision?${queryString({ from_us: fromUs, to_us: toUs })}`, signal),
+  refusedWatches: (before: number | null, signal?: AbortSignal) =>
+    getJson<RefusedWatches>(`/api/watch-log/refused?${queryString({ before })}`, signal),
+  projectWatchLog: (projectId: string, signal?: AbortSignal) =>
+    getJson<ProjectWatchLog>(`/api/projects/${encodeURIComponent(projectId)}/watch-log`, signal),
+  useRequests: (projectId: string | null, signal?: AbortSignal) =>
+    getJson<UseRequest[]>(`/api/requests?${queryString({ project_id: projectId })}`, signal),
+  /** Ask to see something, or for a copy; without a basis number the attempt is refused and stays on record. */
+  askForUse: (entry: UseRequestEntry) => postJson<UseRequest>('/api/requests', entry),
+  decideUse: (id: string, approved: boolean, reason: string) =>
+    postJson<UseRequest>(`/api/requests/${encodeURIComponent(id)}/decision`, { approved, reason }),
   /** Server-sent events; `changed` comes whenever the catalogue changed. */
   changes: () => new EventSource('/api/changes'),
+}
+
+/** An address of footage, for a watch. */
+export function watched(url: string, watch: string): string {
+  return watch ? `${url}?${queryString({ watch })}` : url
+}
+
+/** The socket that all live panes of a page share. */
+export function liveSocketUrl(): string {
+  return `${location.origin.replace(/^http/, 'ws')}/api/live`
 }
 
 /** Bytes `start` (inclusive) to `end` (exclusive) of a rendition. */
@@ -220,8 +396,21 @@ async function request(url: string, init: RequestInit): Promise<Response> {
     if (error instanceof DOMException && error.name === 'AbortError') throw error
     throw new ApiError(0, '')
   }
-  if (!response.ok) throw await errorOf(response)
-  return response
+  if (response.ok) return response
+  const refusal = await errorOf(response)
+  if (refusal.status === 401 && refusal.code === 'sign_in') signedOut()
+  throw refusal
+}
+
+let signedOut: () => void = () => undefined
+
+/** Call `then` whenever the server wants somebody to sign in. */
+export function onSignedOut(then: () => void): void {
+  signedOut = then
+}
+
+function accountUrl(id: string): string {
+  return `/api/accounts/${encodeURIComponent(id)}`
 }
 
 async function errorOf(response: Response): Promise<ApiError> {

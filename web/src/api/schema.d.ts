@@ -4,6 +4,394 @@
  */
 
 export interface paths {
+    "/api/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Me
+         * @description Who is signed in, and what they may do.
+         */
+        get: operations["me_api_me_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sign-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ways
+         * @description How somebody can sign in here.
+         */
+        get: operations["ways_api_sign_in_get"];
+        put?: never;
+        /**
+         * Sign In
+         * @description Sign in; the answer sets a cookie, a new one each time.
+         */
+        post: operations["sign_in_api_sign_in_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sign-out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign Out
+         * @description Sign out; the cookie is worth nothing any more.
+         */
+        post: operations["sign_out_api_sign_out_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/begin/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look
+         * @description Whose one-time link that is; the secret is in the body, for addresses are logged.
+         */
+        post: operations["look_api_begin_link_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/begin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin
+         * @description Set password and second factor; the link is used up by it.
+         */
+        post: operations["begin_api_begin_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/logins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Logins
+         * @description Where I am signed in, the newest first.
+         */
+        get: operations["logins_api_me_logins_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/logins/{login_id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End
+         * @description Sign out somewhere else.
+         */
+        post: operations["end_api_me_logins__login_id__end_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Password
+         * @description Change my password; I am signed out everywhere else.
+         */
+        post: operations["password_api_me_password_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/factor/offer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Offer
+         * @description A new second factor to take up.
+         */
+        post: operations["offer_api_me_factor_offer_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change Factor
+         * @description Take the second factor that was offered; I am signed out everywhere else.
+         */
+        post: operations["change_factor_api_me_factor_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Accounts
+         * @description All accounts, by id.
+         */
+        get: operations["accounts_api_accounts_get"];
+        put?: never;
+        /**
+         * Add
+         * @description Make an account; the security administrator says what it may do.
+         */
+        post: operations["add_api_accounts_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rename
+         * @description Change what an account is called.
+         */
+        post: operations["rename_api_accounts__account_id__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/disable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Disable
+         * @description Close an account; who is signed in with it is signed out.
+         */
+        post: operations["disable_api_accounts__account_id__disable_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/enable": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Enable
+         * @description Open it again.
+         */
+        post: operations["enable_api_accounts__account_id__enable_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/identity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Link
+         * @description Let its holder sign in by the provider of identities, or no longer.
+         */
+        post: operations["link_api_accounts__account_id__identity_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/logins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Logins
+         * @description Where somebody is signed in.
+         */
+        get: operations["logins_api_accounts__account_id__logins_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/logins/{login_id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End
+         * @description Sign somebody out, at once.
+         */
+        post: operations["end_api_accounts__account_id__logins__login_id__end_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/invite": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Invite
+         * @description A one-time link for its holder to begin with, or to begin anew after a loss; older ones end.
+         */
+        post: operations["invite_api_accounts__account_id__invite_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/role": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Assign
+         * @description Say what an account may do; who is signed in with it is signed out.
+         */
+        post: operations["assign_api_accounts__account_id__role_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/regions": {
         parameters: {
             query?: never;
@@ -135,7 +523,7 @@ export interface paths {
         };
         /**
          * Index
-         * @description How to play an archived file.
+         * @description How to play an archived file; of a watch that is limited to a time, only what lies in it.
          */
         get: operations["index_api_renditions__rendition_id__index_get"];
         put?: never;
@@ -155,9 +543,229 @@ export interface paths {
         };
         /**
          * Media
-         * @description The archived file, whole or by byte range.
+         * @description The archived file, whole or by byte range, to whoever has it open (invariant 14).
          */
         get: operations["media_media_renditions__rendition_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/watches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open Watch
+         * @description Put on record that somebody is about to watch; footage is sent only with the token given here.
+         */
+        post: operations["open_watch_api_watches_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/watches/{watch_id}/beat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Beat
+         * @description Tell what was on the screen since the last time; without it a watch is over after 30 s.
+         */
+        post: operations["beat_api_watches__watch_id__beat_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/watches/{watch_id}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close
+         * @description The page is left, and what it showed since it told last.
+         */
+        post: operations["close_api_watches__watch_id__close_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/watches/{watch_id}/stills": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Still
+         * @description Put on record that a still picture is made, before the page makes it.
+         */
+        post: operations["still_api_watches__watch_id__stills_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/my-watches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Mine
+         * @description What whoever asks has watched, the newest first.
+         */
+        get: operations["mine_api_my_watches_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/my-supervision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * My Supervision
+         * @description What a supervisor did in the projects of a time.
+         */
+        get: operations["my_supervision_api_my_supervision_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/watch-log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Logged
+         * @description Who watched what, the newest first; by when somebody looked, and by when it happened.
+         */
+        get: operations["logged_api_watch_log_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/watch-log/unwatched": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Unwatched
+         * @description Projects held in a time that no supervisor ever saw a picture of, live or later.
+         */
+        get: operations["unwatched_api_watch_log_unwatched_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/watch-log/supervision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Supervision
+         * @description Supervision of supervisors: who was assigned, there, looked, ordered and was answered.
+         */
+        get: operations["supervision_api_watch_log_supervision_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/watch-log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Of Project
+         * @description A project's time axis, and who looked at which time of it.
+         */
+        get: operations["of_project_api_projects__project_id__watch_log_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/watch-log/refused": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Refused
+         * @description Who was refused footage, the newest first.
+         */
+        get: operations["refused_api_watch_log_refused_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -275,7 +883,7 @@ export interface paths {
         };
         /**
          * Media
-         * @description A sealed segment of the ring, whole or by byte range.
+         * @description A sealed segment of the ring, whole or by byte range, to whoever has it open (invariant 14).
          */
         get: operations["media_media_segments__segment_id__get"];
         put?: never;
@@ -937,7 +1545,7 @@ export interface paths {
         };
         /**
          * File
-         * @description One of them, whole or by byte range.
+         * @description One of them, whole or by byte range, to whoever has the clip open (invariant 14).
          */
         get: operations["file_api_clips__clip_id__originals__number__mp4_get"];
         put?: never;
@@ -1106,6 +1714,134 @@ export interface paths {
          * @description Say who sat where, or put it right; what was said before stays on record. All that is said now.
          */
         post: operations["seat_api_sessions__session_id__seatings_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/today": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Today
+         * @description The projects of a day that whoever asks may see, each with the sessions that he may see.
+         */
+        get: operations["today_api_today_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tag-kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Kinds
+         * @description What may be marked: kinds and severities, with the digits that choose them.
+         */
+        get: operations["kinds_api_tag_kinds_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{session_id}/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tags
+         * @description Tags of a session and of its project as a whole, those that were put right included.
+         */
+        get: operations["tags_api_sessions__session_id__tags_get"];
+        put?: never;
+        /**
+         * Add
+         * @description Mark a moment. An irregularity holds footage and tells the supervisor: all of it or nothing.
+         */
+        post: operations["add_api_sessions__session_id__tags_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tags/{tag_id}/corrections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Correct
+         * @description Put a tag right by another one; both stay.
+         */
+        post: operations["correct_api_tags__tag_id__corrections_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tags/{tag_id}/withdrawal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw
+         * @description Take a tag back; it stays, and so does what it holds.
+         */
+        post: operations["withdraw_api_tags__tag_id__withdrawal_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{session_id}/witness-record": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Record
+         * @description The witness record of a session as it stands, and all that was entered.
+         */
+        get: operations["record_api_sessions__session_id__witness_record_get"];
+        put?: never;
+        /**
+         * Enter
+         * @description Tick a point, take that back, close the record, or open it again with a reason.
+         */
+        post: operations["enter_api_sessions__session_id__witness_record_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1440,6 +2176,254 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/directives": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Directives
+         * @description Directives, the newest first by the server's time; of a project, or those that are not closed.
+         */
+        get: operations["directives_api_directives_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/directives": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Of Project
+         * @description The directives of a project, and what one needs to issue another.
+         */
+        get: operations["of_project_api_projects__project_id__directives_get"];
+        put?: never;
+        /**
+         * Issue
+         * @description Issue a directive. Sent again with the same id it is issued once.
+         */
+        post: operations["issue_api_projects__project_id__directives_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/attention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Attention
+         * @description What waits for whoever asks; of nobody whose role has nothing to do with it.
+         */
+        get: operations["attention_api_attention_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/rooms/{room_id}/directives": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Of Room
+         * @description What is to stand on a room's screen now.
+         */
+        get: operations["of_room_api_rooms__room_id__directives_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/directives/{directive_id}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer
+         * @description Answer a directive: a witness of its venue.
+         */
+        post: operations["answer_api_directives__directive_id__answer_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/directives/{directive_id}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close
+         * @description Close a directive: who issued it.
+         */
+        post: operations["close_api_directives__directive_id__close_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{project_id}/presence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Presence
+         * @description Who was and is there in a project.
+         */
+        get: operations["presence_api_projects__project_id__presence_get"];
+        put?: never;
+        /**
+         * Mark
+         * @description Say that somebody is there; of one who is there already, that he still is.
+         */
+        post: operations["mark_api_projects__project_id__presence_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/presence/{presence_id}/beat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Beat
+         * @description Whoever asks is still there. 409 where he has left since: then he comes anew.
+         */
+        post: operations["beat_api_presence__presence_id__beat_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/presence/{presence_id}/leave": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Leave
+         * @description Somebody left: he says so, or who marked him.
+         */
+        post: operations["leave_api_presence__presence_id__leave_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Alerts
+         * @description Alerts, the newest first: of a project; those that last or that nobody took notice of.
+         */
+        get: operations["alerts_api_alerts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/alerts/{alert_id}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Acknowledge
+         * @description Take notice of an alert, with a note.
+         */
+        post: operations["acknowledge_api_alerts__alert_id__acknowledge_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/live/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sources
+         * @description Sessions that run now, of those projects or of all, with what of them may be watched.
+         */
+        get: operations["sources_api_live_sources_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/trading/projects/{project_id}": {
         parameters: {
             query?: never;
@@ -1510,6 +2494,110 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AccountChoice
+         * @description A supervisor whom a witness may mark as being on site.
+         */
+        AccountChoice: {
+            /** Id */
+            id: string;
+            /** Label */
+            label: string;
+        };
+        /**
+         * AccountNames
+         * @description What an account is called, and where its holder works; what is left out stays.
+         */
+        AccountNames: {
+            /** Label Zh */
+            label_zh?: string | null;
+            /** Label En */
+            label_en?: string | null;
+            /** Department */
+            department?: string | null;
+            /** Site Id */
+            site_id?: string | null;
+        };
+        /**
+         * AccountNew
+         * @description A new account; it may do nothing yet.
+         */
+        AccountNew: {
+            /** Id */
+            id: string;
+            /** Label Zh */
+            label_zh: string;
+            /**
+             * Label En
+             * @default
+             */
+            label_en: string;
+            /**
+             * Department
+             * @default
+             */
+            department: string;
+            /**
+             * Site Id
+             * @default
+             */
+            site_id: string;
+        };
+        /**
+         * AccountPublic
+         * @description An account, as administrators see it.
+         */
+        AccountPublic: {
+            /** Id */
+            id: string;
+            role: components["schemas"]["Role"];
+            /** Label Zh */
+            label_zh: string;
+            /** Label En */
+            label_en: string;
+            /** Department */
+            department: string;
+            /** Site Id */
+            site_id: string | null;
+            /** Regions */
+            regions: string[];
+            /** Industries */
+            industries: string[];
+            /** All Industries */
+            all_industries: boolean;
+            /** Agency */
+            agency: string;
+            /** Disabled Us */
+            disabled_us: number | null;
+            /** Second Factor */
+            second_factor: boolean;
+            /** Begun */
+            begun: boolean;
+            /** Identity */
+            identity: string;
+            /** Locked Until Us */
+            locked_until_us: number;
+        };
+        /**
+         * AccountsPublic
+         * @description All accounts, and what is needed to edit them.
+         */
+        AccountsPublic: {
+            /** Accounts */
+            accounts: components["schemas"]["AccountPublic"][];
+            /** Sites */
+            sites: components["schemas"]["SitePublic"][];
+            /** Appoint */
+            appoint: components["schemas"]["Role"][];
+        };
+        /**
+         * AcknowledgeEntry
+         * @description What is being done about it.
+         */
+        AcknowledgeEntry: {
+            /** Note */
+            note: string;
+        };
+        /**
          * ActMade
          * @description What one act holds, and how much no hold can bring back.
          */
@@ -1531,7 +2619,7 @@ export interface components {
             /** Reason */
             reason: string;
             /** Principal */
-            principal: string;
+            principal?: string | null;
             /**
              * Tag Id
              * @default
@@ -1549,6 +2637,92 @@ export interface components {
              * Format: date
              */
             last_day: string;
+        };
+        /**
+         * AlertBrief
+         * @description Something that is or was the matter.
+         */
+        AlertBrief: {
+            /** Id */
+            id: string;
+            rule: components["schemas"]["AlertRule"];
+            /** Session Id */
+            session_id: string | null;
+            /** Source Id */
+            source_id: string | null;
+            /** Since Us */
+            since_us: number;
+            /** Over Us */
+            over_us: number | null;
+            /** Acknowledged Us */
+            acknowledged_us: number | null;
+            /** Details */
+            details: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * AlertPublic
+         * @description Something that was or is the matter.
+         */
+        AlertPublic: {
+            /** Id */
+            id: string;
+            rule: components["schemas"]["AlertRule"];
+            /** Subject */
+            subject: string;
+            /** Project Id */
+            project_id: string | null;
+            /** Project Name Zh */
+            project_name_zh: string;
+            /** Project Name En */
+            project_name_en: string;
+            /** Session Id */
+            session_id: string | null;
+            /** Source Id */
+            source_id: string | null;
+            /** Source Label Zh */
+            source_label_zh: string;
+            /** Source Label En */
+            source_label_en: string;
+            /** Room Id */
+            room_id: string | null;
+            /** Room Name Zh */
+            room_name_zh: string;
+            /** Room Name En */
+            room_name_en: string;
+            /** Since Us */
+            since_us: number;
+            /** Over Us */
+            over_us: number | null;
+            /** Details */
+            details: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /** Acknowledged By */
+            acknowledged_by: string;
+            /** Acknowledged By Label */
+            acknowledged_by_label: string;
+            /** Acknowledged Us */
+            acknowledged_us: number | null;
+            /** Note */
+            note: string;
+            /** May Acknowledge */
+            may_acknowledge: boolean;
+        };
+        /**
+         * AlertRule
+         * @description What is the matter; pages have the words. Each names what its ``details`` tell.
+         * @enum {string}
+         */
+        AlertRule: "venue_not_ready_at_start" | "stream_lost" | "budget_forecast_over" | "booked_but_not_started" | "import_checksum_mismatch" | "overnight_seal_due" | "irregularity";
+        /**
+         * AnswerEntry
+         * @description What a witness answers.
+         */
+        AnswerEntry: {
+            /** Text */
+            text: string;
         };
         /**
          * ArchivePublic
@@ -1581,6 +2755,45 @@ export interface components {
          * @enum {string}
          */
         Aspect: "delivers" | "picture_black" | "picture_frozen" | "picture_covered" | "picture_blurred" | "picture_colour" | "sound_silent" | "sound_humming" | "sound_clipping" | "clock" | "key_frames" | "loss" | "disk";
+        /**
+         * Assignment
+         * @description What an account may do, and for what.
+         */
+        Assignment: {
+            role: components["schemas"]["Role"];
+            /**
+             * Regions
+             * @default []
+             */
+            regions: string[];
+            /**
+             * Industries
+             * @default []
+             */
+            industries: string[];
+            /**
+             * All Industries
+             * @default false
+             */
+            all_industries: boolean;
+            /**
+             * Agency
+             * @default
+             */
+            agency: string;
+        };
+        /**
+         * Attention
+         * @description What waits for whoever asks.
+         */
+        Attention: {
+            /** Waiting */
+            waiting: components["schemas"]["DirectivePublic"][];
+            /** Answered */
+            answered: components["schemas"]["DirectivePublic"][];
+            /** Alerts */
+            alerts: number;
+        };
         /**
          * AuditHeadPublic
          * @description The newest link of the chain.
@@ -1635,6 +2848,37 @@ export interface components {
          * @enum {string}
          */
         Backfill: "none" | "whole" | "part" | "nothing";
+        /**
+         * BeatEntry
+         * @description What a page tells.
+         */
+        BeatEntry: {
+            /**
+             * Shown
+             * @default []
+             */
+            shown: components["schemas"]["ShownEntry"][];
+        };
+        /**
+         * BeatPublic
+         * @description The watch goes on.
+         */
+        BeatPublic: {
+            /** Expires Us */
+            expires_us: number;
+        };
+        /**
+         * Beginning
+         * @description What its holder begins an account with.
+         */
+        Beginning: {
+            /** Token */
+            token: string;
+            /** Password */
+            password: string;
+            /** Code */
+            code: string;
+        };
         /**
          * BookingPublic
          * @description A room is to be recorded from then to then, longer if a session overruns.
@@ -1700,7 +2944,7 @@ export interface components {
              */
             title: string;
             /** Principal */
-            principal: string;
+            principal?: string | null;
         };
         /**
          * BookingStatus
@@ -1714,7 +2958,7 @@ export interface components {
          */
         CancelRequest: {
             /** Principal */
-            principal: string;
+            principal?: string | null;
         };
         /**
          * CellPublic
@@ -1779,7 +3023,7 @@ export interface components {
          */
         CheckupRequest: {
             /** Principal */
-            principal: string;
+            principal?: string | null;
         };
         /**
          * ChoicePublic
@@ -1817,7 +3061,7 @@ export interface components {
             /** Reason */
             reason: string;
             /** Principal */
-            principal: string;
+            principal?: string | null;
         };
         /**
          * ChunkPublic
@@ -1979,12 +3223,23 @@ export interface components {
             quality: components["schemas"]["QualityPublic"] | null;
         };
         /**
+         * CloseEntry
+         * @description How a supervisor closes a directive; without an answer a note is needed.
+         */
+        CloseEntry: {
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+        };
+        /**
          * ConfirmRequest
          * @description Who confirms.
          */
         ConfirmRequest: {
             /** Principal */
-            principal: string;
+            principal?: string | null;
         };
         /**
          * ContentKind
@@ -2029,7 +3284,7 @@ export interface components {
             /** Reason */
             reason: string;
             /** Principal */
-            principal: string;
+            principal?: string | null;
         };
         /**
          * DecisionEntry
@@ -2039,13 +3294,138 @@ export interface components {
             /** Approved */
             approved: boolean;
             /** Principal */
-            principal: string;
+            principal?: string | null;
             /**
              * Reason
              * @default
              */
             reason: string;
         };
+        /**
+         * DemoAccount
+         * @description An account of the sample.
+         */
+        DemoAccount: {
+            /** Account */
+            account: string;
+            role: components["schemas"]["Role"];
+            /** Label Zh */
+            label_zh: string;
+            /** Label En */
+            label_en: string;
+            /** Department */
+            department: string;
+        };
+        /**
+         * DirectiveEntry
+         * @description What a supervisor orders.
+         */
+        DirectiveEntry: {
+            /** Id */
+            id: string;
+            kind: components["schemas"]["DirectiveKind"];
+            /** Text */
+            text: string;
+            /** Minutes */
+            minutes: number;
+            /** Section Number */
+            section_number?: number | null;
+            /** Session Id */
+            session_id?: string | null;
+            /**
+             * To Room
+             * @default false
+             */
+            to_room: boolean;
+            /**
+             * Tag Id
+             * @default
+             */
+            tag_id: string;
+        };
+        /**
+         * DirectiveKind
+         * @description What is ordered; ``DIRECTIVE_KINDS`` has the words.
+         * @enum {string}
+         */
+        DirectiveKind: "verify" | "notice" | "pause" | "resume" | "re_evaluate";
+        /**
+         * DirectivePublic
+         * @description A directive, where it stands, and what whoever asks may do about it.
+         */
+        DirectivePublic: {
+            /** Id */
+            id: string;
+            /** Label */
+            label: string;
+            /** Number */
+            number: number;
+            /** Project Id */
+            project_id: string;
+            /** Project Name Zh */
+            project_name_zh: string;
+            /** Project Name En */
+            project_name_en: string;
+            kind: components["schemas"]["DirectiveKind"];
+            /** Text */
+            text: string;
+            /** Section Number */
+            section_number: number | null;
+            /** Section Name Zh */
+            section_name_zh: string;
+            /** Session Id */
+            session_id: string | null;
+            phase: components["schemas"]["Phase"] | null;
+            /** Room Id */
+            room_id: string | null;
+            /** Room Name Zh */
+            room_name_zh: string;
+            /** Room Name En */
+            room_name_en: string;
+            /** To Room */
+            to_room: boolean;
+            /** Tag Id */
+            tag_id: string;
+            state: components["schemas"]["DirectiveState"];
+            /** Late */
+            late: boolean;
+            /** Issued By */
+            issued_by: string;
+            /** Issued By Label */
+            issued_by_label: string;
+            /** Issued Us */
+            issued_us: number;
+            /** Due Us */
+            due_us: number;
+            /** Answered By */
+            answered_by: string;
+            /** Answered By Label */
+            answered_by_label: string;
+            /** Answered Us */
+            answered_us: number | null;
+            /** Answer */
+            answer: string;
+            /** Closed By */
+            closed_by: string;
+            /** Closed By Label */
+            closed_by_label: string;
+            /** Closed Us */
+            closed_us: number | null;
+            /** Close Note */
+            close_note: string;
+            /** May Answer */
+            may_answer: boolean;
+            /** May Close */
+            may_close: boolean;
+            /** Now Us */
+            now_us: number;
+        };
+        /**
+         * DirectiveState
+         * @description Where a directive stands: issued, answered, closed. That one is overdue, the clock tells.
+         * @enum {string}
+         */
+        DirectiveState: "issued" | "overdue" | "answered" | "closed";
         /**
          * DiskPublic
          * @description The disk of the ring.
@@ -2290,7 +3670,7 @@ export interface components {
             /** Reason */
             reason: string;
             /** Principal */
-            principal: string;
+            principal?: string | null;
             /** Replaces */
             replaces?: string | null;
             /**
@@ -2452,7 +3832,7 @@ export interface components {
             /** Reason */
             reason: string;
             /** Principal */
-            principal: string;
+            principal?: string | null;
             /** New Class */
             new_class: string;
         };
@@ -2485,6 +3865,37 @@ export interface components {
             site: components["schemas"]["FacetPublic"][];
             /** State */
             state: components["schemas"]["FacetPublic"][];
+        };
+        /**
+         * FactorChange
+         * @description An offer that is taken: the code shows that the authenticator has it.
+         */
+        FactorChange: {
+            /** Password */
+            password: string;
+            /** Offer */
+            offer: string;
+            /** Code */
+            code: string;
+        };
+        /**
+         * FactorOffer
+         * @description A new second factor, until it is taken or left.
+         */
+        FactorOffer: {
+            /** Offer */
+            offer: string;
+            factor: components["schemas"]["FactorPublic"];
+        };
+        /**
+         * FactorPublic
+         * @description What an authenticator program takes up, by its camera or typed.
+         */
+        FactorPublic: {
+            /** Secret */
+            secret: string;
+            /** Qr Svg */
+            qr_svg: string;
         };
         /**
          * Fault
@@ -2713,7 +4124,15 @@ export interface components {
             /** Reason */
             reason: string;
             /** Principal */
-            principal: string;
+            principal?: string | null;
+        };
+        /**
+         * Identity
+         * @description Whom a provider of identities vouches for: issuer, a bar, and what it calls them. Empty: nobody.
+         */
+        Identity: {
+            /** Identity */
+            identity: string;
         };
         /**
          * IndustryPublic
@@ -2729,7 +4148,190 @@ export interface components {
             /** Parent Code */
             parent_code: string | null;
         };
+        /**
+         * Invitation
+         * @description A one-time link; nobody can see it again.
+         */
+        Invitation: {
+            /** Link */
+            link: string;
+            /** Ends Us */
+            ends_us: number;
+        };
         JsonValue: unknown;
+        /**
+         * KindPublic
+         * @description A kind of directive, with the limit that is proposed for it.
+         */
+        KindPublic: {
+            kind: components["schemas"]["DirectiveKind"];
+            /** Minutes */
+            minutes: number;
+            /** Needs Session */
+            needs_session: boolean;
+        };
+        /**
+         * LeftOutPublic
+         * @description What of a session may not be seen, and what would be needed.
+         */
+        LeftOutPublic: {
+            /** Source Id */
+            source_id: string;
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+        };
+        /**
+         * LinkPublic
+         * @description Whose link that is, and the second factor that comes with it.
+         */
+        LinkPublic: {
+            /** Account */
+            account: string;
+            /** Label Zh */
+            label_zh: string;
+            /** Label En */
+            label_en: string;
+            factor: components["schemas"]["FactorPublic"];
+        };
+        /**
+         * LinkToken
+         * @description The secret of a one-time link.
+         */
+        LinkToken: {
+            /** Token */
+            token: string;
+        };
+        /**
+         * LiveRoomPublic
+         * @description A room and its sources, the room's own before those of its seats.
+         */
+        LiveRoomPublic: {
+            /** Room Id */
+            room_id: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Name En */
+            name_en: string;
+            /** Site Id */
+            site_id: string;
+            /** Site Name Zh */
+            site_name_zh: string;
+            /** Site Name En */
+            site_name_en: string;
+            /** Sources */
+            sources: components["schemas"]["LiveSourcePublic"][];
+        };
+        /**
+         * LiveSessionPublic
+         * @description A session that runs now.
+         */
+        LiveSessionPublic: {
+            /** Session Id */
+            session_id: string;
+            /** Project Id */
+            project_id: string;
+            /** Project Code */
+            project_code: string;
+            /** Project Name Zh */
+            project_name_zh: string;
+            phase: components["schemas"]["Phase"];
+            /** Start Us */
+            start_us: number | null;
+            /** Rooms */
+            rooms: components["schemas"]["LiveRoomPublic"][];
+        };
+        /**
+         * LiveSourcePublic
+         * @description One camera or desktop that may be watched.
+         */
+        LiveSourcePublic: {
+            /** Source Id */
+            source_id: string;
+            /** Room Id */
+            room_id: string;
+            content_kind: components["schemas"]["ContentKind"];
+            /** Label Zh */
+            label_zh: string;
+            /** Label En */
+            label_en: string;
+            /** Seat Id */
+            seat_id: string | null;
+            /** Seat Ordinal */
+            seat_ordinal: number | null;
+            /** Member */
+            member: string;
+            /** Codec */
+            codec: string;
+            shortfall: components["schemas"]["Shortfall"] | null;
+        };
+        /**
+         * LiveSources
+         * @description What whoever asks may watch at this moment.
+         */
+        LiveSources: {
+            /** At Us */
+            at_us: number;
+            /** Sessions */
+            sessions: components["schemas"]["LiveSessionPublic"][];
+            /** Rooms */
+            rooms: components["schemas"]["LiveRoomPublic"][];
+        };
+        /**
+         * LoggedWatchPublic
+         * @description A watch, and what it showed.
+         */
+        LoggedWatchPublic: {
+            /** Id */
+            id: string;
+            /** Account Id */
+            account_id: string;
+            /** Account Label Zh */
+            account_label_zh: string;
+            /** Account Label En */
+            account_label_en: string;
+            /** Role */
+            role: string;
+            /** Origin */
+            origin: string;
+            kind: components["schemas"]["WatchKind"];
+            /** Opened Us */
+            opened_us: number;
+            /** Closed Us */
+            closed_us: number | null;
+            end: components["schemas"]["WatchEnd"] | null;
+            /** Seen Us */
+            seen_us: number;
+            /** Projects */
+            projects: components["schemas"]["WatchedProject"][];
+            /** Sources */
+            sources: components["schemas"]["WatchedSource"][];
+            /** Shown */
+            shown: components["schemas"]["SeenPublic"][];
+        };
+        /**
+         * LoginPublic
+         * @description Where somebody is signed in.
+         */
+        LoginPublic: {
+            /** Id */
+            id: string;
+            /** Made Us */
+            made_us: number;
+            /** Seen Us */
+            seen_us: number;
+            /** Ends Us */
+            ends_us: number;
+            /** Origin */
+            origin: string;
+            /** Agent */
+            agent: string;
+            /** Second Factor */
+            second_factor: boolean;
+            /** This */
+            this: boolean;
+        };
         /**
          * LongGapPublic
          * @description A gap in a recording.
@@ -2768,6 +4370,22 @@ export interface components {
             more: boolean;
         };
         /**
+         * LostSourcePublic
+         * @description A source that should be recorded and is not.
+         */
+        LostSourcePublic: {
+            /** Source Id */
+            source_id: string;
+            /** Label Zh */
+            label_zh: string;
+            /** Label En */
+            label_en: string;
+            /** Seat Ordinal */
+            seat_ordinal: number | null;
+            shortfall: components["schemas"]["Shortfall"];
+            fault: components["schemas"]["Fault"] | null;
+        };
+        /**
          * MatchedPublic
          * @description Which filter a project met, and by what: ``hit`` says what of the project it was.
          */
@@ -2781,6 +4399,37 @@ export interface components {
             value: string;
             /** Today */
             today: string;
+        };
+        /**
+         * Me
+         * @description Who is signed in, and what they may do.
+         */
+        Me: {
+            /** Account */
+            account: string;
+            role: components["schemas"]["Role"] | null;
+            /** Label Zh */
+            label_zh: string;
+            /** Label En */
+            label_en: string;
+            /** Department */
+            department: string;
+            /** Regions */
+            regions: string[];
+            /** Industries */
+            industries: string[];
+            /** All Industries */
+            all_industries: boolean;
+            /** May */
+            may: string[];
+            /** Local */
+            local: boolean;
+            /** Demo */
+            demo: boolean;
+            /** Second Factor */
+            second_factor: boolean;
+            /** Login */
+            login: string;
         };
         /**
          * MediaLinePublic
@@ -2836,6 +4485,30 @@ export interface components {
          * @enum {string}
          */
         NoticeCode: "outside_session" | "other_phase" | "unknown_kind";
+        /**
+         * Objection
+         * @description Why an entry cannot be added; the page has words for each.
+         * @enum {string}
+         */
+        Objection: "no_list" | "unknown_item" | "ticked" | "not_ticked" | "missing" | "closed" | "not_closed" | "no_reason";
+        /**
+         * ObjectionDetail
+         * @description Why an entry was not taken, and which items are missing.
+         */
+        ObjectionDetail: {
+            code: components["schemas"]["Objection"];
+            /** Message */
+            message: string;
+            /** Missing */
+            missing: string[];
+        };
+        /**
+         * ObjectionPublic
+         * @description The answer to an entry that was not taken.
+         */
+        ObjectionPublic: {
+            detail: components["schemas"]["ObjectionDetail"];
+        };
         /**
          * OriginalChapterPublic
          * @description An event or a tag.
@@ -3013,11 +4686,85 @@ export interface components {
             verified_us: number;
         };
         /**
+         * PasswordChange
+         * @description The present password and the next one.
+         */
+        PasswordChange: {
+            /** Password */
+            password: string;
+            /** New */
+            new: string;
+        };
+        /**
          * Phase
          * @description 环节 of a project.
          * @enum {string}
          */
         Phase: "opening" | "extraction" | "evaluation" | "re_evaluation" | "negotiation" | "clarification" | "auction" | "supervision" | "hall";
+        /**
+         * PresenceEntry
+         * @description Somebody is there.
+         */
+        PresenceEntry: {
+            mode: components["schemas"]["PresenceMode"];
+            /** Session Id */
+            session_id?: string | null;
+            /** Room Id */
+            room_id?: string | null;
+            /** Account Id */
+            account_id?: string | null;
+        };
+        /**
+         * PresenceMode
+         * @description How somebody is there.
+         * @enum {string}
+         */
+        PresenceMode: "remote" | "on_site";
+        /**
+         * PresencePublic
+         * @description Somebody was or is there.
+         */
+        PresencePublic: {
+            /** Id */
+            id: string;
+            /** Project Id */
+            project_id: string;
+            /** Session Id */
+            session_id: string | null;
+            /** Account Id */
+            account_id: string;
+            /** Account Label */
+            account_label: string;
+            role: components["schemas"]["Role"];
+            mode: components["schemas"]["PresenceMode"];
+            /** Room Id */
+            room_id: string | null;
+            /** Room Name Zh */
+            room_name_zh: string;
+            /** Room Name En */
+            room_name_en: string;
+            /** Marked By Label */
+            marked_by_label: string;
+            /** Since Us */
+            since_us: number;
+            /** End Us */
+            end_us: number | null;
+            /** Mine */
+            mine: boolean;
+            /** May End */
+            may_end: boolean;
+        };
+        /**
+         * PresentPublic
+         * @description Somebody was there.
+         */
+        PresentPublic: {
+            mode: components["schemas"]["PresenceMode"];
+            /** Since Us */
+            since_us: number;
+            /** End Us */
+            end_us: number | null;
+        };
         /**
          * PreservedPublic
          * @description Whether archives are safe.
@@ -3100,6 +4847,22 @@ export interface components {
             file_sets: components["schemas"]["FileSetPublic"][];
         };
         /**
+         * ProjectDirectives
+         * @description The directives of a project, and what one needs to issue another.
+         */
+        ProjectDirectives: {
+            /** Directives */
+            directives: components["schemas"]["DirectivePublic"][];
+            /** May Issue */
+            may_issue: boolean;
+            /** Kinds */
+            kinds: components["schemas"]["KindPublic"][];
+            /** Sections */
+            sections: components["schemas"]["SectionChoice"][];
+            /** Sessions */
+            sessions: components["schemas"]["SessionChoice"][];
+        };
+        /**
          * ProjectHitPublic
          * @description A project that was found.
          */
@@ -3174,6 +4937,28 @@ export interface components {
             total: number;
             /** Projects */
             projects: components["schemas"]["ProjectPublic"][];
+        };
+        /**
+         * ProjectPresence
+         * @description Who was and is there in a project.
+         */
+        ProjectPresence: {
+            /** Presences */
+            presences: components["schemas"]["PresencePublic"][];
+            /** Visits */
+            visits: components["schemas"]["VisitPublic"][];
+            /** Absent */
+            absent: string;
+            /** May Mark */
+            may_mark: boolean;
+            /** Rooms */
+            rooms: components["schemas"]["RoomChoice"][];
+            /** Supervisors */
+            supervisors: components["schemas"]["AccountChoice"][];
+            /** Beat Seconds */
+            beat_seconds: number;
+            /** Now Us */
+            now_us: number;
         };
         /**
          * ProjectPublic
@@ -3330,6 +5115,19 @@ export interface components {
             shown: components["schemas"]["ProjectNamePublic"][];
         };
         /**
+         * ProjectWatchLog
+         * @description A project's sessions, and who looked at which time of them.
+         */
+        ProjectWatchLog: {
+            project: components["schemas"]["WatchedProject"];
+            /** Now Us */
+            now_us: number;
+            /** Sessions */
+            sessions: components["schemas"]["WatchedSession"][];
+            /** Watches */
+            watches: components["schemas"]["LoggedWatchPublic"][];
+        };
+        /**
          * ProjectsHoldRequest
          * @description Projects to be held in one act.
          */
@@ -3337,7 +5135,7 @@ export interface components {
             /** Reason */
             reason: string;
             /** Principal */
-            principal: string;
+            principal?: string | null;
             /**
              * Tag Id
              * @default
@@ -3378,7 +5176,7 @@ export interface components {
             /** Reason */
             reason: string;
             /** Principal */
-            principal: string;
+            principal?: string | null;
         };
         /**
          * QualityPublic
@@ -3516,6 +5314,40 @@ export interface components {
             detail: string;
         };
         /**
+         * RefusedWatchPublic
+         * @description Somebody was refused footage, from the audit chain.
+         */
+        RefusedWatchPublic: {
+            /** Number */
+            number: number;
+            /** At Us */
+            at_us: number;
+            /** Account Id */
+            account_id: string;
+            /** Account Label Zh */
+            account_label_zh: string;
+            /** Account Label En */
+            account_label_en: string;
+            /** Origin */
+            origin: string;
+            /** Subject */
+            subject: string;
+            /** Need */
+            need: string;
+            /** Unrecorded Before */
+            unrecorded_before: number;
+        };
+        /**
+         * RefusedWatches
+         * @description Refusals, the newest first.
+         */
+        RefusedWatches: {
+            /** Refused */
+            refused: components["schemas"]["RefusedWatchPublic"][];
+            /** Before */
+            before: number | null;
+        };
+        /**
          * RegionOf
          * @description Which region of a project is asked for.
          * @enum {string}
@@ -3545,7 +5377,7 @@ export interface components {
          */
         ReleaseRequest: {
             /** Principal */
-            principal: string;
+            principal?: string | null;
             /** Reason */
             reason: string;
         };
@@ -3613,10 +5445,22 @@ export interface components {
         };
         /**
          * Role
-         * @description In which capacity somebody asks.
+         * @description What somebody is to the product; one account has one.
          * @enum {string}
          */
-        Role: "public" | "agency" | "witness" | "supervisor" | "inspector" | "archivist" | "administrator";
+        Role: "unassigned" | "public" | "agency" | "witness" | "supervisor" | "inspector" | "archivist" | "centre_approver" | "system_admin" | "security_admin" | "audit_admin" | "service";
+        /**
+         * RoomChoice
+         * @description A room in which somebody can be on site for a project.
+         */
+        RoomChoice: {
+            /** Id */
+            id: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Name En */
+            name_en: string;
+        };
         /**
          * RunOrigin
          * @description How a run's footage came into the ring.
@@ -3659,7 +5503,7 @@ export interface components {
          */
         SavedSearchRequest: {
             /** Principal */
-            principal: string;
+            principal?: string | null;
             /** Name */
             name: string;
             query: components["schemas"]["SearchQuery"];
@@ -3874,7 +5718,7 @@ export interface components {
             /** Reason */
             reason: string;
             /** Principal */
-            principal: string;
+            principal?: string | null;
             /** Replaces */
             replaces?: string | null;
             /**
@@ -3911,6 +5755,16 @@ export interface components {
             recorded_us: number;
             /** Replaced Us */
             replaced_us: number | null;
+        };
+        /**
+         * SectionChoice
+         * @description A section that a directive can be about.
+         */
+        SectionChoice: {
+            /** Number */
+            number: number;
+            /** Name Zh */
+            name_zh: string;
         };
         /**
          * SectionPublic
@@ -3966,6 +5820,22 @@ export interface components {
             number: number;
         };
         /**
+         * SeenPublic
+         * @description What of a source was on the screen, and when.
+         */
+        SeenPublic: {
+            /** Source Id */
+            source_id: string;
+            /** Seen From Us */
+            seen_from_us: number;
+            /** Seen To Us */
+            seen_to_us: number;
+            /** Footage From Us */
+            footage_from_us: number;
+            /** Footage To Us */
+            footage_to_us: number;
+        };
+        /**
          * SegmentPublic
          * @description A file of the ring.
          */
@@ -3993,6 +5863,21 @@ export interface components {
          * @enum {string}
          */
         SegmentState: "sealed" | "removing" | "removed";
+        /**
+         * SessionChoice
+         * @description A session that a directive can be about.
+         */
+        SessionChoice: {
+            /** Id */
+            id: string;
+            phase: components["schemas"]["Phase"];
+            /** Room Name Zh */
+            room_name_zh: string;
+            /** Room Name En */
+            room_name_en: string;
+            /** Running */
+            running: boolean;
+        };
         /**
          * SessionPublic
          * @description A session with everything that a replay wall needs to know.
@@ -4068,7 +5953,7 @@ export interface components {
             /** Reason */
             reason: string;
             /** Principal */
-            principal: string;
+            principal?: string | null;
             /**
              * Tag Id
              * @default
@@ -4078,18 +5963,76 @@ export interface components {
             session_ids: string[];
         };
         /**
+         * SeverityPublic
+         * @description How bad it is, and the digit that chooses it.
+         */
+        SeverityPublic: {
+            /** Type */
+            type: string;
+            /** Key */
+            key: number;
+            /** Zh */
+            zh: string;
+            /** En */
+            en: string;
+        };
+        /**
          * Shortfall
          * @description Why a source counts as not being recorded.
          * @enum {string}
          */
         Shortfall: "unknown" | "silent" | "no_picture" | "connecting" | "lost" | "refused" | "stopped";
         /**
+         * ShownEntry
+         * @description What was on the screen of a source since the page told last; several follow each other.
+         */
+        ShownEntry: {
+            /** Source Id */
+            source_id: string;
+            /** From Us */
+            from_us: number;
+            /** To Us */
+            to_us: number;
+            /**
+             * Rate
+             * @default 1
+             */
+            rate: number;
+        };
+        /**
+         * SignInAsked
+         * @description Account, password and the code that an authenticator shows.
+         */
+        SignInAsked: {
+            /** Account */
+            account: string;
+            /** Password */
+            password: string;
+            /**
+             * Code
+             * @default
+             */
+            code: string;
+        };
+        /**
          * SignRequest
          * @description Who signs.
          */
         SignRequest: {
             /** Principal */
-            principal: string;
+            principal?: string | null;
+        };
+        /**
+         * SitePublic
+         * @description A trading centre that somebody may work at.
+         */
+        SitePublic: {
+            /** Id */
+            id: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Name En */
+            name_en: string;
         };
         /**
          * SourceDetail
@@ -4241,6 +6184,16 @@ export interface components {
             total: components["schemas"]["FiguresPublic"];
         };
         /**
+         * StillEntry
+         * @description Which picture.
+         */
+        StillEntry: {
+            /** Source Id */
+            source_id: string;
+            /** At Us */
+            at_us: number;
+        };
+        /**
          * StorePublic
          * @description What a store holds.
          */
@@ -4274,14 +6227,113 @@ export interface components {
             origin: components["schemas"]["RunOrigin"];
         };
         /**
-         * TagPublic
-         * @description A moment that somebody marked.
+         * SupervisionPublic
+         * @description What a supervisor did in a project.
          */
-        TagPublic: {
+        SupervisionPublic: {
+            /** Account Id */
+            account_id: string;
+            /** Account Label Zh */
+            account_label_zh: string;
+            /** Account Label En */
+            account_label_en: string;
+            /** Department */
+            department: string;
+            project: components["schemas"]["WatchedProject"];
+            /** First Session Us */
+            first_session_us: number;
+            /** Assigned */
+            assigned: boolean;
+            /** Absent */
+            absent: boolean;
+            /** Present */
+            present: components["schemas"]["PresentPublic"][];
+            /** Present Us */
+            present_us: number;
+            /** Live Us */
+            live_us: number;
+            /** Replay Us */
+            replay_us: number;
+            /** Seats */
+            seats: number[];
+            /** Directives */
+            directives: number;
+            /** Answered */
+            answered: number;
+            /** Overdue */
+            overdue: number;
+            /** Mean Answer Us */
+            mean_answer_us: number | null;
+        };
+        /**
+         * TagByHand
+         * @description A moment that is to be marked: that of the frame on the screen.
+         */
+        TagByHand: {
+            /** Id */
+            id?: string | null;
+            /** At Us */
+            at_us: number;
+            /** Kind */
+            kind: string;
+            /**
+             * Severity
+             * @default
+             */
+            severity: string;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+            /** Source Id */
+            source_id?: string | null;
+            /** Seat Id */
+            seat_id?: string | null;
+            /** Section Number */
+            section_number?: number | null;
+        };
+        /**
+         * TagCorrection
+         * @description What is to be said instead of a tag; what was said before stays on record.
+         */
+        TagCorrection: {
+            /** Id */
+            id?: string | null;
+            /** At Us */
+            at_us: number;
+            /** Kind */
+            kind: string;
+            /**
+             * Severity
+             * @default
+             */
+            severity: string;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+            /** Source Id */
+            source_id?: string | null;
+            /** Seat Id */
+            seat_id?: string | null;
+            /** Section Number */
+            section_number?: number | null;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * TagEntered
+         * @description A tag as it was taken in.
+         */
+        TagEntered: {
             /** Id */
             id: string;
             /** At Us */
             at_us: number;
+            /** Recorded Us */
+            recorded_us: number;
             /** Kind */
             kind: string;
             /** Severity */
@@ -4295,6 +6347,137 @@ export interface components {
             session_id: string | null;
             /** Source Id */
             source_id: string | null;
+            /** Source Label Zh */
+            source_label_zh: string;
+            /** Source Label En */
+            source_label_en: string;
+            /** Seat Id */
+            seat_id: string | null;
+            /** Seat Ordinal */
+            seat_ordinal: number | null;
+            /** Section Number */
+            section_number: number | null;
+            /** Replaces */
+            replaces: string | null;
+            /** Replaced By */
+            replaced_by: string | null;
+            /** Withdrawn */
+            withdrawn: boolean;
+            /** Reason */
+            reason: string;
+            /** Hold Act Id */
+            hold_act_id: string | null;
+            /** Held */
+            held: string[];
+            /** Gone */
+            gone: number;
+        };
+        /**
+         * TagKindPublic
+         * @description What somebody may mark, and the digit that chooses it.
+         */
+        TagKindPublic: {
+            /** Type */
+            type: string;
+            /** Key */
+            key: number;
+            /** Zh */
+            zh: string;
+            /** En */
+            en: string;
+            /** Severities */
+            severities: string[];
+            /** Locks */
+            locks: boolean;
+        };
+        /**
+         * TagPublic
+         * @description A moment that somebody marked, in force or put right since.
+         */
+        TagPublic: {
+            /** Id */
+            id: string;
+            /** At Us */
+            at_us: number;
+            /** Recorded Us */
+            recorded_us: number;
+            /** Kind */
+            kind: string;
+            /** Severity */
+            severity: string;
+            /** Text */
+            text: string;
+            /** Principal */
+            principal: string;
+            reporter: components["schemas"]["ReporterPublic"];
+            /** Session Id */
+            session_id: string | null;
+            /** Source Id */
+            source_id: string | null;
+            /** Source Label Zh */
+            source_label_zh: string;
+            /** Source Label En */
+            source_label_en: string;
+            /** Seat Id */
+            seat_id: string | null;
+            /** Seat Ordinal */
+            seat_ordinal: number | null;
+            /** Section Number */
+            section_number: number | null;
+            /** Replaces */
+            replaces: string | null;
+            /** Replaced By */
+            replaced_by: string | null;
+            /** Withdrawn */
+            withdrawn: boolean;
+            /** Reason */
+            reason: string;
+            /** Hold Act Id */
+            hold_act_id: string | null;
+        };
+        /**
+         * TagRefusal
+         * @description Why a tag was not taken; pages have words of their own for each.
+         * @enum {string}
+         */
+        TagRefusal: "in_future" | "unknown_kind" | "elsewhere" | "tag_replaced" | "other";
+        /**
+         * TagRefusalDetail
+         * @description A refusal, with what the catalogue says of it.
+         */
+        TagRefusalDetail: {
+            code: components["schemas"]["TagRefusal"];
+            /** Message */
+            message: string;
+        };
+        /**
+         * TagRefusalPublic
+         * @description The answer to a tag that was not taken: nothing of it was kept, and nothing is held.
+         */
+        TagRefusalPublic: {
+            detail: components["schemas"]["TagRefusalDetail"];
+        };
+        /**
+         * TagWithdrawal
+         * @description Why a tag is taken back; it stays on record.
+         */
+        TagWithdrawal: {
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * TagWordsPublic
+         * @description What tags are called.
+         */
+        TagWordsPublic: {
+            /** Kinds */
+            kinds: components["schemas"]["TagKindPublic"][];
+            /** Severities */
+            severities: components["schemas"]["SeverityPublic"][];
+            /** Lock Before Us */
+            lock_before_us: number;
+            /** Lock After Us */
+            lock_after_us: number;
         };
         /**
          * TermPublic
@@ -4456,6 +6639,110 @@ export interface components {
             clips: components["schemas"]["TimelineClipPublic"][];
         };
         /**
+         * TodayProjectPublic
+         * @description A project that something of the day belongs to.
+         */
+        TodayProjectPublic: {
+            /** Id */
+            id: string;
+            /** Project Code */
+            project_code: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Name En */
+            name_en: string;
+            /** Region Code */
+            region_code: string;
+            /** Industry Code */
+            industry_code: string;
+            /** Section Count */
+            section_count: number;
+            /** Sessions */
+            sessions: components["schemas"]["TodaySessionPublic"][];
+            /** Alerts */
+            alerts: components["schemas"]["AlertBrief"][];
+        };
+        /**
+         * TodayPublic
+         * @description A Beijing day as it stands now.
+         */
+        TodayPublic: {
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** At Us */
+            at_us: number;
+            /** Is Today */
+            is_today: boolean;
+            /** Projects */
+            projects: components["schemas"]["TodayProjectPublic"][];
+        };
+        /**
+         * TodaySeatPublic
+         * @description Who sits where: a member by ordinal.
+         */
+        TodaySeatPublic: {
+            /** Seat Id */
+            seat_id: string;
+            /** Ordinal */
+            ordinal: number | null;
+            /** Member */
+            member: string;
+        };
+        /**
+         * TodaySessionPublic
+         * @description A session of the day.
+         */
+        TodaySessionPublic: {
+            /** Id */
+            id: string;
+            /** Project Id */
+            project_id: string;
+            phase: components["schemas"]["Phase"];
+            state: components["schemas"]["SessionState"];
+            venue_role: components["schemas"]["VenueRole"];
+            /** Site Id */
+            site_id: string;
+            /** Site Name Zh */
+            site_name_zh: string;
+            /** Site Name En */
+            site_name_en: string;
+            /** Room Id */
+            room_id: string;
+            /** Room Name Zh */
+            room_name_zh: string;
+            /** Room Name En */
+            room_name_en: string;
+            /** Booked Start Us */
+            booked_start_us: number | null;
+            /** Booked End Us */
+            booked_end_us: number | null;
+            /** Start Us */
+            start_us: number | null;
+            /** End Us */
+            end_us: number | null;
+            /** Part */
+            part: number;
+            /** Section Number */
+            section_number: number | null;
+            /** Paused Since Us */
+            paused_since_us: number | null;
+            /** Pause Reason */
+            pause_reason: string;
+            /** Sealed Since Us */
+            sealed_since_us: number | null;
+            /** Seats */
+            seats: components["schemas"]["TodaySeatPublic"][];
+            venue: components["schemas"]["VenuePublic"] | null;
+            /** Gap Count */
+            gap_count: number;
+            /** Has Footage */
+            has_footage: boolean;
+            witness: components["schemas"]["WitnessStatePublic"];
+        };
+        /**
          * TroublePublic
          * @description A copy of a stored object that is not as it should be.
          */
@@ -4475,6 +6762,40 @@ export interface components {
             good_us: number | null;
             /** Good Stores */
             good_stores: string[];
+        };
+        /**
+         * Turned
+         * @description What would be needed.
+         */
+        Turned: {
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+        };
+        /**
+         * TurnedAway
+         * @description Whoever asks may not, or is not signed in.
+         */
+        TurnedAway: {
+            detail: components["schemas"]["Turned"];
+        };
+        /**
+         * UnwatchedPublic
+         * @description A project that no supervisor saw a picture of.
+         */
+        UnwatchedPublic: {
+            project: components["schemas"]["WatchedProject"];
+            /** First Session Us */
+            first_session_us: number;
+            /** Supervising Account */
+            supervising_account: string;
+            /** Supervising Label Zh */
+            supervising_label_zh: string;
+            /** Supervising Label En */
+            supervising_label_en: string;
+            /** Others */
+            others: number;
         };
         /**
          * UseKind
@@ -4528,7 +6849,7 @@ export interface components {
              */
             basis_no: string;
             /** Principal */
-            principal: string;
+            principal?: string | null;
         };
         /**
          * UseRequestPublic
@@ -4578,6 +6899,19 @@ export interface components {
             ctx?: Record<string, never>;
         };
         /**
+         * VenuePublic
+         * @description How a session's venue stands now.
+         */
+        VenuePublic: {
+            state: components["schemas"]["VenueState"];
+            /** Source Count */
+            source_count: number;
+            /** Recording Count */
+            recording_count: number;
+            /** Lost */
+            lost: components["schemas"]["LostSourcePublic"][];
+        };
+        /**
          * VenueReport
          * @description 主场, 副场.
          */
@@ -4596,20 +6930,277 @@ export interface components {
          */
         VenueRole: "main" | "secondary" | "external";
         /**
+         * VenueState
+         * @description Whether a session's venue is recorded.
+         * @enum {string}
+         */
+        VenueState: "recording" | "partly" | "nothing" | "not_yet";
+        /**
          * Verdict
          * @description What was found of one aspect.
          * @enum {string}
          */
         Verdict: "good" | "failed" | "not_judged";
         /**
+         * VisitPublic
+         * @description The supervision room was in use for the project, and recorded.
+         */
+        VisitPublic: {
+            /** Session Id */
+            session_id: string;
+            /** Room Name Zh */
+            room_name_zh: string;
+            /** Room Name En */
+            room_name_en: string;
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number | null;
+        };
+        /**
+         * WatchEnd
+         * @description Why a watch is over.
+         * @enum {string}
+         */
+        WatchEnd: "closed" | "lost" | "withdrawn";
+        /**
+         * WatchEntry
+         * @description What somebody wants to watch: clips, or sources, or a session; of a session all that he may see.
+         */
+        WatchEntry: {
+            kind: components["schemas"]["WatchKind"];
+            /** Session Id */
+            session_id?: string | null;
+            /**
+             * Source Ids
+             * @default []
+             */
+            source_ids: string[];
+            /**
+             * Clip Ids
+             * @default []
+             */
+            clip_ids: string[];
+            /** Start Us */
+            start_us?: number | null;
+            /** End Us */
+            end_us?: number | null;
+        };
+        /**
+         * WatchKind
+         * @description How footage is looked at.
+         * @enum {string}
+         */
+        WatchKind: "replay" | "live";
+        /**
+         * WatchLogPage
+         * @description Watches, the newest first.
+         */
+        WatchLogPage: {
+            /** Watches */
+            watches: components["schemas"]["LoggedWatchPublic"][];
+            /** Before */
+            before: string | null;
+        };
+        /**
+         * WatchPublic
+         * @description A watch, open.
+         */
+        WatchPublic: {
+            /** Watch Id */
+            watch_id: string;
+            /** Token */
+            token: string;
+            /** Expires Us */
+            expires_us: number;
+            /** Account */
+            account: string;
+            /** Things */
+            things: components["schemas"]["WatchedPublic"][];
+            /** Left Out */
+            left_out: components["schemas"]["LeftOutPublic"][];
+            /** Start Us */
+            start_us: number | null;
+            /** End Us */
+            end_us: number | null;
+        };
+        /**
+         * WatchedProject
+         * @description A project that was open.
+         */
+        WatchedProject: {
+            /** Id */
+            id: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Name En */
+            name_en: string;
+        };
+        /**
+         * WatchedPublic
+         * @description A thing that is open.
+         */
+        WatchedPublic: {
+            /** Source Id */
+            source_id: string;
+            /** Clip Id */
+            clip_id: string | null;
+            /** Session Id */
+            session_id: string | null;
+            /** Project Id */
+            project_id: string | null;
+        };
+        /**
+         * WatchedSession
+         * @description A session on the time axis.
+         */
+        WatchedSession: {
+            /** Id */
+            id: string;
+            phase: components["schemas"]["Phase"];
+            /** Room Name Zh */
+            room_name_zh: string;
+            /** Room Name En */
+            room_name_en: string;
+            /** Start Us */
+            start_us: number;
+            /** End Us */
+            end_us: number | null;
+        };
+        /**
+         * WatchedSource
+         * @description A source that was open, and where it stands.
+         */
+        WatchedSource: {
+            /** Id */
+            id: string;
+            /** Label Zh */
+            label_zh: string;
+            /** Label En */
+            label_en: string;
+            /** Room Name Zh */
+            room_name_zh: string;
+            /** Room Name En */
+            room_name_en: string;
+            content_kind: components["schemas"]["ContentKind"];
+            /** Seat Ordinal */
+            seat_ordinal: number | null;
+            /** Project Id */
+            project_id: string | null;
+            /** Session Id */
+            session_id: string | null;
+        };
+        /**
+         * Ways
+         * @description How somebody can sign in here.
+         */
+        Ways: {
+            /** Local */
+            local: boolean;
+            /** Provider */
+            provider: string | null;
+            /** Demo */
+            demo: components["schemas"]["DemoAccount"][] | null;
+        };
+        /**
          * WithdrawRequest
          * @description Who takes it back, and why.
          */
         WithdrawRequest: {
             /** Principal */
-            principal: string;
+            principal?: string | null;
             /** Reason */
             reason: string;
+        };
+        /**
+         * WitnessAct
+         * @description What an entry of a witness record does.
+         * @enum {string}
+         */
+        WitnessAct: "tick" | "untick" | "close" | "reopen";
+        /**
+         * WitnessEntryByHand
+         * @description What is to be entered.
+         */
+        WitnessEntryByHand: {
+            act: components["schemas"]["WitnessAct"];
+            /**
+             * Item
+             * @default
+             */
+            item: string;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+        };
+        /**
+         * WitnessEntryPublic
+         * @description One entry; none is ever changed.
+         */
+        WitnessEntryPublic: {
+            /** Number */
+            number: number;
+            act: components["schemas"]["WitnessAct"];
+            /** Item */
+            item: string;
+            /** Text */
+            text: string;
+            /** Principal */
+            principal: string;
+            /** Recorded Us */
+            recorded_us: number;
+        };
+        /**
+         * WitnessItemPublic
+         * @description A point of the list.
+         */
+        WitnessItemPublic: {
+            /** Id */
+            id: string;
+            /** Zh */
+            zh: string;
+            /** En */
+            en: string;
+            /** Mandatory */
+            mandatory: boolean;
+        };
+        /**
+         * WitnessRecordPublic
+         * @description How the record of a session stands.
+         */
+        WitnessRecordPublic: {
+            /** Session Id */
+            session_id: string;
+            phase: components["schemas"]["Phase"];
+            /** Items */
+            items: components["schemas"]["WitnessItemPublic"][];
+            /** Ticks */
+            ticks: {
+                [key: string]: components["schemas"]["WitnessEntryPublic"];
+            };
+            /** Missing */
+            missing: string[];
+            closed: components["schemas"]["WitnessEntryPublic"] | null;
+            /** Entries */
+            entries: components["schemas"]["WitnessEntryPublic"][];
+            /** May Enter */
+            may_enter: boolean;
+        };
+        /**
+         * WitnessStatePublic
+         * @description How far the witness record of a session is.
+         */
+        WitnessStatePublic: {
+            /** Item Count */
+            item_count: number;
+            /** Ticked Count */
+            ticked_count: number;
+            /** Missing Count */
+            missing_count: number;
+            /** Closed */
+            closed: boolean;
         };
         /**
          * SpanPublic
@@ -4656,6 +7247,980 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    me_api_me_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+        };
+    };
+    ways_api_sign_in_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ways"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+        };
+    };
+    sign_in_api_sign_in_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignInAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    sign_out_api_sign_out_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+        };
+    };
+    look_api_begin_link_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkToken"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    begin_api_begin_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Beginning"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    logins_api_me_logins_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoginPublic"][];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+        };
+    };
+    end_api_me_logins__login_id__end_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                login_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    password_api_me_password_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    offer_api_me_factor_offer_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FactorOffer"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+        };
+    };
+    change_factor_api_me_factor_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FactorChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    accounts_api_accounts_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountsPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+        };
+    };
+    add_api_accounts_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountNew"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    rename_api_accounts__account_id__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountNames"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    disable_api_accounts__account_id__disable_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    enable_api_accounts__account_id__enable_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    link_api_accounts__account_id__identity_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Identity"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    logins_api_accounts__account_id__logins_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoginPublic"][];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    end_api_accounts__account_id__logins__login_id__end_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+                login_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    invite_api_accounts__account_id__invite_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invitation"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    assign_api_accounts__account_id__role_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Assignment"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     regions_api_regions_get: {
         parameters: {
             query?: never;
@@ -4672,6 +8237,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RegionPublic"][];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
         };
@@ -4692,6 +8275,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["IndustryPublic"][];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
         };
@@ -4719,6 +8320,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProjectPage"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Validation Error */
@@ -4750,6 +8369,24 @@ export interface operations {
                     "application/json": components["schemas"]["FleetPublic"];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
         };
     };
     project_api_projects__project_id__get: {
@@ -4770,6 +8407,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProjectDetail"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Validation Error */
@@ -4803,6 +8458,24 @@ export interface operations {
                     "application/json": components["schemas"]["SessionPublic"];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -4816,7 +8489,9 @@ export interface operations {
     };
     index_api_renditions__rendition_id__index_get: {
         parameters: {
-            query?: never;
+            query?: {
+                watch?: string | null;
+            };
             header?: never;
             path: {
                 rendition_id: string;
@@ -4834,6 +8509,24 @@ export interface operations {
                     "application/json": components["schemas"]["RenditionIndex"];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -4847,7 +8540,9 @@ export interface operations {
     };
     media_media_renditions__rendition_id__get: {
         parameters: {
-            query?: never;
+            query?: {
+                watch?: string | null;
+            };
             header?: {
                 range?: string | null;
             };
@@ -4864,6 +8559,623 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    open_watch_api_watches_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WatchEntry"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WatchPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    beat_api_watches__watch_id__beat_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                watch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BeatEntry"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BeatPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    close_api_watches__watch_id__close_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                watch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BeatEntry"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    still_api_watches__watch_id__stills_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                watch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StillEntry"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Refused"];
+                };
+            };
+        };
+    };
+    mine_api_my_watches_get: {
+        parameters: {
+            query?: {
+                before?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WatchLogPage"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    my_supervision_api_my_supervision_get: {
+        parameters: {
+            query: {
+                from_us: number;
+                to_us: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SupervisionPublic"][];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    logged_api_watch_log_get: {
+        parameters: {
+            query?: {
+                account?: string | null;
+                project_id?: string | null;
+                source_id?: string | null;
+                kind?: components["schemas"]["WatchKind"] | null;
+                from_us?: number | null;
+                to_us?: number | null;
+                footage_from_us?: number | null;
+                footage_to_us?: number | null;
+                before?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WatchLogPage"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    unwatched_api_watch_log_unwatched_get: {
+        parameters: {
+            query: {
+                from_us: number;
+                to_us: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnwatchedPublic"][];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    supervision_api_watch_log_supervision_get: {
+        parameters: {
+            query: {
+                from_us: number;
+                to_us: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SupervisionPublic"][];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    of_project_api_projects__project_id__watch_log_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectWatchLog"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    refused_api_watch_log_refused_get: {
+        parameters: {
+            query?: {
+                before?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusedWatches"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
             };
             /** @description Validation Error */
             422: {
@@ -4894,6 +9206,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReceiptPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Validation Error */
@@ -4927,6 +9257,24 @@ export interface operations {
                     };
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
         };
     };
     readyz_readyz_get: {
@@ -4945,6 +9293,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReadinessPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Something that should be recorded is not; it is named. */
@@ -4976,6 +9342,24 @@ export interface operations {
                     "application/json": components["schemas"]["SourcesOverview"];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
         };
     };
     source_api_sources__source_id__get: {
@@ -5002,6 +9386,24 @@ export interface operations {
                     "application/json": components["schemas"]["SourceDetail"];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -5015,7 +9417,9 @@ export interface operations {
     };
     media_media_segments__segment_id__get: {
         parameters: {
-            query?: never;
+            query?: {
+                watch?: string | null;
+            };
             header?: {
                 range?: string | null;
             };
@@ -5032,6 +9436,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
             };
             /** @description Validation Error */
             422: {
@@ -5064,6 +9486,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CheckupPublic"][];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Validation Error */
@@ -5101,6 +9541,24 @@ export interface operations {
                     "application/json": components["schemas"]["CheckupPublic"];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -5132,6 +9590,24 @@ export interface operations {
                     "application/json": components["schemas"]["CheckupPublic"];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -5161,6 +9637,24 @@ export interface operations {
                     "application/json": components["schemas"]["CheckupPublic"][];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
         };
     };
     one_api_checkups__checkup_id__get: {
@@ -5181,6 +9675,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CheckupPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Validation Error */
@@ -5212,6 +9724,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
             };
             /** @description Validation Error */
             422: {
@@ -5246,6 +9776,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CheckupPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Cannot be overridden */
@@ -5288,6 +9836,24 @@ export interface operations {
                     "application/json": components["schemas"]["ActMade"];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -5321,6 +9887,24 @@ export interface operations {
                     "application/json": components["schemas"]["ActMade"];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -5352,6 +9936,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ActMade"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description No project is of it */
@@ -5396,6 +9998,24 @@ export interface operations {
                     "application/json": components["schemas"]["HoldPublic"][];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Released already */
             409: {
                 headers: {
@@ -5435,6 +10055,24 @@ export interface operations {
                     "application/json": components["schemas"]["HoldPublic"][];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -5466,6 +10104,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HoldMade"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Validation Error */
@@ -5501,6 +10157,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HoldPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Released already */
@@ -5541,6 +10215,24 @@ export interface operations {
                     "application/json": components["schemas"]["ChoicePublic"][];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -5574,6 +10266,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChoicePublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Refused; the answer says why */
@@ -5618,6 +10328,24 @@ export interface operations {
                     "application/json": components["schemas"]["ChoicePublic"];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Refused; the answer says why */
             409: {
                 headers: {
@@ -5660,6 +10388,24 @@ export interface operations {
                     "application/json": components["schemas"]["RetentionPublic"];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Refused; the answer says why */
             409: {
                 headers: {
@@ -5696,6 +10442,24 @@ export interface operations {
                     "application/json": components["schemas"]["ClassPublic"][];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
         };
     };
     due_api_retention_due_get: {
@@ -5719,6 +10483,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DuePublic"][];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Validation Error */
@@ -5750,6 +10532,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RetentionPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Validation Error */
@@ -5784,6 +10584,24 @@ export interface operations {
                     "application/json": components["schemas"]["DisposalPublic"][];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -5815,6 +10633,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DisposalPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Refused; the answer says why */
@@ -5855,6 +10691,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DisposalPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Refused; the answer says why */
@@ -5899,6 +10753,24 @@ export interface operations {
                     "application/json": components["schemas"]["DisposalPublic"];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Refused; the answer says why */
             409: {
                 headers: {
@@ -5941,6 +10813,24 @@ export interface operations {
                     "application/json": components["schemas"]["DisposalPublic"];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Refused; the answer says why */
             409: {
                 headers: {
@@ -5979,6 +10869,24 @@ export interface operations {
                     "application/json": components["schemas"]["DisposalPublic"];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -6008,6 +10916,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DisposedObjectPublic"][];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Validation Error */
@@ -6041,6 +10967,24 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -6072,6 +11016,24 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -6101,6 +11063,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BookingPublic"][];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Validation Error */
@@ -6136,6 +11116,24 @@ export interface operations {
                     "application/json": components["schemas"]["BookingPublic"];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -6168,6 +11166,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
             };
             /** @description Validation Error */
             422: {
@@ -6206,6 +11222,24 @@ export interface operations {
                     "application/json": components["schemas"]["AuditPage"];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -6235,6 +11269,24 @@ export interface operations {
                     "application/json": components["schemas"]["AuditHeadPublic"];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
         };
     };
     index_api_clips__clip_id__originals_get: {
@@ -6257,6 +11309,24 @@ export interface operations {
                     "application/json": components["schemas"]["OriginalsPublic"];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -6270,7 +11340,9 @@ export interface operations {
     };
     file_api_clips__clip_id__originals__number__mp4_get: {
         parameters: {
-            query?: never;
+            query?: {
+                watch?: string | null;
+            };
             header?: {
                 range?: string | null;
                 "if-range"?: string | null;
@@ -6289,6 +11361,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
             };
             /** @description Validation Error */
             422: {
@@ -6321,6 +11411,24 @@ export interface operations {
                     "application/json": components["schemas"]["DocumentPublic"][];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -6348,7 +11456,7 @@ export interface operations {
                     file: string;
                     /** @enum {string} */
                     kind: "opening_record" | "extraction_record" | "witness_sheet" | "evaluation_report" | "sign_in_sheet" | "handover_list" | "other";
-                    principal: string;
+                    principal?: string;
                     session_id?: string;
                     supersedes?: string;
                     reason?: string;
@@ -6375,13 +11483,22 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
-            /** @description Forbidden */
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Refused"];
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Not Found */
@@ -6451,13 +11568,22 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
-            /** @description Forbidden */
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Refused"];
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Not Found */
@@ -6520,6 +11646,24 @@ export interface operations {
                     };
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -6551,6 +11695,24 @@ export interface operations {
                     "text/html": string;
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -6580,6 +11742,24 @@ export interface operations {
                     "application/json": components["schemas"]["EventKindPublic"][];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
         };
     };
     timeline_api_projects__project_id__timeline_get: {
@@ -6600,6 +11780,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProjectTimeline"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Validation Error */
@@ -6635,6 +11833,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EventEntered"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description It was not taken */
@@ -6681,6 +11897,24 @@ export interface operations {
                     "application/json": components["schemas"]["SeatingPublic"][];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description It was not taken */
             409: {
                 headers: {
@@ -6688,6 +11922,439 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RefusalPublic"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    today_api_today_get: {
+        parameters: {
+            query?: {
+                day?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TodayPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    kinds_api_tag_kinds_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagWordsPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+        };
+    };
+    tags_api_sessions__session_id__tags_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagPublic"][];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    add_api_sessions__session_id__tags_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TagByHand"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagEntered"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description It was not taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagRefusalPublic"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    correct_api_tags__tag_id__corrections_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tag_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TagCorrection"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagEntered"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description It was not taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagRefusalPublic"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    withdraw_api_tags__tag_id__withdrawal_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tag_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TagWithdrawal"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagEntered"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description It was not taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagRefusalPublic"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    record_api_sessions__session_id__witness_record_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WitnessRecordPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    enter_api_sessions__session_id__witness_record_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WitnessEntryByHand"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WitnessRecordPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description It was not taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectionPublic"];
                 };
             };
             /** @description Validation Error */
@@ -6744,6 +12411,24 @@ export interface operations {
                     "application/json": components["schemas"]["ProjectHits"];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -6798,6 +12483,24 @@ export interface operations {
                     "application/json": components["schemas"]["ClipHits"];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -6848,6 +12551,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FacetsPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Validation Error */
@@ -6904,6 +12625,24 @@ export interface operations {
                     "application/json": components["schemas"]["DayPublic"][];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -6917,8 +12656,8 @@ export interface operations {
     };
     saved_api_saved_searches_get: {
         parameters: {
-            query: {
-                principal: string;
+            query?: {
+                principal?: string | null;
             };
             header?: never;
             path?: never;
@@ -6933,6 +12672,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SavedSearchPublic"][];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Validation Error */
@@ -6968,6 +12725,24 @@ export interface operations {
                     "application/json": components["schemas"]["SavedSearchPublic"];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -6981,8 +12756,8 @@ export interface operations {
     };
     forget_api_saved_searches__search_id__delete: {
         parameters: {
-            query: {
-                principal: string;
+            query?: {
+                principal?: string | null;
             };
             header?: never;
             path: {
@@ -6998,6 +12773,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
             };
             /** @description No such search */
             404: {
@@ -7035,6 +12828,24 @@ export interface operations {
                     "application/json": components["schemas"]["PreservedPublic"];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
         };
     };
     stores_api_preservation_stores_get: {
@@ -7053,6 +12864,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StorePublic"][];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
         };
@@ -7077,6 +12906,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MediaPage"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Validation Error */
@@ -7108,6 +12955,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DrillPublic"][];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Validation Error */
@@ -7143,6 +13008,24 @@ export interface operations {
                     "application/json": components["schemas"]["UseRequestPublic"][];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -7174,6 +13057,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UseRequestPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Nobody may ask for this, or decide it, so; the attempt is recorded */
@@ -7225,6 +13117,15 @@ export interface operations {
                     "application/json": components["schemas"]["UseRequestPublic"];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Nobody may ask for this, or decide it, so; the attempt is recorded */
             403: {
                 headers: {
@@ -7273,6 +13174,24 @@ export interface operations {
                     "application/json": components["schemas"]["UsePublic"][];
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -7305,6 +13224,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StatisticsPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Validation Error */
@@ -7341,6 +13278,24 @@ export interface operations {
                     "text/csv": string;
                 };
             };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Validation Error */
             422: {
                 headers: {
@@ -7375,6 +13330,773 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LongGapsPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    directives_api_directives_get: {
+        parameters: {
+            query?: {
+                project_id?: string | null;
+                open?: boolean;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DirectivePublic"][];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    of_project_api_projects__project_id__directives_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectDirectives"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    issue_api_projects__project_id__directives_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DirectiveEntry"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DirectivePublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description It was not taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    attention_api_attention_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Attention"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+        };
+    };
+    of_room_api_rooms__room_id__directives_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                room_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DirectivePublic"][];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    answer_api_directives__directive_id__answer_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                directive_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerEntry"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DirectivePublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description It was not taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    close_api_directives__directive_id__close_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                directive_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CloseEntry"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DirectivePublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description It was not taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    presence_api_projects__project_id__presence_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectPresence"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    mark_api_projects__project_id__presence_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PresenceEntry"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresencePublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description It was not taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    beat_api_presence__presence_id__beat_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                presence_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresencePublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description It was not taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    leave_api_presence__presence_id__leave_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                presence_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresencePublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description It was not taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    alerts_api_alerts_get: {
+        parameters: {
+            query?: {
+                project_id?: string | null;
+                open?: boolean;
+                since_us?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertPublic"][];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    acknowledge_api_alerts__alert_id__acknowledge_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcknowledgeEntry"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertPublic"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Somebody took notice before */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    sources_api_live_sources_get: {
+        parameters: {
+            query?: {
+                project_id?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveSources"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Validation Error */
@@ -7417,6 +14139,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Nothing of it was taken in */
@@ -7470,6 +14201,15 @@ export interface operations {
                     "application/json": components["schemas"]["Refused"];
                 };
             };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
             /** @description Some were refused */
             409: {
                 headers: {
@@ -7519,6 +14259,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Refused"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
                 };
             };
             /** @description Nothing of it was taken in */

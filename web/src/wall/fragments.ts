@@ -52,13 +52,13 @@ export function pieceAt(pieces: readonly Piece[], us: number): number {
   return low - 1
 }
 
-/** The next range to fetch for a play head at `us`, or null while enough is there. */
-export function nextFetch(pieces: readonly Piece[], have: ReadonlySet<number>, us: number, rate: number): Fetch | null {
+/** The next range to fetch for a play head at `us`, or null while enough is there; pieces from `end` on are not wanted. */
+export function nextFetch(pieces: readonly Piece[], have: ReadonlySet<number>, us: number, rate: number, end = pieces.length): Fetch | null {
   const horizon = us + aheadUs(rate)
   let first = Math.max(0, pieceAt(pieces, us))
   while (first < pieces.length && (have.has(first) || pieces[first]!.endUs <= us)) first += 1
   const head = pieces[first]
-  if (!head || head.startUs > horizon) return null
+  if (!head || first >= end || head.startUs > horizon) return null
   const starving = head.startUs - us < STARVING_S * 1e6 * rate
   const last = coalesce(pieces, have, first, horizon, starving ? STARVING_BYTES : MAX_BYTES)
   const tail = pieces[last]!
@@ -86,6 +86,28 @@ export function bufferedUntil(pieces: readonly Piece[], have: ReadonlySet<number
   let until = us
   for (; i < pieces.length && have.has(i); i += 1) until = Math.max(until, pieces[i]!.endUs)
   return i === pieces.length ? Infinity : until
+}
+
+/** Whether a file has sound beside its pictures: by this a media source is built, for good. */
+export function layoutOf(index: RenditionIndex): number {
+  return index.mime.split(',').length
+}
+
+/** Pieces `first`..`last` that one media source can hold: files of one source may differ in having sound. */
+export interface Stretch {
+  first: number
+  last: number
+}
+
+/** The stretch for a play head at `us`: that of the piece on screen, or of the next one where there is none. */
+export function stretchAt(pieces: readonly Piece[], layouts: readonly number[], us: number): Stretch {
+  let at = Math.max(0, pieceAt(pieces, us))
+  if (pieces[at]!.endUs <= us && at + 1 < pieces.length) at += 1
+  const same = (i: number): boolean => i >= 0 && i < pieces.length && layouts[pieces[i]!.rendition] === layouts[pieces[at]!.rendition]
+  let [first, last] = [at, at]
+  while (same(first - 1)) first -= 1
+  while (same(last + 1)) last += 1
+  return { first, last }
 }
 
 /** Pieces that may leave memory: far behind the play head or far beyond what is wanted. */

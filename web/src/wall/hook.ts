@@ -9,6 +9,8 @@ export interface WallHook {
   play(): void
   pause(): void
   setRate(rate: number): void
+  /** One picture on or back, of the panes in focus, else of whichever has the next one. */
+  stepFrame(direction: 1 | -1): Promise<void>
   /** Position of the master clock, UTC microseconds. */
   positionUs(): number
   panes(): PaneReport[]
@@ -38,6 +40,7 @@ export function installHook(wall: Wall): () => void {
     play: () => wall.play(),
     pause: () => wall.pause(),
     setRate: (rate) => wall.setRate(rate),
+    stepFrame: (direction) => wall.stepFrame(direction),
     positionUs: () => wall.positionUs,
     panes: () => report(wall),
   }
@@ -53,7 +56,7 @@ function report(wall: Wall): PaneReport[] {
     rect: pictureRect(pane.source.id),
     state: pane.view.state,
     currentUs: pane.currentUs,
-    frameUs: pane.view.state === 'playing' ? pane.frameUs : null,
+    frameUs: pane.shownUs,
   }))
 }
 

@@ -3,10 +3,12 @@
 import { shallowReactive } from 'vue'
 import type { Clip, RenditionIndex, Source } from '@/api/client'
 import type { ClockRange } from './clock'
-import { bufferedUntil, keyIntervalUs, pieceAt, stepTarget } from './fragments'
+import { bufferedUntil, keyIntervalUs, pieceAt, piecesOf, stepTarget, type Fetch, type Piece } from './fragments'
 import { MediaLoader, playable } from './loader'
+import { Pictures, type Shown } from './pictures'
 import { HOLE_US, nextMedia, spanAt, spansOf, type Span } from './spans'
 import { CLOSE_S, steer } from './steer'
+import { Thumbnails, type Thumbnail } from './thumbnails'
 
 /** `playing`: the picture belongs to the clock's time, moving or paused. Every other state shows no picture. */
 export type PaneState = 'playing' | 'gap' | 'buffering' | 'unplayable'
@@ -19,6 +21,8 @@ export interface PaneView {
   hidden: boolean
   trouble: Trouble | null
   audible: boolean
+  /** A picture that was decoded by itself lies over the media element. */
+  overlaid: boolean
 }
 
 /** What the wall is doing while panes follow. */
@@ -27,6 +31,8 @@ export interface Beat {
   rate: number
   running: boolean
   stepping: boolean
+  /** Nobody wants it to run: panes show the clock's picture exactly. */
+  paused: boolean
 }
 
 /** A picture this far from the clock is hidden until the right one is there. */
@@ -46,12 +52,19 @@ const INSIDE_S = 0.002
 const LAST_FRAME_S = 0.02
 /** Real time between deciding that a picture is close enough and its being on screen. */
 const STEP_SLACK_S = 0.03
+/** Where nothing moves, the media element stands this exactly, and this much behind a picture's first moment. */
+const EXACT_S = 0.001
+const INTO_PICTURE_S = 0.0005
+/** A picture laid over the media element belongs to the clock's time within this. */
+const OVERLAY_US = 300_000
 /** What an index in milliseconds and a picture's own time may differ by. */
 const KEY_SLACK_US = 50_000
 
 export class PanePlayer {
   readonly view: PaneView
   readonly spans: readonly Span[]
+  /** Its fragments, in order of time. */
+  readonly pieces: readonly Piece[]
   readonly hasAudio: boolean
   /** Hidden panes follow as well as they can, and nobody waits for them. */
   visible = true
@@ -61,6 +74,10 @@ export class PanePlayer {
   readonly corrections: number[] = []
   private readonly indexes: readonly RenditionIndex[]
   private video: HTMLVideoElement | null = null
+  private canvas: HTMLCanvasElement | null = null
+  private pictures: Pictures | null = null
+  /** Wall time of the picture laid over the media element, and of the clock when it was asked for. */
+  private overlay: { us: number; askedUs: number } | null = null
   private loader: MediaLoader | null = null
   private shownS: number | null = null
   private soughtS: number | null = null
@@ -68,15 +85,20 @@ export class PanePlayer {
   private latencyS = 0.06
   private stuckSinceMs: number | null = null
   private helps = 0
+  private fetching = false
+  private thumbnails: Thumbnails | null = null
+  private lookedFor: number | null = null
 
   constructor(
     readonly source: Source,
     readonly clips: readonly Clip[],
     indexes: ReadonlyMap<string, RenditionIndex>,
     private readonly range: ClockRange,
+    private readonly mediaUrl: (index: RenditionIndex) => string = (index) => index.media_url,
   ) {
     this.spans = spansOf(clips, indexes, range)
     this.indexes = clips.flatMap((clip) => indexes.get(clip.rendition_id ?? '') ?? [])
+    this.pieces = piecesOf(this.indexes)
     this.hasAudio = clips.some((clip) => clip.audio_codec !== null)
     const codec = this.indexes.length > 0 && !playable(this.indexes)
     this.view = shallowReactive<PaneView>({
@@ -85,21 +107,33 @@ export class PanePlayer {
       hidden: true,
       trouble: codec ? 'codec' : null,
       audible: false,
+      overlaid: false,
     })
   }
 
-  attach(video: HTMLVideoElement): void {
+  attach(video: HTMLVideoElement, canvas: HTMLCanvasElement): void {
     this.video = video
+    this.canvas = canvas
     video.muted = true
     video.addEventListener('volumechange', () => (this.view.audible = !video.muted))
     video.addEventListener('seeked', () => this.seeked())
     if (this.view.trouble === 'codec' || this.indexes.length === 0) return
     const durationS = (this.range.endUs - this.range.startUs) / 1e6
-    this.loader = new MediaLoader(video, this.indexes, this.range.startUs, durationS)
+    this.loader = new MediaLoader(video, this.indexes, this.range.startUs, durationS, this.mediaUrl, (fetch, init, bytes) =>
+      this.pictures?.keep(fetch, init, bytes),
+    )
     this.watchFrames(video)
+    const pictures = new Pictures(this.indexes, this.loader.pieces)
+    void Pictures.possible(this.indexes).then((possible) => {
+      if (!possible || !this.loader) return
+      this.pictures = pictures
+      if (this.lookedFor !== null) void this.look(this.lookedFor)
+    })
   }
 
   detach(): void {
+    this.pictures?.close()
+    this.pictures = null
     this.loader?.close()
     this.loader = null
     this.video = null
@@ -109,25 +143,92 @@ export class PanePlayer {
     if (this.video) this.video.muted = !on
   }
 
+  /** Wall time of the picture that can be seen, null where none can. */
+  get shownUs(): number | null {
+    if (this.view.state !== 'playing') return null
+    return this.overlay?.us ?? this.frameUs
+  }
+
+  /** What is seen now, to be drawn elsewhere. */
+  get picture(): HTMLVideoElement | HTMLCanvasElement | null {
+    if (this.view.state !== 'playing') return null
+    return this.overlay ? this.canvas : this.video
+  }
+
+  /** Show the picture of a moment as soon as it can be had; the media element follows when it can. */
+  async look(us: number): Promise<void> {
+    this.lookedFor = us
+    const span = spanAt(this.spans, us)
+    if (!this.pictures?.usable || !this.loader || !this.visible || span?.kind !== 'media') return
+    const shown = await this.pictures.at(us, this.bring)
+    if (shown) this.lay(shown, us)
+  }
+
+  /** Wall time of the first picture behind a moment, or of the last before it; null where it cannot be said. */
+  async neighbour(us: number, direction: 1 | -1): Promise<number | null> {
+    if (!this.pictures?.usable) return null
+    return await this.pictures.neighbour(us, direction, this.bring)
+  }
+
+  private readonly bring = async (piece: number): Promise<void> => {
+    await this.loader?.bring(piece)
+  }
+
+  private lay({ us, frame }: Shown, askedUs: number): void {
+    const canvas = this.canvas
+    if (canvas && (canvas.width !== frame.displayWidth || canvas.height !== frame.displayHeight)) {
+      canvas.width = frame.displayWidth
+      canvas.height = frame.displayHeight
+    }
+    canvas?.getContext('2d')?.drawImage(frame, 0, 0, canvas.width, canvas.height)
+    frame.close()
+    this.overlay = { us, askedUs }
+    this.view.overlaid = true
+  }
+
+  private uncover(): void {
+    this.overlay = null
+    this.view.overlaid = false
+  }
+
   /** Wall time that the media element is at, null where it has nothing to show. */
   get currentUs(): number | null {
     if (!this.video || this.view.state !== 'playing') return null
+    if (this.overlay) return this.overlay.us
     return this.range.startUs + Math.round(this.video.currentTime * 1e6)
   }
 
+  /** A small picture of a moment; null where there is none. */
+  thumbnail(us: number): Promise<Thumbnail | null> {
+    this.thumbnails ??= new Thumbnails(this.indexes, this.pieces, this.mediaUrl)
+    return this.thumbnails.at(us)
+  }
+
   /** Seconds of picture ahead of the clock, and what to fetch to have more. */
-  demand(us: number, rate: number): { aheadS: number; load: () => Promise<void> } | null {
+  demand({ us, rate, stepping }: Beat): { aheadS: number; load: () => Promise<void> } | null {
     const loader = this.loader
     if (!loader) return null
+    const pictures = stepping && this.pictures?.usable ? this.pictures : null
     loader.dropStale(us, rate)
-    const fetch = loader.wanted(us, rate)
+    const fetch = pictures ? this.pictureFetch(pictures, us, rate) : loader.wanted(us, rate)
     if (!fetch) return null
     const aheadS = Math.max(0, (loader.pieces[fetch.first]!.startUs - us) / 1e6) / rate
-    return { aheadS, load: () => loader.load(fetch) }
+    return { aheadS, load: () => (pictures ? this.fetchPictures(fetch) : loader.load(fetch)) }
+  }
+
+  private pictureFetch(pictures: Pictures, us: number, rate: number): Fetch | null {
+    return this.fetching || this.loader!.waits ? null : pictures.wanted(us, rate)
+  }
+
+  private async fetchPictures(fetch: Fetch): Promise<void> {
+    this.fetching = true
+    await this.loader?.loadPictures(fetch)
+    this.fetching = false
   }
 
   trim(us: number, rate: number): void {
     this.loader?.trim(us, rate)
+    this.pictures?.trim(us, rate)
   }
 
   /** Whether the clock may move as far as this pane is concerned. */
@@ -135,15 +236,29 @@ export class PanePlayer {
     const span = spanAt(this.spans, beat.us)
     if (!span || span.kind !== 'media' || this.view.trouble) return true
     if (!this.loader || !this.video) return false
+    if (this.stepsPictures(beat)) return this.pictures!.keepsUp(beat.us, beat.rate)
     return this.hasData(span, beat) && this.isShowing(span, beat)
+  }
+
+  private stepsPictures(beat: Beat): boolean {
+    return beat.stepping && (this.pictures?.usable ?? false)
   }
 
   follow(beat: Beat): void {
     const span = spanAt(this.spans, beat.us)
     if (this.view.span !== span) this.entered(span)
+    if (!beat.stepping) this.pictures?.stopRun()
+    if (this.loader?.turnTo(beat.us)) this.forget()
     if (this.view.trouble === 'codec') return
     if (!span || span.kind !== 'media') this.rest(beat, span)
     else if (this.video && this.loader) this.showMedia(span, beat)
+  }
+
+  /** The media element begins anew. */
+  private forget(): void {
+    this.frameUs = null
+    this.shownS = null
+    this.soughtS = null
   }
 
   /** The viewer asks anew: an element given up gets another chance. */
@@ -161,6 +276,7 @@ export class PanePlayer {
   /** Nothing to see: no picture, and the element waits where the picture goes on. */
   private rest(beat: Beat, span: Span | undefined): void {
     this.show('gap', true)
+    this.uncover()
     const video = this.video
     if (!video || !this.loader) return
     if (!video.paused) video.pause()
@@ -172,6 +288,7 @@ export class PanePlayer {
 
   private showMedia(span: Span, beat: Beat): void {
     const video = this.video!
+    if (this.stepsPictures(beat)) return this.stepPictures(video, beat)
     if (beat.stepping) this.step(video, span, beat)
     else this.glide(video, this.inside(span, beat.us), beat)
     this.watch(video, span, beat)
@@ -183,7 +300,9 @@ export class PanePlayer {
     const ahead = video.currentTime - target
     if (!beat.running) {
       if (!video.paused) video.pause()
-      if (Math.abs(ahead) > CLOSE_S && this.maySeek(video, target)) this.seek(video, target)
+      const exact = beat.paused ? target + INTO_PICTURE_S : target
+      const far = Math.abs(video.currentTime - exact) > (beat.paused ? EXACT_S : CLOSE_S)
+      if (far && this.maySeek(video, exact)) this.seek(video, exact)
       return
     }
     if (video.seeking) return
@@ -193,7 +312,17 @@ export class PanePlayer {
     if (video.paused) void video.play().catch(() => undefined)
   }
 
-  /** Fast forward: the element stands still on one key frame after another. */
+  /** Fast forward: one picture after another is decoded by itself; the element waits. */
+  private stepPictures(video: HTMLVideoElement, beat: Beat): void {
+    if (!video.paused) video.pause()
+    const shown = this.pictures!.advance(beat.us, beat.rate)
+    if (shown) this.lay(shown, beat.us)
+    this.stuckSinceMs = null
+    const hidden = this.isForeign(beat, this.pictureUs())
+    this.show(hidden ? 'buffering' : 'playing', hidden)
+  }
+
+  /** The same without single pictures: the element stands still on one key frame after another. */
   private step(video: HTMLVideoElement, span: Span, beat: Beat): void {
     if (!video.paused) video.pause()
     if (video.seeking) return
@@ -250,7 +379,7 @@ export class PanePlayer {
   private isShowing(span: Span, beat: Beat): boolean {
     const video = this.video!
     if (beat.stepping) return this.stepIsClose(beat)
-    if (video.seeking || video.readyState < 2 || this.isForeign(beat)) return false
+    if (video.seeking || video.readyState < 2 || this.isForeign(beat, this.elementUs())) return false
     return Math.abs(video.currentTime - this.inside(span, beat.us)) < FOREIGN_S * Math.max(1, beat.rate)
   }
 
@@ -270,6 +399,10 @@ export class PanePlayer {
    * (or, for an element that was out of sight, not at all): the compositor's word counts where the browser gives it.
    */
   private pictureUs(): number | null {
+    return this.overlay?.us ?? this.elementUs()
+  }
+
+  private elementUs(): number | null {
     const video = this.video!
     if (TELLS_FRAMES) return this.frameUs
     const at = video.seeking ? this.shownS : video.currentTime
@@ -277,8 +410,7 @@ export class PanePlayer {
   }
 
   /** The picture is not of the clock's time. A screen may stand still from its key frame on. */
-  private isForeign(beat: Beat): boolean {
-    const shownUs = this.pictureUs()
+  private isForeign(beat: Beat, shownUs: number | null): boolean {
     if (shownUs === null) return true
     const { pieces } = this.loader!
     const slackUs = beat.stepping ? keyIntervalUs(pieces, beat.us) : FOREIGN_S * 1e6 * Math.max(1, beat.rate)
@@ -290,7 +422,7 @@ export class PanePlayer {
   private watch(video: HTMLVideoElement, span: Span, beat: Beat): void {
     const network = this.loader!.failing && !this.hasData(span, beat)
     if (network || this.view.trouble === 'network') this.view.trouble = network ? 'network' : null
-    const blind = video.seeking || video.readyState < 2 || (this.visible && this.isForeign(beat))
+    const blind = video.seeking || video.readyState < 2 || (this.visible && this.isForeign(beat, this.elementUs()))
     const stuck = this.hasData(span, beat) && blind
     if (!stuck) {
       this.stuckSinceMs = null
@@ -313,9 +445,19 @@ export class PanePlayer {
 
   private publish(video: HTMLVideoElement, beat: Beat): void {
     if (this.view.trouble) return this.show('unplayable', true)
-    const foreign = this.isForeign(beat)
-    const waiting = !beat.stepping && (video.seeking || video.readyState < 2)
+    const blind = video.seeking || video.readyState < 2
+    if (this.overlay && this.mayUncover(this.overlay, beat, blind)) this.uncover()
+    const foreign = this.isForeign(beat, this.pictureUs())
+    const waiting = !beat.stepping && blind && !this.overlay
     this.show(waiting || foreign ? 'buffering' : 'playing', foreign)
+  }
+
+  /** The element shows the same picture, or has gone on from it; or the clock is elsewhere. */
+  private mayUncover(overlay: { us: number; askedUs: number }, beat: Beat, blind: boolean): boolean {
+    if (!beat.running && Math.abs(beat.us - overlay.askedUs) > OVERLAY_US) return true
+    if (blind || this.isForeign(beat, this.elementUs())) return false
+    const shownUs = this.elementUs()
+    return shownUs !== null && (Math.abs(shownUs - overlay.us) <= 1000 || (beat.running && shownUs > overlay.us))
   }
 
   private show(state: PaneState, hidden: boolean): void {

@@ -14,6 +14,10 @@ const TRIM_EVERY_MS = 5000
 /** So many corrections by seeking within six seconds mean that this machine cannot decode so fast. */
 const TOO_MANY_CORRECTIONS = 6
 const SPEED_WINDOW_MS = 2000
+/** A step where nobody can say when the next picture is: 25 a second. */
+const PICTURE_US = 40_000
+/** Of a stretch that is passed over so much is shown at either end. */
+const GLIMPSE_US = 1_000_000
 
 export type WallPhase = 'paused' | 'playing' | 'waiting' | 'ended'
 
@@ -40,6 +44,8 @@ export class Wall {
   private fetchedAtMs = 0
   private trimmedAtMs = 0
   private mark = { ms: 0, us: 0 }
+  private focus: ReadonlySet<string> = new Set()
+  private skipped: readonly { startUs: number; endUs: number }[] = []
 
   constructor(
     readonly panes: readonly PanePlayer[],
@@ -59,6 +65,7 @@ export class Wall {
   }
 
   start(): void {
+    this.look()
     const loop = (): void => {
       this.tick()
       this.frame = requestAnimationFrame(loop)
@@ -83,7 +90,49 @@ export class Wall {
   }
 
   pause(): void {
+    const wasStepping = this.view.stepping
     this.clock.pause()
+    if (wasStepping) this.look()
+  }
+
+  /** Go to the picture before or behind: of the panes in focus, else of whichever has the nearest. */
+  async stepFrame(direction: 1 | -1): Promise<void> {
+    this.clock.pause()
+    const from = this.clock.positionUs
+    // Back from where the pictures that are on screen began, all together.
+    const since = direction > 0 ? from : ((await this.nearest(from + 1, -1)) ?? from)
+    const near = await this.nearest(since, direction)
+    if (this.clock.positionUs !== from) return // somebody went elsewhere meanwhile
+    this.seekTo(near ?? from + direction * PICTURE_US)
+  }
+
+  private async nearest(us: number, direction: 1 | -1): Promise<number | null> {
+    const asked = this.panes.filter((pane) => pane.visible && (this.focus.size === 0 || this.focus.has(pane.source.id)))
+    const found = (await Promise.all(asked.map((pane) => pane.neighbour(us, direction)))).filter((one) => one !== null)
+    if (found.length === 0) return null
+    return direction > 0 ? Math.min(...found) : Math.max(...found)
+  }
+
+  /** The panes that steps go by; none: all. */
+  focusOn(sourceIds: readonly string[]): void {
+    this.focus = new Set(sourceIds)
+  }
+
+  /** Pass over these while playing. */
+  skip(ranges: readonly { startUs: number; endUs: number }[]): void {
+    this.skipped = ranges
+  }
+
+  /** Where a stretch that is passed over ends, if the clock is in one; its first moments are shown. */
+  private passOver(): void {
+    const us = this.clock.positionUs
+    const range = this.clock.playing && this.skipped.find((one) => us >= one.startUs + GLIMPSE_US && us < one.endUs - GLIMPSE_US)
+    if (range && range.endUs < this.range.endUs) this.seekTo(range.endUs - GLIMPSE_US)
+  }
+
+  private look(): void {
+    this.fetchedAtMs = 0
+    this.panes.forEach((pane) => void pane.look(this.clock.positionUs))
   }
 
   toggle(): void {
@@ -95,6 +144,7 @@ export class Wall {
     this.clock.seek(us)
     this.confirmed = false
     this.panes.forEach((pane) => pane.retry())
+    if (!this.view.stepping) this.look()
     this.restartMeter()
   }
 
@@ -119,6 +169,7 @@ export class Wall {
   }
 
   private tick(): void {
+    this.passOver()
     const before = this.beat(this.clock.positionUs)
     const waitingFor = this.panes.filter((pane) => pane.visible && !pane.confirms(before)).map((pane) => pane.source.id)
     this.confirmed = waitingFor.length === 0 && !document.hidden
@@ -131,7 +182,7 @@ export class Wall {
   private beat(us: number): Beat {
     const { rate, playing } = this.clock
     const stepping = playing && (rate > STEP_ABOVE || this.slow)
-    return { us, rate, running: playing && this.confirmed, stepping }
+    return { us, rate, running: playing && this.confirmed, stepping, paused: !playing }
   }
 
   private housekeep(beat: Beat): void {
@@ -149,7 +200,7 @@ export class Wall {
 
   /** The pane with the least picture ahead goes first. */
   private fetchMore(beat: Beat): void {
-    const demands = this.panes.flatMap((pane) => pane.demand(beat.us, beat.rate) ?? [])
+    const demands = this.panes.flatMap((pane) => pane.demand(beat) ?? [])
     demands.sort((a, b) => a.aheadS - b.aheadS)
     for (const { load } of demands.slice(0, PARALLEL_FETCHES - this.fetches)) {
       this.fetches += 1

@@ -234,10 +234,10 @@ function eventPoints(session: TimelineSession): Point[] {
 }
 
 function tagRows(id: string, tags: readonly Tag[]): Row[] {
-  const points = tags.map((tag): Point => {
+  const points = tags.filter((tag) => !tag.withdrawn).map((tag): Point => {
     const name = [tagName(tag.kind), severityName(tag.severity)].filter(Boolean).join(' · ')
     const mark = tag.severity === 'major' ? 'flag-major' : tag.severity ? 'flag-minor' : 'flag'
-    return { pick: tagPick(tag), atUs: tag.at_us, text: name, tip: [`${formatTime(tag.at_us)} ${name}`, tag.text, whoSaid(tag.reporter)].filter(Boolean), mark, old: false }
+    return { pick: tagPick(tag), atUs: tag.at_us, text: name, tip: [`${formatTime(tag.at_us)} ${name}`, tag.text, whoSaid(tag.reporter)].filter(Boolean), mark, old: tag.replaced_by !== null }
   })
   return points.length ? [row(id, 'tags', t('timeline.tags'), [], points)] : []
 }

@@ -1,0 +1,282 @@
+"""Directives, presence and alerts in Chromium: a supervisor in one window, a witness in another one.
+
+The sample's 9 March at 11:20, while P06 is evaluated in the shared hall; other tests take other days.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from kernel.events import in_force
+from kernel.model.directive import DirectiveState
+from kernel.model.presence import LAPSE_US, PresenceMode
+from tests.support.peers import chromium
+from tests.support.people import Served, served
+
+STATIC = Path(os.environ.get("JIANZHENG_TEST_STATIC", Path(__file__).parents[2] / "player_api" / "static"))
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run"]
+SOON_MS = 2_000
+"""What a page hears of by itself is there after so long: the limit of the task."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+
+
+@pytest.fixture(scope="module")
+def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """P06 and P07 side by side in one hall."""
+    with served(tmp_path_factory.mktemp("hall"), "09 11:20", static=STATIC) as opened:
+        yield opened
+
+
+@contextmanager
+def window(served_there: Served, browser: Browser, account: str, path: str) -> Iterator[Page]:
+    page = served_there.page(browser, account)
+    try:
+        page.goto(path)
+        expect(page.get_by_text("实时更新")).to_be_visible()
+        yield page
+    finally:
+        page.context.close()
+
+
+def issue(page: Page, kind: str, text: str, minutes: int | None = None) -> None:
+    """Issue a directive on the page of its project."""
+    fill(page, kind, text, minutes)
+    page.get_by_test_id("send").click()
+    expect(page.get_by_test_id("directive-dialog")).to_be_hidden()
+
+
+def fill(page: Page, kind: str, text: str, minutes: int | None = None) -> None:
+    page.get_by_test_id("issue").click()
+    page.get_by_test_id(f"kind-{kind}").check()
+    page.get_by_test_id("field-text").fill(text)
+    if minutes is not None:
+        page.get_by_test_id("field-minutes").fill(str(minutes))
+
+
+def reply(page: Page, words: str) -> None:
+    """What stands in the banner is answered or closed."""
+    page.get_by_test_id("banner-act").first.click()
+    page.get_by_test_id("reply-text").fill(words)
+    page.get_by_test_id("reply-send").click()
+    expect(page.get_by_test_id("reply-dialog")).to_be_hidden()
+
+
+def test_v6_w8_a_directive_is_on_the_witnesss_screen_and_its_answer_on_the_supervisors(
+    hall: Served, browser: Browser
+) -> None:
+    with (
+        window(hall, browser, "s-zj-1", "/projects/P06") as supervisor,
+        window(hall, browser, "w-zt-2", "/search") as witness,
+    ):
+        expect(witness.get_by_test_id("directive-banner")).to_be_hidden()
+        fill(supervisor, "verify", "请核实04席是否携带通讯设备", 15)
+        expect(supervisor.get_by_test_id("field-section")).to_have_value("1")
+        supervisor.get_by_test_id("send").click()
+        said = witness.get_by_test_id("directive-banner")
+        expect(said).to_contain_text("请核实04席是否携带通讯设备", timeout=SOON_MS)
+        [directive] = hall.catalogue.directives.all(project_id="P06")
+        assert (directive.issued_by, directive.section_number) == ("s-zj-1", 1)
+        assert directive.due_us - directive.issued_us == 15 * 60_000_000
+        reply(witness, "已收存电子手环,评标继续")
+        shown = supervisor.get_by_test_id("directive-banner")
+        expect(shown).to_contain_text("已收存电子手环,评标继续", timeout=SOON_MS)
+        expect(witness.get_by_test_id("directive-banner")).to_be_hidden(timeout=SOON_MS)
+        card = supervisor.get_by_test_id(f"directive-{directive.label}")
+        expect(card.get_by_test_id("state-answered")).to_be_visible()
+        supervisor.get_by_test_id("banner-act").first.click()
+        supervisor.get_by_test_id("reply-send").click()
+        expect(card.get_by_test_id("state-closed")).to_be_visible(timeout=SOON_MS)
+    [closed] = hall.catalogue.directives.all(project_id="P06")
+    assert (closed.answered_by, closed.closed_by, closed.late) == ("w-zt-2", "s-zj-1", False)
+
+
+def test_v6_it_stands_on_the_rooms_screen_where_that_is_set(hall: Served, browser: Browser) -> None:
+    with window(hall, browser, "s-zj-1", "/projects/P06") as supervisor:
+        screen = hall.page(browser, "w-zt-1")
+        screen.goto("/rooms/ZT-SH1/screen")
+        expect(screen.get_by_text("目前没有监督指令")).to_be_visible()
+        fill(supervisor, "notice", "请保持席位整洁")
+        supervisor.get_by_test_id("field-session").select_option("P06-E")
+        supervisor.get_by_test_id("field-room").check()
+        supervisor.get_by_test_id("send").click()
+        expect(screen.get_by_text("请保持席位整洁")).to_be_visible(timeout=SOON_MS)
+        screen.context.close()
+
+
+def test_v7_a_pause_and_a_resumption_stand_on_the_timeline_with_their_numbers(
+    hall: Served, browser: Browser
+) -> None:
+    with window(hall, browser, "s-zj-1", "/projects/P06") as supervisor:
+        for kind, text in (("pause", "暂停评标,补抽专家"), ("resume", "专家已到位")):
+            fill(supervisor, kind, text)
+            supervisor.get_by_test_id("field-session").select_option("P06-E")
+            supervisor.get_by_test_id("send").click()
+            expect(supervisor.get_by_test_id("directive-dialog")).to_be_hidden()
+        supervisor.goto("/projects/P06/timeline")
+        expect(supervisor.get_by_text("暂停评标,补抽专家").first).to_be_visible()
+    resume, pause = hall.catalogue.directives.all(project_id="P06")[:2]
+    events = {one.id: one for one in in_force(hall.catalogue.sessions.events_of("P06-E"))}
+    assert [
+        (events[one.event_id].type, events[one.event_id].details["directive"]) for one in (pause, resume)
+    ] == [("eval.pause", pause.label), ("eval.resume", resume.label)]
+    timeline = hall.client("s-zj-1").get("/api/projects/P06/timeline").json()
+    [session] = [one for one in timeline["sessions"] if one["id"] == "P06-E"]
+    spans = [(one["start_us"], one["end_us"]) for one in session["pauses"]]
+    assert (pause.issued_us, resume.issued_us) in spans
+
+
+def test_v19_directives_of_two_supervisors_both_stand_in_the_servers_order(
+    hall: Served, browser: Browser
+) -> None:
+    other = hall.client("s-zj-1")  # the same industry, at another desk
+    with window(hall, browser, "s-zj-1", "/projects/P06") as supervisor:
+        fill(supervisor, "verify", "请核实09席")
+        told = {"id": "directive-other-desk", "kind": "notice", "text": "请核实14席", "minutes": 20}
+        assert other.post("/api/projects/P06/directives", json=told).status_code == 201
+        supervisor.get_by_test_id("send").click()
+        panel = supervisor.get_by_test_id("directive-panel")
+        expect(panel).to_contain_text("请核实09席")
+        expect(panel).to_contain_text("请核实14席")
+    second, first = hall.catalogue.directives.all(project_id="P06")[:2]
+    assert (first.text, second.text) == ("请核实14席", "请核实09席")
+    assert second.number == first.number + 1
+    assert second.issued_us >= first.issued_us
+
+
+def test_v20_a_line_that_drops_before_the_server_heard_shows_it_as_not_sent(
+    hall: Served, browser: Browser
+) -> None:
+    before = len(hall.catalogue.directives.all())
+    with window(hall, browser, "s-zj-1", "/projects/P06") as supervisor:
+        supervisor.route("**/api/projects/P06/directives", lambda route: route.abort())
+        fill(supervisor, "notice", "线路中断时的指令")
+        supervisor.get_by_test_id("send").click()
+        expect(supervisor.get_by_test_id("unsent")).to_be_visible()
+        assert len(hall.catalogue.directives.all()) == before
+        supervisor.unroute("**/api/projects/P06/directives")
+        supervisor.reload()  # the page was left, and what was not sent is still told
+        expect(supervisor.get_by_test_id("issue")).to_contain_text("未送达")
+        supervisor.get_by_test_id("issue").click()
+        supervisor.get_by_test_id("send").click()
+        expect(supervisor.get_by_test_id("directive-panel")).to_contain_text("线路中断时的指令")
+    assert len(hall.catalogue.directives.all()) == before + 1
+
+
+def test_v20_a_line_that_drops_after_the_server_heard_issues_it_once(hall: Served, browser: Browser) -> None:
+    before = len(hall.catalogue.directives.all())
+    with window(hall, browser, "s-zj-1", "/projects/P06") as supervisor:
+
+        def swallow(route: object) -> None:
+            if route.request.method == "POST":  # type: ignore[attr-defined]
+                route.fetch()  # type: ignore[attr-defined]
+                route.abort()  # type: ignore[attr-defined]
+            else:
+                route.continue_()  # type: ignore[attr-defined]
+
+        supervisor.route("**/api/projects/P06/directives", swallow)
+        fill(supervisor, "notice", "只下达一次的指令")
+        supervisor.get_by_test_id("send").click()
+        expect(supervisor.get_by_test_id("unsent")).to_be_visible()
+        assert len(hall.catalogue.directives.all()) == before + 1
+        supervisor.unroute("**/api/projects/P06/directives")
+        supervisor.get_by_test_id("send").click()
+        expect(supervisor.get_by_test_id("directive-dialog")).to_be_hidden()
+    assert len(hall.catalogue.directives.all()) == before + 1
+
+
+def test_v5_who_opens_the_live_page_is_there_from_afar_and_it_shows_in_the_project(
+    hall: Served, browser: Browser
+) -> None:
+    with (
+        window(hall, browser, "s-zj-1", "/projects/P06") as supervisor,
+        window(hall, browser, "w-zt-1", "/projects/P06") as witness,
+    ):
+        shown = witness.get_by_test_id("presence-panel")
+        [on_site] = [
+            one for one in hall.catalogue.presences.of_project("P06") if one.mode is PresenceMode.ON_SITE
+        ]
+        assert (on_site.account_id, on_site.room_id) == ("s-zj-1", "ZT-SR1")
+        expect(shown).to_contain_text("住建监督员01")
+        expect(shown).to_contain_text("现场")
+        live = hall.page(browser, "s-zj-1")
+        live.goto("/live?project=P06")
+        expect(shown.get_by_text("远程").first).to_be_visible(timeout=5_000)
+        live.context.close()
+        supervisor.get_by_test_id("presence-panel").get_by_test_id("leave").first.click()
+    found = hall.catalogue.presences.of_project("P06")
+    [remote] = [one for one in found if one.mode is PresenceMode.REMOTE]
+    assert remote.account_id == "s-zj-1"
+    assert remote.end_us(remote.seen_us + LAPSE_US + 1) is not None  # its page was closed
+    [left] = [one for one in found if one.mode is PresenceMode.ON_SITE]
+    assert left.left_us is not None
+
+
+def test_v5_a_witness_marks_the_supervisor_in_the_supervision_room(hall: Served, browser: Browser) -> None:
+    with window(hall, browser, "w-zt-1", "/projects/P06") as witness:
+        panel = witness.get_by_test_id("presence-panel")
+        panel.get_by_test_id("presence-who").select_option("s-zj-1")
+        panel.get_by_test_id("mark-on-site").click()
+        expect(panel).to_contain_text("在岗")
+    marked = hall.catalogue.presences.of_project("P06")[-1]
+    assert (marked.account_id, marked.marked_by, marked.room_id) == ("s-zj-1", "w-zt-1", "ZT-SR1")
+    for account in ("s-jt-1", "i-jw-1", "w-zx-1"):  # another industry, no business of his, another venue
+        answer = hall.client(account).post("/api/projects/P06/presence", json={"mode": "remote"})
+        assert answer.status_code == 403
+
+
+@pytest.fixture(scope="module")
+def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The month is over."""
+    with served(tmp_path_factory.mktemp("month"), "30 12:00", static=STATIC) as opened:
+        yield opened
+
+
+def test_w8_dir_05_that_nobody_answered_is_overdue(month: Served, browser: Browser) -> None:
+    directive = month.catalogue.directives.get("DIR-05")
+    assert directive is not None
+    assert directive.state(month.clock.now_us()) is DirectiveState.OVERDUE
+    with window(month, browser, "s-zj-1", "/directives") as supervisor:
+        card = supervisor.get_by_test_id("directive-DIR-05")
+        expect(card.get_by_test_id("state-overdue")).to_be_visible()
+        expect(supervisor.get_by_test_id("directive-DIR-01")).to_be_hidden()  # it is closed
+        supervisor.get_by_test_id("only-open").uncheck()
+        closed = supervisor.get_by_test_id("directive-DIR-01")
+        expect(closed.get_by_test_id("state-closed")).to_be_visible()
+        expect(closed).to_contain_text("已收存电子手环,评标继续")
+        expect(supervisor.get_by_test_id("directive-DIR-02")).to_have_count(0)  # finance, not his
+
+
+def test_v11_a_supervisor_sees_the_alerts_of_his_industry_and_takes_notice_with_a_note(
+    month: Served, browser: Browser
+) -> None:
+    with window(month, browser, "s-yb-1", "/alerts") as supervisor:
+        row = supervisor.get_by_test_id("alert-AL-03")
+        expect(row).to_contain_text("预计 7.4 GB")
+        expect(supervisor.get_by_test_id("alert-AL-06")).to_have_count(0)  # water, not his
+        row.get_by_test_id("alert-acknowledge").click()
+        supervisor.get_by_test_id("alert-note").fill("已要求降低桌面码率")
+        supervisor.get_by_test_id("alert-note").press("Enter")
+        expect(row).to_be_hidden()  # it is over, and somebody took notice
+        supervisor.get_by_test_id("only-open").uncheck()
+        expect(row).to_contain_text("已要求降低桌面码率")
+    seen = month.catalogue.alerts.get("AL-03")
+    assert seen is not None
+    assert (seen.acknowledged_by, seen.note) == ("s-yb-1", "已要求降低桌面码率")
+    refused = month.client("s-yb-1").post("/api/alerts/AL-06/acknowledge", json={"note": "x"})
+    assert refused.status_code == 403
+
+
+def test_i5_a_supervisor_who_never_came_is_shown_as_absent(month: Served, browser: Browser) -> None:
+    with window(month, browser, "i-jw-1", "/projects/P10") as inspector:
+        expect(inspector.get_by_test_id("absent")).to_contain_text("财政监督员01")
