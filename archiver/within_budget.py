@@ -34,6 +34,7 @@ _log = logger("archiver")
 METADATA_BYTES = 12_000  # of a package without clips; half of it a time stamp with its certificates
 METADATA_BYTES_PER_CLIP = 6_000  # receipt, entry in catalogue.json and in the manifests
 METADATA_BYTES_PER_SLICE = 2_200  # in both, its segment, and the fingerprints of a minute
+AIMED = 0.98  # share of the budget that is planned for: what comes out too heavy is encoded twice
 ENOUGH = 0.92  # share of the budget that is worth no further encoding
 MOST_ROUNDS = 5  # of putting right
 
@@ -146,7 +147,9 @@ class ClipEncoder:
         groups = waves(rest)
         advance = self._progress.counter("encode", 0.2, 0.8, len(rest))
         for number, group in enumerate(groups):
-            chosen = self._encoder.plan(room, [chunk for part in groups[number:] for chunk in part])
+            chosen = self._encoder.plan(
+                int(AIMED * room), [chunk for part in groups[number:] for chunk in part]
+            )
             self._encoder.encode([(chunk, chosen.choices[chunk.demand_id]) for chunk in group], advance)
 
     def _put_right(self, room: int) -> None:

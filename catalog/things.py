@@ -149,7 +149,13 @@ def _project(session: Transaction, row: ProjectRow) -> list[Thing]:
         return [_plain(row, venues)]
     published = _all_published(shown)
     return [
-        replace(_plain(one, venues), project_id=row.id, published_us=published, all_published_us=published)
+        replace(
+            _plain(one, venues),
+            project_id=row.id,
+            published_us=published,
+            shared=True,
+            all_published_us=published,
+        )
         for one in shown
     ]
 

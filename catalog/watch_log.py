@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,8 +22,10 @@ from catalog.tables import (
     WatchRow,
     WatchThingRow,
 )
+from catalog.watch_check import watch_faults
 from catalog.watching import intervals_in, watches_in
 from kernel.model.account import Role
+from kernel.model.audit import AuditFault
 from kernel.model.timeline import Phase, ProjectKind
 from kernel.model.watching import Seen, Watch, WatchKind
 from kernel.timerange import EVER_US, TimeRange
@@ -104,6 +106,10 @@ class WatchLog:
             ids = session.exec(query).all()
             found = {one.id: one for one in watches_in(session, ids)}
             return [_logged(session, found[one], narrowed) for one in ids]
+
+    def faults(self) -> Iterator[AuditFault]:
+        """Where these tables are not what the audit chain says of watching."""
+        return watch_faults(self._engine)
 
     def totals(
         self, within: TimeRange, *, account_id: str | None = None, project_ids: Collection[str] | None = None

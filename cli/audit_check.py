@@ -85,6 +85,7 @@ def check_audit(
     """
     out, heads, epochs = console(), anchors_of(settings, anchors), catalogue.audit.epochs()
     faults = chain_faults_of(catalogue, heads)
+    faults += islice(catalogue.watch_log.faults(), MOST_FAULTS)
     read = [epoch_of_file(path, epochs) for path in files]
     for path, epoch in zip(files, read, strict=True):
         faults += islice(epoch_faults(path, epoch, epochs, heads), MOST_FAULTS)

@@ -109,7 +109,7 @@ def check_everything(
     findings += (Finding(fault=Fault.SIGNATURE, name=name, detail=why) for name, why in signed.faults)
     findings += (
         Finding(fault=Fault.AUDIT, name=f"audit record {one.number}", detail=one.what)
-        for one in catalogue.audit.faults(heads)
+        for one in (*catalogue.audit.faults(heads), *catalogue.watch_log.faults())
     )
     if not lost:
         findings += _unknown_files(catalogue, ring, listed.sealed, {one.path for one in segments})

@@ -21,6 +21,7 @@ from cli.options import this_user
 from cli.ports import PORT_TAKEN, refuse_busy_port
 from cli.sample.accounts import load_accounts
 from cli.stores import own_store
+from cli.sweeping import sweeping
 from cli.watch import open_watch
 from cli.wiring import open_catalogue
 from kernel.clock import Clock
@@ -88,7 +89,11 @@ def run_server(asked: Serving, clock: Clock) -> None:
         )
         # A province's catalogue takes seconds to read, which the first to search need not wait for.
         threading.Thread(target=catalogue.search.warm, name="search", daemon=True).start()
-        with anchoring(settings, catalogue, clock), alerting(settings, catalogue, watch, clock):
+        with (
+            anchoring(settings, catalogue, clock),
+            alerting(settings, catalogue, watch, clock),
+            sweeping(catalogue, clock),
+        ):
             uvicorn.Server(config).run()
 
 

@@ -285,7 +285,9 @@ class Gate:
             desktops_for_witnesses=self._desktops,
         )
         answers = [may(asks.principal, action, one, around).need for one in (list(things) or [Thing()])]
-        return Need.NOTHING if Need.NOTHING in answers else answers[0]
+        # Of a picture of several projects, what would be needed for the one that is the asker's own.
+        nearest = [one for one in (Need.NOTHING, Need.ALL_PUBLISHED) if one in answers]
+        return nearest[0] if nearest else answers[0]
 
     def grants(self, principal: Principal) -> Sequence[Grant]:
         """What somebody was given leave to see, by basis number or request."""

@@ -108,7 +108,7 @@ def requests_router(catalogue: Catalogue, clock: Clock, settings: UseSettings, g
         found = map(public, catalogue.requests.all(project_id=project_id, limit=limit))
         listed = [one for one in found if state in (None, one.state)]
         seen = gate.within("request.see", [one.project_id for one in listed])
-        return [one for one in listed if one.project_id in seen]
+        return [one for one in listed if one.project_id in seen and _is_told(gate, one)]
 
     @router.post(
         "/requests", status_code=201, responses=_REFUSALS, dependencies=[gate.inside("request.make")]
@@ -157,14 +157,21 @@ def requests_router(catalogue: Catalogue, clock: Clock, settings: UseSettings, g
     return router
 
 
+def _is_told(gate: Gate, request: UseRequestPublic) -> bool:
+    """Whoever may be looked into is told of nobody's requests but his own."""
+    principal = gate.person().principal
+    own_only = principal is not None and principal.role in (Role.SUPERVISOR, Role.AGENCY)
+    return not own_only or request.principal == gate.person().id
+
+
 def _asked(entry: UseRequestEntry, gate: Gate, now_us: int) -> UseRequest:
-    """What somebody entered, as a request."""
-    given = entry.scope
+    """What somebody entered, as a request; who is signed in asks in his own role, whatever he says."""
+    given, principal = entry.scope, gate.person().principal
     return UseRequest(
         id=new_id("request"),
         project_id=entry.project_id,
         kind=entry.kind,
-        role=entry.role,
+        role=entry.role if principal is None else principal.role,
         scope=Scope(
             session_ids=tuple(given.session_ids),
             source_ids=tuple(given.source_ids),

@@ -195,7 +195,7 @@ def factor_public(factor: SecondFactor, account_id: str) -> FactorPublic:
     """The secret and its QR code, drawn here: it never is part of an address that somebody might log."""
     drawn = io.BytesIO()
     segno.make(factor.uri(account_id), error="m").save(
-        drawn, kind="svg", scale=5, border=2, xmldecl=False, svgns=True, light="#fff", omitsize=False
+        drawn, kind="svg", scale=5, border=2, xmldecl=False, svgns=True, light="#fff", omitsize=True
     )
     return FactorPublic(secret=factor.secret, qr_svg=drawn.getvalue().decode())
 

@@ -394,6 +394,8 @@ class Watches:
         if not person.local and person.principal is None:
             self._gate.check(WATCH, (), person)  # to be signed in is the first thing
         if token is None:
+            subject = Subject.CLIP if thing.clip_id else Subject.SOURCE
+            self._gate.check(WATCH, self._gate.things(subject, thing.clip_id or thing.source_id), person)
             self._report(person, thing, "watch_needed")
             raise WatchDenied("watch_needed")
         watch = self._catalogue.watches.find(token_hash(token))

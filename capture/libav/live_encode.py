@@ -39,7 +39,7 @@ _KEY_US = SECOND_US  # a key frame at least so often: whoever comes waits no lon
 _MOST_WIDTH = 1280  # for looking at; what is recorded is as it was sent
 _OPUS_FRAME = 960  # samples, 20 ms
 _APART = opus.RATE // 20  # sound this far from its place begins there anew
-_START_CODE = re.compile(rb"\0\0\0?\1")
+_START_CODE = re.compile(rb"\x00\x00\x00?\x01")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -66,6 +66,7 @@ class SampleAlert(_Part):
 
     id: str
     project: str
+    subject: str
     session: str | None = None
     at: AwareDatetime
     over_at: AwareDatetime
@@ -183,7 +184,7 @@ def _alarm(catalogue: Catalogue, told: SampleAlert, until_us: int) -> None:
     alert = Alert(
         id=told.id,
         rule=told.rule,
-        subject=told.source or told.session or told.room or told.id,
+        subject=told.subject,
         project_id=told.project,
         session_id=told.session,
         source_id=told.source,

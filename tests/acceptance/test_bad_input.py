@@ -513,10 +513,15 @@ def test_a_port_that_is_none_is_a_usage_error(tmp_path: Path) -> None:
 
 
 def test_the_page_is_not_served_to_the_network_and_why_is_said(tmp_path: Path) -> None:
-    said = sentence(jianzheng("serve", "--host", "0.0.0.0", home=tmp_path))
-    assert "loopback addresses only, not on 0.0.0.0" in said
-    assert "without accounts" in said
-    assert "--host 127.0.0.1" in said
+    open_to_all = jianzheng("serve", "--without-accounts", "--host", "0.0.0.0", home=tmp_path)
+    without_https = jianzheng("serve", "--host", "0.0.0.0", home=tmp_path)
+    for said, why in (
+        (sentence(open_to_all), "Without accounts"),
+        (sentence(without_https), "Without HTTPS"),
+    ):
+        assert "loopback addresses only, not on 0.0.0.0" in said
+        assert why in said
+        assert "--host 127.0.0.1" in said
 
 
 # --- a full disk --------------------------------------------------------------------------------------------

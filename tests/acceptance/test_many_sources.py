@@ -49,7 +49,7 @@ def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
     made, over = Region(url=f"http://127.0.0.1:{port}", catalogue=catalogue, states=states), Event()
     recorder = Thread(target=made.beat, args=(over,))
     recorder.start()
-    with running(home, "serve", "--port", str(port)):
+    with running(home, "serve", "--without-accounts", "--port", str(port)):
         with httpx.Client(transport=httpx.HTTPTransport(retries=20), base_url=made.url, timeout=20) as client:
             client.get("/healthz").raise_for_status()
         yield made

@@ -85,7 +85,15 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     catalogue.clips.record(CutList(session_id="P-O", clips=(clip,), change_number=2))
     catalogue.close()
     port = free_port()
-    command = [sys.executable, "-c", "from cli.main import main; main()", "serve", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-c",
+        "from cli.main import main; main()",
+        "serve",
+        "--without-accounts",
+        "--port",
+        str(port),
+    ]
     environment = {**os.environ, "JIANZHENG_DATA_DIR": str(tmp_path)}
     with subprocess.Popen(command, cwd=REPOSITORY, env=environment) as server:
         url = f"http://127.0.0.1:{port}"

@@ -36,7 +36,15 @@ CHROMIUM_FLAGS = [
 def address(demo: FinishedDemo) -> Iterator[str]:
     """The demo's page, served by ``jianzheng serve``."""
     port = free_port()
-    command = [sys.executable, "-c", "from cli.main import main; main()", "serve", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-c",
+        "from cli.main import main; main()",
+        "serve",
+        "--without-accounts",
+        "--port",
+        str(port),
+    ]
     environment = {**os.environ, **demo.environment}
     with subprocess.Popen(command, cwd=REPOSITORY, env=environment) as server:
         url = f"http://127.0.0.1:{port}"

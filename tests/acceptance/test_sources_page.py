@@ -151,7 +151,7 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     port = free_port()
     with running(home, "capture", "--as", "tester") as recorder:
         eventually((home / "data" / "catalogue.sqlite").exists)
-        with running(home, "serve", "--port", str(port)):
+        with running(home, "serve", "--without-accounts", "--port", str(port)):
             url = f"http://127.0.0.1:{port}"
             with httpx.Client(transport=httpx.HTTPTransport(retries=20), base_url=url, timeout=20) as client:
                 client.get("/healthz").raise_for_status()

@@ -223,7 +223,15 @@ def cut_with_gaps(catalogue: Catalogue, timeline: SessionTimeline) -> None:
 
 @contextmanager
 def serving(home: Path, port: int) -> Iterator[None]:
-    command = [sys.executable, "-c", "from cli.main import main; main()", "serve", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-c",
+        "from cli.main import main; main()",
+        "serve",
+        "--without-accounts",
+        "--port",
+        str(port),
+    ]
     environment = {"JIANZHENG_CAMERAS": str(home / "cameras.yaml"), "JIANZHENG_DATA_DIR": str(home / "data")}
     with (home / "serve.log").open("wb") as log:
         process = subprocess.Popen(

@@ -51,6 +51,22 @@ def test_nothing_else_can_be_changed_from_outside(description: dict[str, Any]) -
         if method != "get"
     }
     assert changing == {
+        ("/api/sign-in", "post"),
+        ("/api/sign-out", "post"),
+        ("/api/begin", "post"),
+        ("/api/begin/link", "post"),
+        ("/api/me/password", "post"),
+        ("/api/me/factor", "post"),
+        ("/api/me/factor/offer", "post"),
+        ("/api/me/logins/{login_id}/end", "post"),
+        ("/api/accounts", "post"),
+        ("/api/accounts/{account_id}", "post"),
+        ("/api/accounts/{account_id}/role", "post"),
+        ("/api/accounts/{account_id}/invite", "post"),
+        ("/api/accounts/{account_id}/disable", "post"),
+        ("/api/accounts/{account_id}/enable", "post"),
+        ("/api/accounts/{account_id}/identity", "post"),
+        ("/api/accounts/{account_id}/logins/{login_id}/end", "post"),
         ("/api/rooms/{room_id}/checkups", "post"),
         ("/api/checkups/{checkup_id}/override", "post"),
         ("/api/holds", "post"),
@@ -78,6 +94,13 @@ def test_nothing_else_can_be_changed_from_outside(description: dict[str, Any]) -
         ("/api/requests/{request_id}/decision", "post"),
         ("/api/saved-searches", "post"),
         ("/api/saved-searches/{search_id}", "delete"),
+        ("/api/projects/{project_id}/directives", "post"),
+        ("/api/directives/{directive_id}/answer", "post"),
+        ("/api/directives/{directive_id}/close", "post"),
+        ("/api/projects/{project_id}/presence", "post"),
+        ("/api/presence/{presence_id}/beat", "post"),
+        ("/api/presence/{presence_id}/leave", "post"),
+        ("/api/alerts/{alert_id}/acknowledge", "post"),
     }
 
 

@@ -121,7 +121,11 @@ class Footage:
         with writing(self.month.catalogue._engine) as session:
             connection = session.connection()
             old = connection.execute(rows.select().where(rows.c.clip_id == clip.id)).mappings().one()
-            told = {"object_key": key, "video_codec": codecs[0], "audio_codec": (*codecs[1:], None)[0]}
+            told: dict[str, Any] = {
+                "object_key": key,
+                "video_codec": codecs[0],
+                "audio_codec": (*codecs[1:], None)[0],
+            }
             told |= {"width": look.width, "height": look.height}
             weight = {"key": key, "size_bytes": len(data), "sha256": sha256}
             connection.execute(insert(objects).values(archive_id=old["archive_id"], **weight))

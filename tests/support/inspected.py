@@ -118,7 +118,7 @@ def centre_after_the_month(directory: Path, database_url: str = "") -> Iterator[
     _give_a_picture(month.catalogue, store)
     month.catalogue.close()
     port = free_port()
-    command = [*_COMMAND, "serve", "--port", str(port), "--data-dir", str(directory)]
+    command = [*_COMMAND, "serve", "--without-accounts", "--port", str(port), "--data-dir", str(directory)]
     with (directory / "serve.log").open("w") as log:
         server = subprocess.Popen(
             command, cwd=REPOSITORY, env=environment(database_url), stdout=log, stderr=subprocess.STDOUT

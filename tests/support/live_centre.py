@@ -92,10 +92,12 @@ def _simulated(
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("ready")
-        yield process
-        process.terminate()
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("ready")
+            yield process
+        finally:
+            process.terminate()
 
 
 @contextmanager
@@ -135,8 +137,7 @@ def live_centre(
             prepare(catalogue)
             server = children.start("serve", "--port", str(page), *serve)
             address = f"http://127.0.0.1:{page}"
-            with httpx.Client(transport=httpx.HTTPTransport(retries=30), base_url=address) as client:
-                client.get("/healthz").raise_for_status()
+            _wait_for(address, server)
             yield LiveCentre(
                 address=address,
                 data_dir=data_dir,
@@ -148,6 +149,18 @@ def live_centre(
             catalogue.close()
         finally:
             children.stop()
+
+
+def _wait_for(address: str, server: Child) -> None:
+    clock = SystemClock()
+    for _ in range(_PATIENCE_S * 5):
+        server.check()
+        try:
+            httpx.get(f"{address}/healthz").raise_for_status()
+            return
+        except httpx.TransportError:
+            clock.sleep(0.2)
+    raise AssertionError("the page is not served")
 
 
 def _recorded(data_dir: Path, count: int, capture: Child) -> Catalogue:
@@ -164,7 +177,8 @@ def _recorded(data_dir: Path, count: int, capture: Child) -> Catalogue:
         health = catalogue.footage.health().values()
         if sum(one.state is SourceState.RECORDING for one in health) >= count:
             return catalogue
-    raise AssertionError("not all sources came to be recorded")
+    lost = [f"{one.source_id}: {one.detail}" for one in health if one.state is not SourceState.RECORDING]
+    raise AssertionError(f"not all sources came to be recorded: {lost}")
 
 
 if __name__ == "__main__":

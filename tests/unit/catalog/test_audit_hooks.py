@@ -44,6 +44,7 @@ NOT_RECORDED = {
     "rebuild.Rebuild._writing": "rows of a rebuild, which is recorded when it begins and when it ends",
     "removal.Removal.finish": "the end of what was recorded when it was decided",
     "retention.RetentionTable.load": "what the product brings with it",
+    "watching.Watches.beat": "what a watch shows while it lasts; the record of its end has a hash over it",
     "search.saved.SavedSearches.delete": "what somebody looks for is his own, and no evidence",
     "search.saved.SavedSearches.save": "what somebody looks for is his own, and no evidence",
 }

@@ -27,7 +27,7 @@ export class MediaLoader {
   private url = ''
   private buffer: SourceBuffer | null = null
   private rendition = -1
-  private current: { fetch: Fetch; abort: AbortController; done: Promise<void> } | null = null
+  private current: { fetch: Fetch; abort: AbortController; urgent: boolean; done: Promise<void> } | null = null
   private work: Promise<void> = Promise.resolve()
   private failures = 0
   private retryAtMs = 0
@@ -97,7 +97,7 @@ export class MediaLoader {
     const fetch = { first: piece, last: piece, rendition, start: offset, end: offset + size }
     if (!this.buffer || this.have.has(piece) || !this.inStretch(piece)) return await this.loadPictures(fetch)
     current?.abort.abort()
-    await this.load(fetch)
+    await this.load(fetch, true)
   }
 
   /** Fetch for the pictures alone. */
@@ -124,7 +124,7 @@ export class MediaLoader {
 
   /** Give up a fetch under way that a seek has made useless. */
   dropStale(us: number, rate: number): void {
-    if (!this.current) return
+    if (!this.current || this.current.urgent) return
     const { first, last } = this.current.fetch
     const stale = this.pieces[last]!.endUs <= us || this.pieces[first]!.startUs > us + aheadUs(rate)
     if (!stale) return
@@ -132,12 +132,12 @@ export class MediaLoader {
     this.current = null
   }
 
-  load(fetch: Fetch): Promise<void> {
+  load(fetch: Fetch, urgent = false): Promise<void> {
     const abort = new AbortController()
     const done = this.loadInto(fetch, abort.signal).then(() => {
       if (this.current?.abort === abort) this.current = null
     })
-    this.current = { fetch, abort, done }
+    this.current = { fetch, abort, urgent, done }
     return done
   }
 

@@ -12,12 +12,14 @@ export interface Doing {
 
 /** One thing that somebody does, and what the server says to it. */
 export function useDoing(): Doing {
-  const { t } = useI18n()
+  const { t, te } = useI18n()
   const busy = ref(false)
   const said = ref('')
 
   function words(reason: unknown): string {
     if (!(reason instanceof ApiError)) return String(reason)
+    const known = `accountRefusals.${reason.code}`
+    if (reason.code && te(known)) return t(known, { n: /\d+/.exec(reason.message)?.[0] ?? '' })
     if (reason.message) return reason.message
     return reason.status === 0 ? t('error.network') : t('error.server', { status: reason.status })
   }

@@ -3,6 +3,8 @@ import { ApiError, type Directive, type DirectiveKind } from '@/api/client'
 import { formatDuration } from '@/format/beijing'
 import { i18n } from '@/i18n'
 
+const DAY_US = 86_400_000_000
+
 export type State = Directive['state']
 
 /** The server's time, going on by this browser's clock from what the server said last. */
@@ -38,7 +40,12 @@ export function leftText(directive: Directive, nowUs: number): string {
   const { t } = i18n.global
   if (directive.answered_us !== null || directive.closed_us !== null) return directive.late ? t('directive.late') : ''
   const us = directive.due_us - nowUs
-  return us >= 0 ? t('directive.left', { length: formatDuration(us) }) : t('directive.over', { length: formatDuration(-us) })
+  return us >= 0 ? t('directive.left', { length: lengthText(us) }) : t('directive.over', { length: lengthText(-us) })
+}
+
+function lengthText(us: number): string {
+  const n = Math.floor(us / DAY_US)
+  return n > 0 ? i18n.global.t('directive.days', { n }) : formatDuration(us)
 }
 
 const CODES = ['already', 'nothing_runs', 'other']

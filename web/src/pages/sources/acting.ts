@@ -1,13 +1,14 @@
 import { computed, ref, type Ref, type WritableComputedRef } from 'vue'
+import { me } from '@/api/me'
 import { refusalOf } from './rooms'
 
 const STORED_AS = 'jianzheng.name'
 const name = ref(storedName())
 
-/** Who acts, kept in this browser until there are accounts. */
+/** Who acts: the account that is signed in; without accounts, what was entered in this browser. */
 export function useName(): WritableComputedRef<string> {
   return computed({
-    get: () => name.value,
+    get: () => (me.value && !me.value.local ? me.value.account : name.value),
     set: (value) => {
       name.value = value
       try {
