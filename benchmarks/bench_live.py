@@ -88,6 +88,8 @@ class Crowd:
     fragments_s: float = 0.0
     megabits_s: float = 0.0
     dropped: int = 0
+    bytes: int = 0
+    opening_s: float = 0.0  # until all have their first picture
     streams: list[Stream] = field(default_factory=list)
 
 
@@ -155,8 +157,8 @@ def resident_mb(pid: int) -> float:
     return 0.0
 
 
-async def watch(address: str, crowd: Crowd, until_s: float) -> int:
-    """One watcher of all panes: reads, discards, and says what has arrived. Bytes."""
+async def watch(address: str, crowd: Crowd, over: asyncio.Event) -> None:
+    """One watcher of all panes: reads, discards, and says what has arrived."""
     url = address.replace("http", "ws") + "/api/live"
     streams = {pane: Stream() for pane in range(PANES)}
     crowd.streams += streams.values()
@@ -165,36 +167,40 @@ async def watch(address: str, crowd: Crowd, until_s: float) -> int:
         for pane in streams:
             order = {"do": "subscribe", "pane": pane, "source_id": f"cam-{pane}", "plays": ["avc1"]}
             await line.send(json.dumps(order))
-        while time.monotonic() < until_s:
+        while not over.is_set():
             message = await line.recv()
             if isinstance(message, str):
                 crowd.dropped += json.loads(message)["say"] == "dropped"
                 continue
             got += len(message)
+            crowd.bytes += len(message)
             if message[0] == 2:
                 streams[int.from_bytes(message[2:4], "big")].came()
             if got - told > 50_000:
                 told = got
                 await line.send(json.dumps({"do": "got", "bytes": got}))
-    return got
 
 
 async def crowd_of_watchers(centre: LiveCentre) -> Crowd:
-    crowd, pid = Crowd(), centre.server.process.pid
-    until_s = time.monotonic() + WARM_SECONDS + WATCH_SECONDS
-    watchers = [asyncio.create_task(watch(centre.address, crowd, until_s)) for _ in range(WATCHERS)]
+    crowd, pid, over = Crowd(), centre.server.process.pid, asyncio.Event()
+    watchers = [asyncio.create_task(watch(centre.address, crowd, over)) for _ in range(WATCHERS)]
+    begun_s = time.monotonic()
+    while len(crowd.streams) < WATCHERS * PANES or any(one.fragments == 0 for one in crowd.streams):
+        await asyncio.sleep(0.1)  # all 160 are on record and have their first picture
+    crowd.opening_s = time.monotonic() - begun_s
     await asyncio.sleep(WARM_SECONDS)
-    before_mb = resident_mb(pid)
+    before_mb, before_bytes = resident_mb(pid), crowd.bytes
     for stream in crowd.streams:
         stream.longest_s, stream.fragments = 0.0, 0
-    await asyncio.sleep(WATCH_SECONDS - 1)
+    await asyncio.sleep(WATCH_SECONDS)
     crowd.grown_mb = resident_mb(pid) - before_mb
-    crowd.fragments_s = sum(one.fragments for one in crowd.streams) / (WATCH_SECONDS - 1)
-    total = sum(await asyncio.gather(*watchers))
-    crowd.megabits_s = total * 8 / 1e6 / (WARM_SECONDS + WATCH_SECONDS)
+    crowd.fragments_s = sum(one.fragments for one in crowd.streams) / WATCH_SECONDS
+    crowd.megabits_s = (crowd.bytes - before_bytes) * 8 / 1e6 / WATCH_SECONDS
     crowd.stall_ms = max(one.longest_s for one in crowd.streams) * 1000
     if any(one.fragments == 0 for one in crowd.streams):
         crowd.stall_ms = WATCH_SECONDS * 1000.0
+    over.set()
+    await asyncio.gather(*watchers)
     return crowd
 
 
@@ -222,6 +228,7 @@ def measured(centre: LiveCentre) -> dict[str, float]:
         "watchers_fragments_s": round(crowd.fragments_s),
         "watchers_mbit_s": round(crowd.megabits_s),
         "watchers_dropped_groups": crowd.dropped,
+        "watchers_opening_s": round(crowd.opening_s, 1),
     }
 
 

@@ -68,6 +68,7 @@ def run_server(asked: Serving, clock: Clock) -> None:
             originals=Originals(catalogue, settings.ring_dir.absolute()),
             preservation=settings.preservation,
             use=settings.use,
+            tags=settings.tags,
             documents=document_intake(settings, catalogue, clock),
             people=people,
             local_user=this_user(),

@@ -14,7 +14,7 @@ from kernel.access import Thing
 from kernel.clock import Clock
 from kernel.model.alert import Alert, AlertRule
 from kernel.model.source import Room, Source
-from player_api.directives import Text, labels_of, refusals_told
+from player_api.directives import Text, labels_of, refusals_told, venues_of
 from player_api.entries import Moment
 from player_api.gate import Gate, Subject
 
@@ -94,9 +94,9 @@ def alerts_router(catalogue: Catalogue, clock: Clock, gate: Gate) -> APIRouter:
 
 
 def _things(catalogue: Catalogue, gate: Gate, alert: Alert) -> list[Thing]:
-    """What access to an alert goes by: its project, or the place that it is about."""
+    """What access to an alert goes by: its project, or the place where it is."""
     if alert.project_id is not None:
-        return catalogue.things.of_project(alert.project_id)
+        return venues_of(catalogue, alert.project_id)
     if alert.room_id is not None:
         return catalogue.things.of_room(alert.room_id)
     return [] if alert.source_id is None else gate.things(Subject.SOURCE, alert.source_id)

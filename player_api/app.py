@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import date, datetime, time
 from pathlib import Path
@@ -377,6 +378,8 @@ def rendition_index(rendition: RenditionFacts, store: ObjectStore) -> RenditionI
     with store.open(rendition.object_key) as file:
         init = read_init(file)
         index = read_index(file)
+        file.seek(0)
+        head = file.read(init.size)
     codecs = ",".join(codec for codec in (rendition.video_codec, rendition.audio_codec) if codec)
     start_us = rendition.wall.start_us
     parts = index.subsegments if index else ()
@@ -387,6 +390,7 @@ def rendition_index(rendition: RenditionFacts, store: ObjectStore) -> RenditionI
         wall_start_us=start_us,
         wall_end_us=rendition.wall.end_us,
         init_size=init.size,
+        init=base64.b64encode(head).decode("ascii"),
         size_bytes=rendition.size_bytes,
         media_url=f"/media/renditions/{rendition.id}",
         fragments=[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -143,6 +143,9 @@ class Attention(BaseModel):
     """That nobody took notice of."""
 
 
+_Public = Callable[[Iterable[Directive]], list[DirectivePublic]]
+
+
 def directives_router(catalogue: Catalogue, clock: Clock, gate: Gate) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix="/api", tags=["directives"])
@@ -173,19 +176,7 @@ def directives_router(catalogue: Catalogue, clock: Clock, gate: Gate) -> APIRout
     @router.get("/attention", dependencies=[gate.signed_in()])
     def attention() -> Attention:
         """What waits for whoever asks; of nobody whose role has nothing to do with it."""
-        found: list[DirectivePublic] = []
-        if gate.need("directive.see") is not Need.ANOTHER_ROLE:
-            found = public(catalogue.directives.all(scope=gate.scope("directive.see"), only_open=True))
-        alerts = 0
-        if gate.need("alert.see") is not Need.ANOTHER_ROLE:
-            alerts = catalogue.alerts.count_open(gate.scope("alert.see"))
-        waiting = [one for one in found if one.may_answer]
-        answered = [one for one in found if one.may_close and one.answered_us is not None]
-        return Attention(
-            waiting=sorted(waiting, key=lambda one: one.due_us),
-            answered=sorted(answered, key=lambda one: -(one.answered_us or 0)),
-            alerts=alerts,
-        )
+        return _attention(catalogue, gate, public)
 
     @router.get("/rooms/{room_id}/directives", dependencies=[gate.inside("directive.see")])
     def of_room(room_id: str) -> list[DirectivePublic]:
@@ -193,6 +184,13 @@ def directives_router(catalogue: Catalogue, clock: Clock, gate: Gate) -> APIRout
         scope = gate.scope("directive.see")
         found = public(catalogue.directives.all(scope=scope, only_open=True))
         return [one for one in found if one.to_room and one.room_id == room_id]
+
+    _add_acts(router, catalogue, clock, gate, public)
+    return router
+
+
+def _add_acts(router: APIRouter, catalogue: Catalogue, clock: Clock, gate: Gate, public: _Public) -> None:
+    """Routes that issue, answer and close."""
 
     @router.post(
         "/projects/{project_id}/directives",
@@ -243,7 +241,21 @@ def directives_router(catalogue: Catalogue, clock: Clock, gate: Gate) -> APIRout
             )
         return public([said])[0]
 
-    return router
+
+def _attention(catalogue: Catalogue, gate: Gate, public: _Public) -> Attention:
+    found: list[DirectivePublic] = []
+    if gate.need("directive.see") is not Need.ANOTHER_ROLE:
+        found = public(catalogue.directives.all(scope=gate.scope("directive.see"), only_open=True))
+    alerts = 0
+    if gate.need("alert.see") is not Need.ANOTHER_ROLE:
+        alerts = catalogue.alerts.count_open(gate.scope("alert.see"))
+    waiting = [one for one in found if one.may_answer]
+    answered = [one for one in found if one.may_close and one.answered_us is not None]
+    return Attention(
+        waiting=sorted(waiting, key=lambda one: one.due_us),
+        answered=sorted(answered, key=lambda one: -(one.answered_us or 0)),
+        alerts=alerts,
+    )
 
 
 def _of_project(

@@ -117,22 +117,7 @@ def presence_router(catalogue: Catalogue, clock: Clock, gate: Gate) -> APIRouter
     )
     def mark(project_id: str, entry: PresenceEntry) -> PresencePublic:
         """Say that somebody is there; of one who is there already, that he still is."""
-        gate.check("presence.mark", _things(catalogue, project_id, entry.session_id))
-        who, now_us = entry.account_id or gate.by(), clock.now_us()
-        if who != gate.by():
-            _check_other(catalogue, gate, project_id, entry)
-        told = Presence(
-            id=new_id("presence"),
-            project_id=project_id,
-            session_id=entry.session_id,
-            account_id=who,
-            role=_role_of(catalogue, gate, who),
-            mode=entry.mode,
-            room_id=entry.room_id,
-            marked_by=gate.by(),
-            since_us=now_us,
-            seen_us=now_us,
-        )
+        told = _told(catalogue, clock, gate, project_id, entry)
         with refusals_told():
             return shown(catalogue.presences.mark(told))
 
@@ -160,6 +145,26 @@ def presence_router(catalogue: Catalogue, clock: Clock, gate: Gate) -> APIRouter
         return shown(catalogue.presences.leave(presence_id, gate.by(), clock.now_us()))
 
     return router
+
+
+def _told(catalogue: Catalogue, clock: Clock, gate: Gate, project_id: str, entry: PresenceEntry) -> Presence:
+    """What is entered, as a presence; raises HTTPException where it may not be entered."""
+    gate.check("presence.mark", _things(catalogue, project_id, entry.session_id))
+    who, now_us = entry.account_id or gate.by(), clock.now_us()
+    if who != gate.by():
+        _check_other(catalogue, gate, project_id, entry)
+    return Presence(
+        id=new_id("presence"),
+        project_id=project_id,
+        session_id=entry.session_id,
+        account_id=who,
+        role=_role_of(catalogue, gate, who),
+        mode=entry.mode,
+        room_id=entry.room_id,
+        marked_by=gate.by(),
+        since_us=now_us,
+        seen_us=now_us,
+    )
 
 
 def _things(catalogue: Catalogue, project_id: str, session_id: str | None) -> list[Thing]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import threading
 from dataclasses import dataclass
 
 from fastapi import HTTPException
@@ -43,6 +44,7 @@ class ClockStorage(Storage):
         super().__init__()
         self._clock = clock
         self._counts: dict[str, _Count] = {}
+        self._lock = threading.Lock()
 
     @property
     def base_exceptions(self) -> type[Exception]:
@@ -50,13 +52,14 @@ class ClockStorage(Storage):
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         now_us = self._clock.monotonic_us()
-        if len(self._counts) >= _MOST_KEYS:
-            self._forget(now_us)
-        count = self._counts.get(key)
-        if count is None or count.ends_us <= now_us:
-            count = self._counts[key] = _Count(0, now_us + expiry * SECOND_US)
-        count.number += amount
-        return count.number
+        with self._lock:
+            if len(self._counts) >= _MOST_KEYS:
+                self._forget(now_us)
+            count = self._counts.get(key)
+            if count is None or count.ends_us <= now_us:
+                count = self._counts[key] = _Count(0, now_us + expiry * SECOND_US)
+            count.number += amount
+            return count.number
 
     def _forget(self, now_us: int) -> None:
         """What has run out; where that is not enough, the oldest half."""

@@ -143,6 +143,11 @@ def requests_router(catalogue: Catalogue, clock: Clock, settings: UseSettings, g
         except RequestError as error:
             raise _refusal(error) from None
 
+    _add_uses(router, catalogue, gate)
+    return router
+
+
+def _add_uses(router: APIRouter, catalogue: Catalogue, gate: Gate) -> None:
     @router.get("/projects/{project_id}/uses", dependencies=[gate.needs("use.see", Subject.PROJECT)])
     def uses(
         project_id: str,
@@ -153,8 +158,6 @@ def requests_router(catalogue: Catalogue, clock: Clock, settings: UseSettings, g
         if catalogue.projects.project(project_id) is None:
             raise HTTPException(404, "没有这个项目。No such project.")
         return [use_public(one) for one in catalogue.requests.uses(project_id, before=before, limit=limit)]
-
-    return router
 
 
 def _is_told(gate: Gate, request: UseRequestPublic) -> bool:

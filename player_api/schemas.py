@@ -229,7 +229,7 @@ class FragmentPublic(BaseModel):
 
 
 class RenditionIndex(BaseModel):
-    """How to play a rendition by Media Source Extensions: fetch the init range, then fragments as needed.
+    """How to play a rendition by Media Source Extensions: take the init range, fetch fragments as needed.
 
     Media time 0 of the file is ``wall_start_us``.
     """
@@ -239,6 +239,8 @@ class RenditionIndex(BaseModel):
     wall_start_us: int
     wall_end_us: int
     init_size: int
+    init: str = ""
+    """The bytes of the init range, base64 (RFC 4648, section 4): a request less for each pane of a wall."""
     size_bytes: int
     media_url: str
     fragments: list[FragmentPublic]

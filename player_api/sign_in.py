@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 from catalog.accounts import Accounts, By, Logins
@@ -261,16 +262,18 @@ class _Strangers:
 
     def __init__(self) -> None:
         self._tried: dict[str, tuple[int, int]] = {}  # hash of the name: failures, locked until
+        self._lock = threading.Lock()
 
     def locked_until_us(self, name: str) -> int:
         return self._tried.get(token_hash(name), (0, 0))[1]
 
     def failed(self, name: str, now_us: int) -> None:
         key = token_hash(name)
-        failures = self._tried.pop(key, (0, 0))[0] + 1
-        self._tried[key] = failures, now_us + lock_us(failures)
-        if len(self._tried) > _MOST_STRANGERS:
-            del self._tried[next(iter(self._tried))]
+        with self._lock:
+            failures = self._tried.pop(key, (0, 0))[0] + 1
+            self._tried[key] = failures, now_us + lock_us(failures)
+            if len(self._tried) > _MOST_STRANGERS:
+                del self._tried[next(iter(self._tried))]
 
 
 def lock_us(failures: int) -> int:

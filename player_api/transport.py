@@ -19,6 +19,7 @@ LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 """How a browser on this machine may call the server."""
 _A_YEAR_SECONDS = 365 * 24 * 3600
 _NOT_TOLD = ("unknown", 0)
+_WITH_CLIENTS = frozenset({"http", "websocket"})
 _SECURE = {"http": "https", "https": "https", "ws": "wss", "wss": "wss"}
 
 
@@ -83,16 +84,15 @@ class Transport:
     def __init__(self, app: ASGIApp, reach: Reach) -> None:
         self._https = reach.https
         self._networks = [ipaddress.ip_network(one) for one in reach.proxies]
-        self._app = app
+        self._inner = app
+        self._app: ASGIApp = self._by_https
         if reach.proxies:  # uvicorn has narrower names for the same types
-            trusting: Any = ProxyHeadersMiddleware(cast(Any, app), list(reach.proxies))
-            self._app = trusting
+            self._app = cast(Any, ProxyHeadersMiddleware(cast(Any, self._by_https), list(reach.proxies)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._https or scope["type"] not in _SECURE_TYPES:
-            await self._app(scope, receive, send)
+        if not self._https or scope["type"] not in _WITH_CLIENTS:
+            await self._inner(scope, receive, send)
             return
-        scope["scheme"] = _SECURE.get(scope["scheme"], scope["scheme"])
         if self._networks and self._is_proxy(scope) and not _tells_client(scope):
             scope["client"] = _NOT_TOLD  # else everybody would be taken for a program on the proxy's machine
 
@@ -104,6 +104,11 @@ class Transport:
 
         await self._app(scope, receive, send_strictly)
 
+    async def _by_https(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Whatever a proxy says: cookies and links are for HTTPS."""
+        scope["scheme"] = _SECURE[scope["scheme"]]
+        await self._inner(scope, receive, send)
+
     def _is_proxy(self, scope: Scope) -> bool:
         client = cast(Sequence[str] | None, scope.get("client"))
         try:
@@ -112,9 +117,6 @@ class Transport:
             )
         except ValueError:
             return False
-
-
-_SECURE_TYPES = frozenset({"http", "websocket"})
 
 
 def _tells_client(scope: Scope) -> bool:

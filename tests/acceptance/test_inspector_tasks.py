@@ -1,8 +1,7 @@
 """What inspectors and supervisors do, as they do it: by the API of a running server and in a terminal.
 
-Each test quotes its task. Not here: I12 (which projects no supervisor ever watched), for nothing records yet
-who watched what; and directives of I14 and W22, which nothing records yet either. That a search over a
-million clips takes less than two seconds is measured, not asserted: ``make bench NAME=search``.
+Each test quotes its task. What is about watching (I2, I5, I6, I12, I20) is in ``test_watch_log.py``. That a
+search over a million clips takes less than two seconds is measured, not asserted: ``make bench NAME=search``.
 """
 
 from __future__ import annotations

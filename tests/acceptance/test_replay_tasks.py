@@ -168,6 +168,8 @@ def test_i3_a_section_opens_where_it_began(replay: Replayed) -> None:
     for address in ("/sessions/P02-E/replay?section=2", "/projects/P02/replay?section=2"):
         page = replay.page("i-sj-1", address)
         assert clock_us(page) == at("03 14:05")
+        page.locator("[data-testid^='pane-ZT-ER1-0'] .stage").first.dblclick()
+        page.wait_for_timeout(300)  # the picture grows
         shown = strips_us(page)
         assert shown
         assert set(shown.values()) == {at("03 14:05")}
@@ -278,8 +280,7 @@ def test_v2_three_venues_are_replayed_side_by_side_on_one_clock(replay: Replayed
     expect(page.get_by_test_id("venue")).to_have_count(3)
     expect(page.get_by_test_id("venue").first).to_contain_text("市级第1远程评标室")
     assert clock_us(page) == moment
-    frames = {one["sourceId"][:2]: one["frameUs"] for one in page.evaluate("window.__wall.panes()")}
-    assert frames == {"ZT": moment, "YJ": moment, "ZX": moment}
+    page.wait_for_function("us => window.__wall.panes().every(one => one.frameUs === us)", arg=moment)
 
 
 # --- what a source is made of
@@ -347,8 +348,7 @@ def test_watching_is_on_record_before_the_first_byte_and_with_what_was_shown(rep
     page.evaluate("window.__wall.play()")
     page.wait_for_function(f"window.__wall.positionUs() > {TAG_US + 4 * SECOND_US}")
     watch = opened[-1].subject
-    with page.expect_request(lambda one: one.url.endswith("/close")):
-        page.goto("about:blank")
+    page.goto("about:blank")  # what the page says last, no tool of the browser tells
     seen = _seen(replay, watch)
     page.context.close()
     mine = [one for one in seen if one.source_id == FACE]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from catalog.audit import AuditFilter
 from catalog.watch_check import watch_faults
 from kernel.clock import SECOND_US
 from kernel.model.watching import Shown, Watch, Watched, WatchEnd, WatchKind
+from player_api.app import STATIC
 from tests.acceptance.test_replay_wall import CHROMIUM_FLAGS
 from tests.support.archived_footage import Footage
 from tests.support.peers import chromium
@@ -54,7 +56,8 @@ class Office:
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     directory = tmp_path_factory.mktemp("office")
-    with served(directory) as here, sync_playwright() as playwright:
+    built = shutil.copytree(STATIC, directory / "built")  # whoever builds the page meanwhile takes it away
+    with served(directory, static=built) as here, sync_playwright() as playwright:
         files = directory / "files"
         files.mkdir()
         footage = Footage(here.month, files)

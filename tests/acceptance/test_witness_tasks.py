@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from catalog.readiness import Watch
 from cli.sample.files import read_sample
-from kernel.clock import SECOND_US
+from kernel.clock import SECOND_US, SystemClock
 from kernel.desired import Around
 from kernel.model.footage import SourceHealth, SourceState
 from kernel.model.source import RecordMode, Wish
@@ -284,6 +284,28 @@ def test_w4_two_keys_mark_the_frame_with_project_section_camera_second_and_accou
     assert (tag.at_us, tag.severity, tag.principal) == (at("09 11:20:00"), "minor", "w-zt-2")
     assert tag.recorded_us >= at("09 18:00")
     assert evening.catalogue.holds.acts_of_tags([tag.id]) == {}
+
+
+def test_w4_the_live_wall_marks_with_the_same_keys(hall: Served, browser: Browser) -> None:
+    """No picture comes here, as of a lost camera: then the moment is now."""
+    behind_ms = (SystemClock().now_us() - hall.clock.now_us()) // 1000
+    page = hall.page(browser, "w-zt-1")
+    page.add_init_script(f"{{ const now = Date.now.bind(Date); Date.now = () => now() - {behind_ms} }}")
+    page.goto("/live?project=P06")
+    page.get_by_text("选择画面").click()
+    page.get_by_test_id(f"show-{LOST}").click()
+    page.keyboard.press("Escape")
+    page.keyboard.press("3")
+    expect(page.get_by_test_id("tag-where")).to_contain_text("09席人像")
+    mark(page, "2", text="没有画面")
+    expect(page.get_by_test_id("tag-saved")).to_contain_text("故障 · 严重")
+    page.get_by_test_id("tag-toggle").click()
+    expect(page.get_by_test_id("tag-side")).to_contain_text("没有画面")
+    page.context.close()
+    (tag,) = [one for one in hall.catalogue.tags.of_project("P06") if one.kind == "fault"]
+    assert (tag.session_id, tag.source_id, tag.seat_id) == ("P06-E", LOST, "ZT-SH1-09")
+    assert abs(tag.at_us - tag.recorded_us) < 60 * SECOND_US
+    assert tag.principal == "w-zt-1"
 
 
 def test_w4_the_samples_own_tag_has_all_of_it_too(evening: Served) -> None:

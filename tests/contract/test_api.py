@@ -39,6 +39,7 @@ def test_the_addresses_that_others_rely_on_are_there(description: dict[str, Any]
         "/api/projects/{project_id}",
         "/api/sessions/{session_id}",
         "/api/renditions/{rendition_id}/index",
+        "/api/live/sources",
         "/media/renditions/{rendition_id}",
     }
 
@@ -94,6 +95,10 @@ def test_nothing_else_can_be_changed_from_outside(description: dict[str, Any]) -
         ("/api/disposals/{disposal_id}/sign", "post"),
         ("/api/disposals/{disposal_id}/withdraw", "post"),
         ("/api/projects/{project_id}/documents", "post"),
+        ("/api/watches", "post"),
+        ("/api/watches/{watch_id}/beat", "post"),
+        ("/api/watches/{watch_id}/close", "post"),
+        ("/api/watches/{watch_id}/stills", "post"),
         ("/api/requests", "post"),
         ("/api/requests/{request_id}/decision", "post"),
         ("/api/saved-searches", "post"),

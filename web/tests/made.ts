@@ -42,6 +42,7 @@ export function madeIndex(id: string, fragments: [number, number][], size = 1000
     wall_start_us: fragments[0]![0] * S,
     wall_end_us: fragments.at(-1)![1] * S,
     init_size: 100,
+    init: '',
     size_bytes: 100 + fragments.length * size,
     media_url: `/media/renditions/r-${id}`,
     fragments: fragments.map(([a, b], i) => ({ start_us: a * S, end_us: b * S, offset: 100 + i * size, size })),

@@ -62,7 +62,7 @@ def _directives() -> None:
         sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_directive_project_id")),
         sa.ForeignKeyConstraint(["session_id"], ["session.id"], name=op.f("fk_directive_session_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_directive")),
-        sa.UniqueConstraint("project_id", "number", name=op.f("uq_directive_project_id")),
+        sa.UniqueConstraint("project_id", "number", name=op.f("uq_directive_project_id_number")),
         comment="What supervisors order in projects, and the answers; rows are never deleted",
     )
     with op.batch_alter_table("directive", schema=None) as batch_op:

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from kernel.errors import ServerError
-from kernel.settings import ServerSettings, TlsSettings
+from kernel.settings import OidcSettings, ServerSettings, TlsSettings
 from player_api.transport import LOOPBACK_NAMES, Reach, reach_of
 from tests.support.desk import Desk
 
@@ -110,6 +110,20 @@ def test_settings_that_would_trust_too_many_are_refused(wrong: dict[str, Any]) -
         ServerSettings.model_validate(wrong)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"issuer": "http://id.example", "client_id": "c"},  # whoever listens in could say who somebody is
+        {"issuer": "https://id.example"},
+        {"issuer": "https://user:word@id.example", "client_id": "c"},
+        {"issuer": "https://id.example", "client_id": "c", "scope": "profile"},
+    ],
+)
+def test_a_provider_that_cannot_be_trusted_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        OidcSettings.model_validate(wrong)
+
+
 # --- what the application makes of it
 
 
@@ -160,6 +174,13 @@ async def test_only_a_trusted_proxy_says_who_the_client_is(
         await browser.post("/api/sign-in", json=behind.told("w-zt-1"), headers=headers)
         (login,) = (await browser.get("/api/me/logins")).json()
     assert login["origin"] == origin
+
+
+async def test_links_are_for_https_whatever_the_proxy_says(behind: Desk) -> None:
+    headers = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "http"}
+    async with behind.browser("sys-1", url="https://w.example", address=PROXY) as browser:
+        answer = await browser.post("/api/accounts/w-zt-1/invite", headers=headers)
+    assert answer.json()["link"].startswith("https://w.example/begin#")
 
 
 async def test_nobody_behind_the_proxy_is_taken_for_a_program_on_this_machine(behind: Desk) -> None:

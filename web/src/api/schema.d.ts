@@ -694,6 +694,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{project_id}/watch-log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Of Project
+         * @description A project's time axis, and who looked at which time of it.
+         */
+        get: operations["of_project_api_projects__project_id__watch_log_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/watch-log/unwatched": {
         parameters: {
             query?: never;
@@ -726,26 +746,6 @@ export interface paths {
          * @description Supervision of supervisors: who was assigned, there, looked, ordered and was answered.
          */
         get: operations["supervision_api_watch_log_supervision_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/projects/{project_id}/watch-log": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Of Project
-         * @description A project's time axis, and who looked at which time of it.
-         */
-        get: operations["of_project_api_projects__project_id__watch_log_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5383,7 +5383,7 @@ export interface components {
         };
         /**
          * RenditionIndex
-         * @description How to play a rendition by Media Source Extensions: fetch the init range, then fragments as needed.
+         * @description How to play a rendition by Media Source Extensions: take the init range, fetch fragments as needed.
          *
          *     Media time 0 of the file is ``wall_start_us``.
          */
@@ -5398,6 +5398,11 @@ export interface components {
             wall_end_us: number;
             /** Init Size */
             init_size: number;
+            /**
+             * Init
+             * @default
+             */
+            init: string;
             /** Size Bytes */
             size_bytes: number;
             /** Media Url */
@@ -8989,6 +8994,55 @@ export interface operations {
             };
         };
     };
+    of_project_api_projects__project_id__watch_log_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectWatchLog"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Whoever asks may not */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     unwatched_api_watch_log_unwatched_get: {
         parameters: {
             query: {
@@ -9058,55 +9112,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SupervisionPublic"][];
-                };
-            };
-            /** @description Nobody is signed in */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TurnedAway"];
-                };
-            };
-            /** @description Whoever asks may not */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TurnedAway"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    of_project_api_projects__project_id__watch_log_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                project_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ProjectWatchLog"];
                 };
             };
             /** @description Nobody is signed in */

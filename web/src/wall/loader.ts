@@ -13,6 +13,11 @@ export function playable(indexes: readonly RenditionIndex[]): boolean {
   return 'MediaSource' in window && indexes.every((index) => MediaSource.isTypeSupported(index.mime))
 }
 
+/** The init range, where the index has it. */
+export function initIn(index: RenditionIndex): ArrayBuffer | null {
+  return index.init ? Uint8Array.from(atob(index.init), (letter) => letter.charCodeAt(0)).buffer : null
+}
+
 /** What was fetched, before the browser gets it. */
 export type Received = (fetch: Fetch, init: ArrayBuffer, bytes: ArrayBuffer) => void
 
@@ -25,6 +30,7 @@ export class MediaLoader {
   private media = new MediaSource()
   private readonly inits = new Map<number, ArrayBuffer>()
   private url = ''
+  private opened: Promise<void> = Promise.resolve()
   private buffer: SourceBuffer | null = null
   private rendition = -1
   private current: { fetch: Fetch; abort: AbortController; urgent: boolean; done: Promise<void> } | null = null
@@ -70,7 +76,9 @@ export class MediaLoader {
   private attach(): void {
     const media = (this.media = new MediaSource())
     this.url = URL.createObjectURL(media)
-    media.addEventListener('sourceopen', () => this.open(media), { once: true })
+    this.opened = new Promise((done) => {
+      media.addEventListener('sourceopen', () => done(this.open(media)), { once: true })
+    })
     this.video.src = this.url
   }
 
@@ -92,6 +100,7 @@ export class MediaLoader {
   /** Fetch one piece before all others: its picture is waited for. Ends when that was done, or failed. */
   async bring(piece: number): Promise<void> {
     const { rendition, offset, size } = this.pieces[piece]!
+    await this.opened
     const current = this.current
     if (current && current.fetch.first <= piece && piece <= current.fetch.last) return await current.done
     const fetch = { first: piece, last: piece, rendition, start: offset, end: offset + size }
@@ -184,7 +193,7 @@ export class MediaLoader {
     const known = this.inits.get(rendition)
     if (known) return known
     const index = this.indexes[rendition]!
-    const bytes = await getBytes(this.mediaUrl(index), 0, index.init_size, signal)
+    const bytes = initIn(index) ?? (await getBytes(this.mediaUrl(index), 0, index.init_size, signal))
     this.inits.set(rendition, bytes)
     return bytes
   }

@@ -123,12 +123,13 @@ export class PanePlayer {
       this.pictures?.keep(fetch, init, bytes),
     )
     this.watchFrames(video)
-    const pictures = new Pictures(this.indexes, this.loader.pieces)
-    void Pictures.possible(this.indexes).then((possible) => {
-      if (!possible || !this.loader) return
-      this.pictures = pictures
-      if (this.lookedFor !== null) void this.look(this.lookedFor)
-    })
+    this.pictures = new Pictures(this.indexes, this.pieces)
+    void this.tryPictures(this.pictures)
+  }
+
+  private async tryPictures(pictures: Pictures): Promise<void> {
+    if (!(await pictures.possible())) this.pictures = null
+    else if (this.lookedFor !== null) await this.look(this.lookedFor)
   }
 
   detach(): void {

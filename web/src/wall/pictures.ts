@@ -51,6 +51,7 @@ export class Pictures {
   private run: Run | null = null
   private wish = 0
   private single: VideoDecoder | null = null
+  private supported = false
   private broken = false
 
   constructor(
@@ -58,17 +59,16 @@ export class Pictures {
     private readonly pieces: readonly Piece[],
   ) {}
 
-  /** Whether this browser can do it for all these files. */
-  static async possible(indexes: readonly RenditionIndex[]): Promise<boolean> {
-    if (!('VideoDecoder' in globalThis)) return false
-    const codecs = [...new Set(indexes.map(codecOf))]
-    if (!codecs.every((codec) => /^(av01|avc[13])\./.test(codec))) return false
+  /** Ask whether this browser can do it for all these files. */
+  async possible(): Promise<boolean> {
+    const codecs = [...new Set(this.indexes.map(codecOf))]
+    if (!('VideoDecoder' in globalThis) || !codecs.every((codec) => /^(av01|avc[13])\./.test(codec))) return false
     const answers = await Promise.all(codecs.map((codec) => VideoDecoder.isConfigSupported({ codec }).catch(() => null)))
-    return answers.every((answer) => answer?.supported)
+    return (this.supported = answers.every((answer) => answer?.supported === true))
   }
 
   get usable(): boolean {
-    return !this.broken
+    return this.supported && !this.broken
   }
 
   /** What the loader got is taken apart here, too. */

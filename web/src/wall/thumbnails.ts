@@ -4,6 +4,7 @@ import { getBytes, type RenditionIndex } from '@/api/client'
 import { pictureSamples, pictureTrack, type PictureTrack } from './boxes'
 import { pieceAt, type Piece } from './fragments'
 import { AT_START, groupOf, unitsFor } from './group'
+import { initIn } from './loader'
 import { codecOf } from './pictures'
 
 export interface Thumbnail {
@@ -50,7 +51,7 @@ export class Thumbnails {
   private track(rendition: number): Promise<PictureTrack | undefined> {
     const index = this.indexes[rendition]!
     const known =
-      this.tracks.get(rendition) ?? this.bytes(index, 0, index.init_size).then((init) => pictureTrack(new Uint8Array(init)))
+      this.tracks.get(rendition) ?? this.init(index).then((init) => pictureTrack(new Uint8Array(init)))
     this.tracks.set(rendition, known)
     known.catch(() => this.tracks.delete(rendition))
     return known
@@ -64,6 +65,10 @@ export class Thumbnails {
       if (sample && sample.data.byteLength === sample.size) return sample.data
     }
     return undefined
+  }
+
+  private async init(index: RenditionIndex): Promise<ArrayBuffer> {
+    return initIn(index) ?? (await this.bytes(index, 0, index.init_size))
   }
 
   private bytes(index: RenditionIndex, start: number, end: number): Promise<ArrayBuffer> {
