@@ -18,7 +18,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -67,13 +67,16 @@ COPY_STRIPS = """() => {
 class Stream:
     """One source of one watcher."""
 
+    first: Callable[[], None] = lambda: None
     last_s: float | None = None
     longest_s: float = 0.0
     fragments: int = 0
 
     def came(self) -> None:
         now_s = time.monotonic()
-        if self.last_s is not None:
+        if self.last_s is None:
+            self.first()
+        else:
             self.longest_s = max(self.longest_s, now_s - self.last_s)
         self.last_s = now_s
         self.fragments += 1
@@ -91,6 +94,11 @@ class Crowd:
     bytes: int = 0
     opening_s: float = 0.0  # until all have their first picture
     streams: list[Stream] = field(default_factory=list)
+    complete: asyncio.Event = field(default_factory=asyncio.Event)  # all are on record and have a picture
+
+    def one_came(self) -> None:
+        if sum(one.last_s is not None for one in self.streams) >= WATCHERS * PANES - 1:
+            self.complete.set()
 
 
 def rooms() -> list[Room]:
@@ -157,36 +165,44 @@ def resident_mb(pid: int) -> float:
     return 0.0
 
 
+async def tell(line: websockets.ClientConnection, got: list[int]) -> None:
+    """Say five times a second what has arrived, as the page does."""
+    told = 0
+    while True:
+        await asyncio.sleep(0.2)
+        if got[0] != told:
+            told = got[0]
+            await line.send(json.dumps({"do": "got", "bytes": told}))
+
+
 async def watch(address: str, crowd: Crowd, over: asyncio.Event) -> None:
-    """One watcher of all panes: reads, discards, and says what has arrived."""
+    """One watcher of all panes: reads and discards."""
     url = address.replace("http", "ws") + "/api/live"
-    streams = {pane: Stream() for pane in range(PANES)}
+    streams = {pane: Stream(first=crowd.one_came) for pane in range(PANES)}
     crowd.streams += streams.values()
-    got = told = 0
+    got = [0]
     async with websockets.connect(url, compression=None, max_size=None, open_timeout=30) as line:
         for pane in streams:
             order = {"do": "subscribe", "pane": pane, "source_id": f"cam-{pane}", "plays": ["avc1"]}
             await line.send(json.dumps(order))
+        telling = asyncio.create_task(tell(line, got))
         while not over.is_set():
             message = await line.recv()
             if isinstance(message, str):
                 crowd.dropped += json.loads(message)["say"] == "dropped"
                 continue
-            got += len(message)
+            got[0] += len(message)
             crowd.bytes += len(message)
             if message[0] == 2:
                 streams[int.from_bytes(message[2:4], "big")].came()
-            if got - told > 50_000:
-                told = got
-                await line.send(json.dumps({"do": "got", "bytes": got}))
+        telling.cancel()
 
 
 async def crowd_of_watchers(centre: LiveCentre) -> Crowd:
     crowd, pid, over = Crowd(), centre.server.process.pid, asyncio.Event()
     watchers = [asyncio.create_task(watch(centre.address, crowd, over)) for _ in range(WATCHERS)]
     begun_s = time.monotonic()
-    while len(crowd.streams) < WATCHERS * PANES or any(one.fragments == 0 for one in crowd.streams):
-        await asyncio.sleep(0.1)  # all 160 are on record and have their first picture
+    await asyncio.wait_for(crowd.complete.wait(), 120)
     crowd.opening_s = time.monotonic() - begun_s
     await asyncio.sleep(WARM_SECONDS)
     before_mb, before_bytes = resident_mb(pid), crowd.bytes

@@ -19,8 +19,8 @@ from catalog.checkpoints import Checkpoints
 from catalog.checkups import Checkups
 from catalog.clips import Clips
 from catalog.database import ChangeWatcher, open_engine
-from catalog.directives import Directives
 from catalog.days import Days
+from catalog.directives import Directives
 from catalog.disposal import Disposals
 from catalog.documents import Documents, HandedFiles
 from catalog.footage import Footage
@@ -43,10 +43,10 @@ from catalog.source_status import SourceStatus
 from catalog.statistics import Statistics
 from catalog.summaries import Summaries
 from catalog.tags import Tags
-from catalog.witness import WitnessRecords
 from catalog.things import Things
 from catalog.watch_log import WatchLog
 from catalog.watching import Watches
+from catalog.witness import WitnessRecords
 
 if TYPE_CHECKING:
     from catalog.objects import ObjectStore

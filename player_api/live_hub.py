@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -285,6 +287,7 @@ class LiveHub:
         self._said_us = -SAID_US
         self._task: asyncio.Task[None] | None = None
         self._fails = False
+        self._reader: ThreadPoolExecutor | None = None
 
     @property
     def source_ids(self) -> frozenset[str]:
@@ -317,15 +320,18 @@ class LiveHub:
 
     async def run(self) -> None:
         """While anybody watches."""
-        while self._streams or self._leaving:
-            try:
-                await self.run_once()
-                self._fails = False
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other sources go on
-                if not self._fails:
-                    _log.error(_said(error), action="live.failed")
-                self._fails = True
-            await self._clock.wait(BEAT_S)
+        # A thread of its own: the others may all wait for the catalogue, to record who watches.
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="live") as self._reader:
+            while self._streams or self._leaving:
+                try:
+                    await self.run_once()
+                    self._fails = False
+                except Exception as error:  # noqa: BLE001 - whatever it is, the other sources go on
+                    if not self._fails:
+                        _log.error(_said(error), action="live.failed")
+                    self._fails = True
+                await self._clock.wait(BEAT_S)
+        self._reader = None
 
     async def run_once(self) -> None:
         """One look at all files."""
@@ -336,7 +342,8 @@ class LiveHub:
         say = now_us - self._said_us >= SAID_US
         if say:
             self._said_us = now_us
-        got = await asyncio.to_thread(self._look, streams, searching, leaving, say)
+        look = partial(self._look, streams, searching, leaving, say)
+        got = await asyncio.get_running_loop().run_in_executor(self._reader, look)
         now_us = self._clock.monotonic_us()
         for source_id, stream in streams.items():
             stream.take(got[source_id], now_us)

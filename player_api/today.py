@@ -243,8 +243,7 @@ class _Publisher:
         room = places.rooms()[session.room_id]
         site = places.sites()[room.site_id]
         events = self.catalogue.sessions.events_of(session.id)
-        at_us = min(self.now_us, self.wall.end_us)
-        course = course_of(events, at_us)
+        course = course_of(events, self.now_us)
         clips = self.catalogue.clips.of_session(session.id)
         booking = self._booking(session)
         return TodaySessionPublic(
@@ -264,11 +263,11 @@ class _Publisher:
             start_us=session.start_us,
             end_us=session.end_us,
             part=course.part,
-            section_number=section_at(session, numbers, events, at_us),
+            section_number=section_at(session, numbers, events, self.now_us),
             paused_since_us=course.paused_since_us,
             pause_reason=course.pause_reason,
             sealed_since_us=course.sealed_since_us,
-            seats=self._seated(session, at_us),
+            seats=self._seated(session),
             venue=self._venue(session),
             gap_count=sum(len(one.gaps) for one in clips) if session.end_us is not None else 0,
             has_footage=bool(clips),
@@ -279,9 +278,9 @@ class _Publisher:
         own = (session.project_id, session.room_id)
         return next((one for one in self.bookings if (one.project_id, one.room_id) == own), None)
 
-    def _seated(self, session: Session, at_us: int) -> list[TodaySeatPublic]:
-        """Those who sit there at that moment, or sat there when the session ended."""
-        moment_us = at_us if session.end_us is None else min(at_us, session.end_us)
+    def _seated(self, session: Session) -> list[TodaySeatPublic]:
+        """Those who sit there now, or sat there when the session ended."""
+        moment_us = self.now_us if session.end_us is None else session.end_us - 1
         sitting = [
             one
             for one in session.seats

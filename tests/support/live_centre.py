@@ -56,7 +56,7 @@ class LiveCentre:
 
 
 def _source(one: SimulatedSource, port: int, seat: str | None) -> dict[str, object]:
-    told = {
+    told: dict[str, object] = {
         "id": one.id,
         "content_kind": one.content_kind.value,
         "uri": f"rtsp://127.0.0.1:{port}/{one.id}",

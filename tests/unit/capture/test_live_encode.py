@@ -56,7 +56,7 @@ def test_every_picture_keeps_its_time(pictures: list[Piece]) -> None:
     assert [one.media_us for one in rest] == [number * FRAME_US for number in range(2 * FRAMES)]
     assert [one.wall for one in rest] == [one.wall for one in pictures[1:]]
     whole = first.data + b"".join(one.data for one in rest)
-    with av.open(io.BytesIO(whole)) as container:
+    with av.open(io.BytesIO(whole), "r") as container:
         shown = [round(frame.time * 1e6) for frame in container.decode(video=0) if frame.time is not None]
     assert shown == [number * FRAME_US for number in range(2 * FRAMES)]
 

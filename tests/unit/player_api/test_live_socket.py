@@ -227,7 +227,7 @@ def test_a_lost_connection_closes_all_records_with_what_was_sent(served: Served)
     with served.connect() as socket:
         subscribe(socket)
         subscribe(socket, "screen", pane=1)
-        panes = set()
+        panes: set[int] = set()
         while panes != {0, 1}:
             data = frame(socket)
             if data[0] == 2:
