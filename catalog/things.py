@@ -140,7 +140,13 @@ def _projects(session: Transaction, project_ids: Sequence[str]) -> list[Thing]:
 
 
 def _project(session: Transaction, row: ProjectRow) -> list[Thing]:
-    venues = _site_regions(session, select(VenueRow.site_id).where(VenueRow.project_id == row.id))
+    rooms = select(SessionRow.room_id).where(SessionRow.project_id == row.id)
+    venues = _site_regions(
+        session,
+        select(VenueRow.site_id)
+        .where(VenueRow.project_id == row.id)
+        .union(select(RoomRow.site_id).where(col(RoomRow.id).in_(rooms))),
+    )
     if row.kind != ProjectKind.HALL:
         return [_plain(row, venues)]
     query = select(ProjectRow).join(HallProjectRow, col(HallProjectRow.project_id) == col(ProjectRow.id))

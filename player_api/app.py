@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +28,7 @@ from kernel.errors import JianzhengError, ObjectMissing
 from kernel.isobmff.reader import read_index, read_init
 from kernel.model.archive import RenditionFacts
 from kernel.settings import PreservationSettings, TagSettings, UseSettings
+from kernel.tags import LockRule
 from kernel.timerange import EVER_US, TimeRange
 from player_api.accounts import accounts_router
 from player_api.alerts import alerts_router
@@ -133,38 +135,15 @@ def create_app(
     watches = Watches(catalogue, clock, gate)
     gate.report = watches.refusals.report
     app = _empty_app(gate, people, reach)
+    at = _At(catalogue=catalogue, store=store, clock=clock, gate=gate, watches=watches, watch=watch)
     for router in (
         sign_in_router(catalogue, clock, gate, people, reach),
         accounts_router(catalogue, clock, gate, people),
-        _places(catalogue, gate),
-        _projects(catalogue, gate),
-        _media(catalogue, store, gate, watches),
-        watches_router(watches, gate),
-        watch_log_router(catalogue, clock, gate, watches),
-        receipts_router(catalogue, gate),
+        *_of_footage(at, checker, originals, makers),
+        *_of_sessions(at, timeline_of, (tags or TagSettings()).lock_rule()),
+        *_of_archives(at, documents, promise, use or UseSettings()),
         health_router(catalogue, watch, clock, gate),
         metrics_router(catalogue, watch, clock, promise, gate),
-        sources_router(catalogue, watch, clock, gate, watches),
-        checkups_router(catalogue, checker, clock, gate),
-        holds_router(catalogue, clock, gate),
-        retention_router(catalogue, clock, gate),
-        disposal_router(catalogue, store, clock, gate),
-        bookings_router(catalogue, clock, gate),
-        audit_router(catalogue, clock, gate),
-        originals_router(originals, gate, watches),
-        documents_router(catalogue, store, clock, documents, gate),
-        timelines_router(catalogue, timeline_of, clock, gate),
-        today_router(catalogue, watch, clock, gate),
-        tags_router(catalogue, (tags or TagSettings()).lock_rule(), clock, gate),
-        witness_records_router(catalogue, clock, gate),
-        search_router(catalogue, clock, gate),
-        preservation_router(catalogue, promise, clock, gate),
-        requests_router(catalogue, clock, use or UseSettings(), gate),
-        statistics_router(catalogue, gate),
-        directives_router(catalogue, clock, gate),
-        presence_router(catalogue, clock, gate),
-        alerts_router(catalogue, clock, gate),
-        live_router(live_from(catalogue, clock, gate, watches, watch, makers)),
     ):
         app.include_router(router)
     reported = trading_router(catalogue.reports, catalogue.trading_systems, clock)
@@ -174,6 +153,70 @@ def create_app(
     if static.is_dir():
         _serve_page(app, static, gate)
     return app
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _At:
+    """What most routes need."""
+
+    catalogue: Catalogue
+    store: ObjectStore
+    clock: Clock
+    gate: Gate
+    watches: Watches
+    watch: Watch
+
+
+def _of_footage(
+    at: _At, checker: Checker | None, originals: OriginalsOfClips | None, makers: Makers | None
+) -> tuple[APIRouter, ...]:
+    """Routes by which pictures are seen, and by which it is known who saw them."""
+    catalogue, clock, gate = at.catalogue, at.clock, at.gate
+    return (
+        _media(catalogue, at.store, gate, at.watches),
+        watches_router(at.watches, gate),
+        watch_log_router(catalogue, clock, gate, at.watches),
+        originals_router(originals, gate, at.watches),
+        sources_router(catalogue, at.watch, clock, gate, at.watches),
+        checkups_router(catalogue, checker, clock, gate),
+        live_router(live_from(catalogue, clock, gate, at.watches, at.watch, makers)),
+    )
+
+
+def _of_sessions(at: _At, timeline_of: TimelineOf | None, locks: LockRule) -> tuple[APIRouter, ...]:
+    """Routes of what happens in projects, and of what people do meanwhile."""
+    catalogue, clock, gate = at.catalogue, at.clock, at.gate
+    return (
+        _places(catalogue, gate),
+        _projects(catalogue, gate),
+        today_router(catalogue, at.watch, clock, gate),
+        timelines_router(catalogue, timeline_of, clock, gate),
+        bookings_router(catalogue, clock, gate),
+        tags_router(catalogue, locks, clock, gate),
+        witness_records_router(catalogue, clock, gate),
+        directives_router(catalogue, clock, gate),
+        presence_router(catalogue, clock, gate),
+        alerts_router(catalogue, clock, gate),
+    )
+
+
+def _of_archives(
+    at: _At, documents: DocumentIntake | None, promise: Promise, use: UseSettings
+) -> tuple[APIRouter, ...]:
+    """Routes of what is kept: found, held, given out, disposed of, counted."""
+    catalogue, clock, gate = at.catalogue, at.clock, at.gate
+    return (
+        receipts_router(catalogue, gate),
+        search_router(catalogue, clock, gate),
+        documents_router(catalogue, at.store, clock, documents, gate),
+        holds_router(catalogue, clock, gate),
+        retention_router(catalogue, clock, gate),
+        disposal_router(catalogue, at.store, clock, gate),
+        preservation_router(catalogue, promise, clock, gate),
+        requests_router(catalogue, clock, use, gate),
+        statistics_router(catalogue, gate),
+        audit_router(catalogue, clock, gate),
+    )
 
 
 def _empty_app(gate: Gate, people: People | None, reach: Reach) -> FastAPI:

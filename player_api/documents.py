@@ -119,9 +119,7 @@ def documents_router(
         intake: takes documents in; without it they are only listed and handed out.
     """
     router = APIRouter(tags=["documents"])
-    refusals: dict[int | str, dict[str, Any]] = {
-        one: {"model": Refused} for one in (400, 404, 409, 413, 422)
-    }
+    refusals: dict[int | str, dict[str, Any]] = {one: {"model": Refused} for one in (400, 404, 409, 413, 422)}
 
     @router.get(
         "/api/projects/{project_id}/documents", dependencies=[gate.needs("document.see", Subject.PROJECT)]
@@ -154,6 +152,19 @@ def documents_router(
         public = next(one for one in found if one.id == taken.document.id)
         return DocumentTaken(document=public, new=taken.new)
 
+    _add_files(router, catalogue, store, clock, gate, refusals)
+    _add_cards(router, catalogue, clock, gate)
+    return router
+
+
+def _add_files(
+    router: APIRouter,
+    catalogue: Catalogue,
+    store: ObjectStore,
+    clock: Clock,
+    gate: Gate,
+    refusals: dict[int | str, dict[str, Any]],
+) -> None:
     @router.get(
         "/media/documents/{document_id}",
         response_class=StreamingResponse,
@@ -172,9 +183,6 @@ def documents_router(
         with acting_from(_address(request)):  # invariant 14: before the first byte
             catalogue.audit.append(_opened(found, gate.by(), clock.now_us()))
         return _sent(found, file, inline=show and found.file_type.shown_inline)
-
-    _add_cards(router, catalogue, clock, gate)
-    return router
 
 
 def _add_cards(router: APIRouter, catalogue: Catalogue, clock: Clock, gate: Gate) -> None:

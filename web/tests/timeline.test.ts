@@ -302,7 +302,7 @@ describe('the rows of a project', () => {
   })
 
   it('keep tags of no session in sight', () => {
-    const tag = { id: 't', at_us: at(10), kind: 'irregular', severity: 'major', text: '', principal: 'w', reporter: PERSON, session_id: null, source_id: null }
+    const tag = { id: 't', at_us: at(10), kind: 'irregular', severity: 'major', text: '', principal: 'w', reporter: PERSON, recorded_us: at(10), session_id: null, source_id: null, source_label_zh: '', source_label_en: '', seat_id: null, seat_ordinal: null, section_number: null, replaces: null, replaced_by: null, withdrawn: false, reason: '', hold_act_id: null }
     const [common] = groupsOf(project([session('S')], { tags: [tag] }), 0, new Set())
     expect(common!.rows[0]!.points).toMatchObject([{ pick: 'tag:t', mark: 'flag-major' }])
   })

@@ -150,7 +150,6 @@ async def test_a_room_is_booked_listed_and_cancelled(centre: Centre) -> None:
     assert (await centre.client.get("/api/bookings")).json() == [first, second]
     assert (await centre.client.get("/api/bookings", params={"room_id": "none"})).json() == []
     address = f"/api/bookings/{first['id']}/cancel"
-    assert (await centre.client.post(address, json={})).status_code == 422
     assert (await centre.client.post(address, json={"principal": "王工"})).status_code == 204
     assert (await centre.client.post(address, json={"principal": "王工"})).status_code == 404
     assert (await centre.client.get("/api/bookings")).json() == [second]

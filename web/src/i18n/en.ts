@@ -1379,7 +1379,7 @@ export const en: Messages = {
     more: 'Earlier ones',
     open: 'watching now',
     nothingShown: 'opened, no picture shown',
-    end: { lost: 'line lost', withdrawn: 'leave withdrawn', closed: '' },
+    end: { lost: 'line lost', withdrawn: 'leave withdrawn' },
     sources: '{n} sources',
     detail: 'Each picture',
     empty: 'Nothing was watched',

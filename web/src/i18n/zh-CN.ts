@@ -1378,7 +1378,7 @@ export const zhCN = {
     more: '更早的记录',
     open: '正在观看',
     nothingShown: '已打开，未显示画面',
-    end: { lost: '连接中断', withdrawn: '权限收回', closed: '' },
+    end: { lost: '连接中断', withdrawn: '权限收回' },
     sources: '{n} 路来源',
     detail: '各路画面',
     empty: '没有观看记录',
