@@ -13,7 +13,7 @@ from catalog.database import reading, writing
 from catalog.projects import ProjectScope, ids_in
 from catalog.tables import AlertRow
 from kernel.errors import SeenToAlready, SupervisionRefused
-from kernel.model.alert import Alert, AlertRule
+from kernel.model.alert import UNTIL_SEEN_TO, Alert, AlertRule
 from kernel.model.audit import Act, Action
 from kernel.values import fields_of
 
@@ -86,6 +86,8 @@ class Alerts:
             if not note.strip():
                 raise SupervisionRefused("taking notice needs a note.", hint="Say what is being done.")
             row.acknowledged_by, row.acknowledged_us, row.note = principal, at_us, note
+            if row.rule in UNTIL_SEEN_TO:
+                row.over_us = max(at_us, row.since_us)
             details = {"alert": row.id, "rule": row.rule, "about": row.subject, "note": note}
             append(
                 session,
@@ -156,4 +158,7 @@ def _row(alert: Alert) -> AlertRow:
 
 
 def _alert(row: AlertRow) -> Alert:
-    return Alert(**row.model_dump(exclude={"rule"}), rule=AlertRule(row.rule))
+    told = row.model_dump(exclude={"rule"})
+    if row.rule in UNTIL_SEEN_TO and row.acknowledged_us is None:
+        told["over_us"] = None  # rows of earlier versions have the moment at which they were told
+    return Alert(**told, rule=AlertRule(row.rule))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import Engine
 from sqlmodel import Session as Transaction
 from sqlmodel import col, select
@@ -9,7 +11,7 @@ from sqlmodel import col, select
 from catalog.audit import append
 from catalog.database import reading, writing
 from catalog.tables import PresenceRow, ProjectRow, RoomRow, SessionRow
-from kernel.errors import SupervisionRefused
+from kernel.errors import NothingRuns, SupervisionRefused
 from kernel.model.account import Role
 from kernel.model.audit import Act, Action
 from kernel.model.presence import Presence, PresenceMode
@@ -29,23 +31,29 @@ class Presences:
 
         Raises:
             SupervisionRefused: it names a project, session or room that there is not.
+            NothingRuns: from afar, while no session of the project runs.
         """
         with writing(self._engine) as session:
+            _check(session, presence)
             known = session.get(PresenceRow, presence.id) or _lasting(session, presence)
             if known is not None:
                 known.seen_us = max(known.seen_us, presence.seen_us)
                 return _presence(known)
-            _check(session, presence)
             session.add(PresenceRow(**fields_of(presence)))
             append(session, _act(presence, Action.PRESENCE_MARKED, presence.marked_by, presence.since_us))
             return presence
 
     def beat(self, presence_id: str, account_id: str, at_us: int) -> Presence | None:
-        """Somebody says that he is still there; None where he has left, or it is not his."""
+        """Somebody says that he is still there; None where he has left, or it is not his.
+
+        Raises:
+            NothingRuns: from afar, and the session is over.
+        """
         with writing(self._engine) as session:
             row = session.get(PresenceRow, presence_id)
             if row is None or row.account_id != account_id or _presence(row).end_us(at_us) is not None:
                 return None
+            _check_runs(session, replace(_presence(row), since_us=at_us, seen_us=at_us))
             row.seen_us = max(row.seen_us, at_us)
             return _presence(row)
 
@@ -104,6 +112,25 @@ def _check(session: Transaction, told: Presence) -> None:
         raise SupervisionRefused(f"there is no room {told.room_id}.")
     if told.mode is PresenceMode.ON_SITE and told.room_id is None:
         raise SupervisionRefused("whoever is on site is in a room.", hint="Name the room.")
+    _check_runs(session, told)
+
+
+def _check_runs(session: Transaction, told: Presence) -> None:
+    """From afar one is there while a session goes on; whoever looks at its footage later is not."""
+    if told.mode is not PresenceMode.REMOTE:
+        return
+    query = select(SessionRow.id).where(
+        SessionRow.project_id == told.project_id,
+        col(SessionRow.start_us) <= told.seen_us,
+        col(SessionRow.end_us).is_(None) | (col(SessionRow.end_us) > told.since_us),
+    )
+    if told.session_id is not None:
+        query = query.where(SessionRow.id == told.session_id)
+    if session.exec(query).first() is None:
+        raise NothingRuns(
+            f"no session of project {told.project_id} runs: nobody is there from afar.",
+            hint="Watch a session live while it runs; replay afterwards is no presence.",
+        )
 
 
 def _presence(row: PresenceRow) -> Presence:

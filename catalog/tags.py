@@ -137,7 +137,7 @@ def _told(tag: Tag) -> Act:
 
 
 def _alert(tag: Tag) -> AlertRow:
-    """The notice to the supervisor: of a moment, so it lasts no longer; it is open until notice is taken."""
+    """The notice to the supervisor, of the moment that was marked; it lasts until notice is taken."""
     said = {"tag": tag.id, "at_us": tag.at_us, "severity": tag.severity, "seat": tag.seat_id or ""}
     return AlertRow(
         id=new_id("alert"),
@@ -146,7 +146,6 @@ def _alert(tag: Tag) -> AlertRow:
         project_id=tag.project_id,
         session_id=tag.session_id,
         source_id=tag.source_id,
-        since_us=tag.recorded_us,
-        over_us=tag.recorded_us,
+        since_us=tag.at_us,
         details={**said, "text": tag.text},
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,7 +28,7 @@ from kernel.model.account import Role
 from kernel.model.audit import AuditFault
 from kernel.model.timeline import Phase, ProjectKind
 from kernel.model.watching import Seen, Watch, WatchKind
-from kernel.timerange import EVER_US, TimeRange
+from kernel.timerange import EVER_US, TimeRange, merge
 
 _NO_PROCEEDINGS = (Phase.SUPERVISION, Phase.HALL)
 
@@ -61,11 +61,31 @@ class WatchedTotal:
     role: str
     project_id: str
     watches: int
-    live_us: int  # several pictures at once count once
-    replay_us: int
+    live: tuple[TimeRange, ...]  # real time; several pictures at once are one
+    replay: tuple[TimeRange, ...]
     seats: tuple[str, ...]  # of which something was on the screen
     first_us: int
     last_us: int
+
+    @property
+    def live_us(self) -> int:
+        return _length_us(self.live)
+
+    @property
+    def replay_us(self) -> int:
+        return _length_us(self.replay)
+
+
+def seen_at_once_us(totals: Iterable[WatchedTotal]) -> tuple[int, int]:
+    """How long an account looked at several projects, live and in replay; what overlaps counts once."""
+    known = list(totals)
+    live = merge(span for one in known for span in one.live)
+    replay = merge(span for one in known for span in one.replay)
+    return _length_us(live), _length_us(replay)
+
+
+def _length_us(spans: Iterable[TimeRange]) -> int:
+    return sum(one.duration_us for one in spans)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,7 +190,7 @@ class WatchLog:
         ]
 
 
-# Of each watch and source, how long it was on the screen, and for which project. A source may have several
+# Of each watch and source, when it was on the screen, and for which project. A source may have several
 # clips in one watch.
 _OF_PROJECTS = (
     sqlalchemy_select(
@@ -189,8 +209,8 @@ _SEEN = (
         col(WatchRow.opened_us),
         _OF_PROJECTS.c.project_id,
         col(SourceRow.seat_id),
-        func.sum(col(WatchIntervalRow.seen_to_us) - col(WatchIntervalRow.seen_from_us)).label("seen_us"),
-        func.max(col(WatchIntervalRow.seen_to_us)).label("last_us"),
+        col(WatchIntervalRow.seen_from_us),
+        col(WatchIntervalRow.seen_to_us),
     )
     .join(_OF_PROJECTS, _OF_PROJECTS.c.watch_id == col(WatchRow.id))
     .join(
@@ -201,16 +221,6 @@ _SEEN = (
         ),
     )
     .join(SourceRow, col(SourceRow.id) == _OF_PROJECTS.c.source_id)
-    .group_by(
-        col(WatchRow.id),
-        col(WatchRow.account_id),
-        col(WatchRow.role),
-        col(WatchRow.kind),
-        col(WatchRow.opened_us),
-        _OF_PROJECTS.c.project_id,
-        _OF_PROJECTS.c.source_id,
-        col(SourceRow.seat_id),
-    )
 )
 
 
@@ -222,10 +232,11 @@ class _Sum:
     seats: set[str] = field(default_factory=set)
     first_us: int = EVER_US
     last_us: int = 0
-    watches: dict[str, tuple[str, int]] = field(default_factory=dict)  # by id: kind, and how long
+    watches: set[str] = field(default_factory=set)
+    spans: dict[str, list[TimeRange]] = field(default_factory=lambda: defaultdict(list))  # by kind
 
-    def of_kind(self, kind: WatchKind) -> int:
-        return sum(took for told, took in self.watches.values() if told == kind)
+    def of_kind(self, kind: WatchKind) -> tuple[TimeRange, ...]:
+        return tuple(merge(self.spans[kind]))
 
 
 class _Sums:
@@ -235,13 +246,13 @@ class _Sums:
         self._sums: dict[tuple[str, str], _Sum] = defaultdict(_Sum)
 
     def add(self, row: Row[Any]) -> None:
-        """Pictures of one watch are on the screen together: the longest tells how long somebody looked."""
+        """Pictures are on the screen together, in one watch or in several: the time they cover counts."""
         one = self._sums[row.account_id, row.project_id]
-        if row.last_us > one.last_us:
-            one.role, one.last_us = row.role, row.last_us
+        if row.seen_to_us > one.last_us:
+            one.role, one.last_us = row.role, row.seen_to_us
         one.first_us = min(one.first_us, row.opened_us)
-        longest = max(int(row.seen_us), one.watches.get(row.watch_id, (row.kind, 0))[1])
-        one.watches[row.watch_id] = (row.kind, longest)
+        one.watches.add(row.watch_id)
+        one.spans[row.kind].append(TimeRange(start_us=row.seen_from_us, end_us=row.seen_to_us))
         if row.seat_id is not None:
             one.seats.add(row.seat_id)
 
@@ -252,8 +263,8 @@ class _Sums:
                 role=one.role,
                 project_id=project_id,
                 watches=len(one.watches),
-                live_us=one.of_kind(WatchKind.LIVE),
-                replay_us=one.of_kind(WatchKind.REPLAY),
+                live=one.of_kind(WatchKind.LIVE),
+                replay=one.of_kind(WatchKind.REPLAY),
                 seats=tuple(sorted(one.seats)),
                 first_us=one.first_us,
                 last_us=one.last_us,

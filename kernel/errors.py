@@ -66,7 +66,7 @@
     │   │   └── DisposalRefused  nothing is destroyed so
     │   ├── SupervisionRefused   a directive, a presence or an alert cannot be told so
     │   │   ├── SeenToAlready    somebody answered it, closed it or took notice before
-    │   │   └── NothingRuns      no session runs that could be paused or resumed
+    │   │   └── NothingRuns      no session runs, as this needs
     │   ├── WitnessRefused       a witness record cannot be told so
     │   ├── WatchRefused         a watch cannot be told of, or used, so
     │   └── OverrideRefused      a check-up cannot be overridden so
@@ -497,7 +497,7 @@ class SeenToAlready(SupervisionRefused):
 
 
 class NothingRuns(SupervisionRefused):
-    """No session runs that could be paused or resumed."""
+    """No session runs: none can be paused or resumed, and nobody is there from afar."""
 
     hint = "Name a session that runs."
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -12,11 +13,12 @@ from pydantic import BaseModel, Field
 from catalog.catalogue import Catalogue
 from kernel.access import Thing
 from kernel.clock import SECOND_US, Clock
+from kernel.errors import NothingRuns
 from kernel.ids import new_id
 from kernel.model.account import Account, Role
 from kernel.model.presence import BEAT_US, Presence, PresenceMode
 from kernel.model.source import Room, RoomKind
-from kernel.model.timeline import Phase, Session
+from kernel.model.timeline import Phase, Session, proceedings
 from player_api.directives import labels_of, refusals_told, venues_of
 from player_api.gate import Gate, Person, Subject
 
@@ -118,15 +120,16 @@ def presence_router(catalogue: Catalogue, clock: Clock, gate: Gate) -> APIRouter
     def mark(project_id: str, entry: PresenceEntry) -> PresencePublic:
         """Say that somebody is there; of one who is there already, that he still is."""
         told = _told(catalogue, clock, gate, project_id, entry)
-        with refusals_told():
+        with refusals_told(), _running_only():
             return shown(catalogue.presences.mark(told))
 
     @router.post(
         "/presence/{presence_id}/beat", responses=_REFUSED, dependencies=[gate.inside("presence.mark")]
     )
     def beat(presence_id: str) -> PresencePublic:
-        """Whoever asks is still there. 409 where he has left since: then he comes anew."""
-        found = catalogue.presences.beat(presence_id, gate.by(), clock.now_us())
+        """Whoever asks is still there. 409 where he has left since (then he comes anew) or it is over."""
+        with _running_only():
+            found = catalogue.presences.beat(presence_id, gate.by(), clock.now_us())
         if found is None:
             raise HTTPException(409, "已经离岗,请重新登记。You left since; say anew that you are there.")
         return shown(found)
@@ -145,6 +148,19 @@ def presence_router(catalogue: Catalogue, clock: Clock, gate: Gate) -> APIRouter
         return shown(catalogue.presences.leave(presence_id, gate.by(), clock.now_us()))
 
     return router
+
+
+@contextmanager
+def _running_only() -> Iterator[None]:
+    """Presence from afar while nothing runs is refused in words."""
+    try:
+        yield
+    except NothingRuns:
+        raise HTTPException(
+            409,
+            "该项目没有正在进行的场次,不能登记远程到岗;事后回放不算到岗。"
+            "No session of this project runs: presence from afar cannot be marked, and replay is none.",
+        ) from None
 
 
 def _told(catalogue: Catalogue, clock: Clock, gate: Gate, project_id: str, entry: PresenceEntry) -> Presence:
@@ -265,11 +281,12 @@ class _Publisher:
         )
 
     def _absent(self, project_id: str, sessions: Sequence[Session], found: Sequence[Presence]) -> str:
-        """Who is assigned to supervise a project that has begun, and was never there."""
+        """Who is assigned to supervise a project that has begun, and was at no session of it."""
         project = self.catalogue.projects.project(project_id)
         assigned = project.supervising_account if project else ""
-        begun = any(one.start_us is not None for one in sessions)
-        if not begun or any(one.account_id == assigned for one in found):
+        held = proceedings(sessions, self.now_us)
+        there = any(one.account_id == assigned and one.during(held, self.now_us) for one in found)
+        if not held or there:
             return ""
         return self.labels.get(assigned, assigned)
 

@@ -28,9 +28,11 @@ class TurnedAway(BaseModel):
     detail: Turned
 
 
+_AS_JSON: dict[str, Any] = {"content": {"application/json": {}}}
+"""Of routes that answer with a page or a file, too."""
 AT_THE_GATE: dict[int | str, dict[str, Any]] = {
-    401: {"model": TurnedAway, "description": "Nobody is signed in"},
-    403: {"model": TurnedAway, "description": "Whoever asks may not"},
+    401: {"model": TurnedAway, "description": "Nobody is signed in", **_AS_JSON},
+    403: {"model": TurnedAway, "description": "Whoever asks may not", **_AS_JSON},
 }
 """How every route refuses, before it does anything."""
 

@@ -126,11 +126,17 @@ class SupervisionPublic(BaseModel):
     first_session_us: int
     assigned: bool
     absent: bool
-    """Assigned, and neither there nor watching, though the project was held."""
+    """Assigned, and neither there nor watching live while it was held; replay afterwards changes nothing."""
     present: list[PresentPublic]
+    """While a session went on, or partly."""
     present_us: int
+    """While a session went on."""
     live_us: int
+    """Several pictures at once count once."""
     replay_us: int
+    live_in_all_us: int
+    """Of this account, over all projects told; several projects at once count once."""
+    replay_in_all_us: int
     seats: list[int]
     """Ordinals of the seats that he looked at."""
     directives: int

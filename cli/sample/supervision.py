@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
 from catalog.catalogue import Catalogue
 from cli.sample.files import DATA
 from kernel.clock import SECOND_US, from_datetime
+from kernel.errors import NothingRuns
 from kernel.model.account import Role
 from kernel.model.alert import Alert, AlertRule
 from kernel.model.directive import DIRECTIVE_KINDS, Directive, DirectiveKind
@@ -174,7 +175,10 @@ def _be_there(catalogue: Catalogue, told: SamplePresence, presence_id: str, unti
         since_us=since_us,
         seen_us=min(left_us, until_us),
     )
-    catalogue.presences.mark(presence)
+    try:
+        catalogue.presences.mark(presence)
+    except NothingRuns:
+        return  # he joined from afar before it began: not there yet
     if left_us <= until_us:
         catalogue.presences.leave(presence_id, told.account, left_us)
 

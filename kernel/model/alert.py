@@ -27,6 +27,10 @@ class AlertRule(StrEnum):
     """A witness marked one, and its footage is held. ``tag``, ``at_us``, ``severity``, ``seat``, ``text``."""
 
 
+UNTIL_SEEN_TO = frozenset({AlertRule.IRREGULARITY})
+"""Rules of what has no end by itself: it lasts until somebody takes notice."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Alert:
     """One thing that was the matter. Times are UTC microseconds."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from kernel.clock import SECOND_US
 from kernel.model.account import Role
+from kernel.timerange import TimeRange
 
 BEAT_US = 60 * SECOND_US
 """How often the page of somebody who is there from afar says so."""
@@ -18,7 +20,7 @@ class PresenceMode(StrEnum):
     """How somebody is there."""
 
     REMOTE = "remote"
-    """His page has the project open: live, in replay or its own."""
+    """His page shows the project live, or he says so while a session runs."""
     ON_SITE = "on_site"
     """In the supervision room, or at the venue."""
 
@@ -45,3 +47,10 @@ class Presence:
             return self.left_us
         silent = self.mode is PresenceMode.REMOTE and now_us - self.seen_us > LAPSE_US
         return self.seen_us if silent else None
+
+    def during(self, sessions: Sequence[TimeRange], now_us: int) -> list[TimeRange]:
+        """When he was there while a session went on: before and after it he supervised nothing."""
+        end_us = self.end_us(now_us)
+        until_us = max(self.since_us + 1, now_us if end_us is None else end_us)  # a moment counts, too
+        there = TimeRange(start_us=self.since_us, end_us=until_us)
+        return [part for one in sessions if (part := there.intersect(one)) is not None]

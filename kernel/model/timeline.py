@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -212,6 +212,17 @@ class Session:
     source_ids: tuple[str, ...] = ()  # only these: files that an external venue handed over
     cut_number: int = 0  # how often its clips were made or changed
     change_number: int = 0  # how often what it is cut by was changed: its events, seats, rooms or sources
+
+
+def proceedings(sessions: Iterable[Session], now_us: int) -> list[TimeRange]:
+    """When sessions went on, up to now; not of the supervision room and halls, which go on beside them."""
+    return [
+        TimeRange(start_us=one.start_us, end_us=now_us + 1 if one.end_us is None else one.end_us)
+        for one in sessions
+        if one.phase not in (Phase.SUPERVISION, Phase.HALL)
+        and one.start_us is not None
+        and (one.end_us is not None or one.start_us <= now_us)
+    ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -193,7 +193,7 @@ def test_v20_a_line_that_drops_after_the_server_heard_issues_it_once(hall: Serve
     assert len(hall.catalogue.directives.all()) == before + 1
 
 
-def test_v5_who_opens_the_live_page_is_there_from_afar_and_it_shows_in_the_project(
+def test_v5_who_is_there_from_afar_shows_in_the_project_and_a_wall_without_pictures_marks_nobody(
     hall: Served, browser: Browser
 ) -> None:
     with (
@@ -208,16 +208,19 @@ def test_v5_who_opens_the_live_page_is_there_from_afar_and_it_shows_in_the_proje
         expect(shown).to_contain_text("住建监督员01")
         expect(shown).to_contain_text("现场")
         live = hall.page(browser, "s-zj-1")
-        live.goto("/live?project=P06")
-        expect(shown.get_by_test_id("presence-s-zj-1").filter(has_text="远程")).to_be_visible()
+        live.goto("/live?project=P06")  # nothing is recorded in this test, so that no pane has a picture
+        expect(live.get_by_test_id("live-supervision")).to_be_visible()
+        expect(live.get_by_test_id("presence-mark")).to_have_count(0)
         live.context.close()
+        supervisor.get_by_test_id("mark-remote").click()
+        expect(shown.get_by_test_id("presence-s-zj-1").filter(has_text="远程")).to_be_visible()
         there = supervisor.get_by_test_id("presence-s-zj-1").filter(has_text="现场")
         there.get_by_test_id("leave").click()
         expect(there).not_to_contain_text("在岗")
     found = hall.catalogue.presences.of_project("P06")
     [remote] = [one for one in found if one.mode is PresenceMode.REMOTE]
     assert remote.account_id == "s-zj-1"
-    assert remote.end_us(remote.seen_us + LAPSE_US + 1) is not None  # its page was closed
+    assert remote.end_us(remote.seen_us + LAPSE_US + 1) is not None  # nobody says so any more
     [left] = [one for one in found if one.mode is PresenceMode.ON_SITE]
     assert left.left_us is not None
 

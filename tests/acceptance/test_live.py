@@ -154,6 +154,19 @@ def test_w2_p06_shows_its_five_seats_and_desktops_and_nothing_of_p07(page: Page,
     assert {one.rsplit("-", 1)[1] for one in shown} == {"F", "D"}  # five faces, five desktops
 
 
+def test_v5_who_sees_live_pictures_is_there_from_afar(hall: Recorded, browser: Browser) -> None:
+    page = hall.served.page(browser, "s-zj-1")
+    said = "/api/projects/P06/presence"
+    with page.expect_response(
+        lambda one: one.url.endswith(said) and one.request.method == "POST", timeout=PATIENCE_MS
+    ) as marked:
+        page.goto("/live?project=P06")
+        play(page, 1)
+    assert marked.value.status == 201
+    assert {one.account_id for one in hall.served.catalogue.presences.of_project("P06")} == {"s-zj-1"}
+    page.context.close()
+
+
 def test_a_supervisor_of_another_industry_is_never_offered_p07(hall: Recorded, browser: Browser) -> None:
     page = hall.served.page(browser, SUPERVISOR)
     page.goto("/live")

@@ -432,6 +432,6 @@ def test_the_page_has_english_words_and_is_no_wider_than_its_window(searching: S
     page.get_by_test_id("language").click()
     searching.at("?region=530600&industry=A03&open=P03")
     expect(page.get_by_test_id("clips")).to_be_visible()
-    assert not CHINESE.search(page.locator("aside").inner_text())
+    assert not CHINESE.search(page.locator("main aside").inner_text())
     assert not CHINESE.search(page.get_by_test_id("hit-P03").get_by_test_id("reasons").inner_text())
     assert page.evaluate("document.documentElement.scrollWidth") <= 1366

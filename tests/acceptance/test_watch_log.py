@@ -200,7 +200,8 @@ def test_i2_with_a_basis_number_and_somebody_elses_word_that_opens_and_no_more(o
         dialog = page.get_by_test_id("ask-dialog")
         dialog.get_by_test_id("field-basis").fill("样例调阅字〔2026〕9号")
         dialog.get_by_test_id("field-reason").fill("问题线索核查")
-        dialog.get_by_test_id("field-sources").fill("ZT-SH1-04-F\nZT-SH1-04-D")
+        for source_id in ("ZT-SH1-04-F", "ZT-SH1-04-D"):
+            dialog.get_by_test_id(f"source-{source_id}").check()
         dialog.get_by_test_id("field-limited").check()
         dialog.get_by_test_id("field-from").fill("2026-03-09T11:10:00")
         dialog.get_by_test_id("field-to").fill("2026-03-09T11:40:00")

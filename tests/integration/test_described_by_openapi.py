@@ -53,7 +53,7 @@ def _faults(operation: Any, account: str, centre: Served) -> list[str]:
     found: list[str] = []
 
     @settings(
-        max_examples=3,
+        max_examples=2,
         deadline=None,
         derandomize=True,
         database=None,

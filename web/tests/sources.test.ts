@@ -135,7 +135,7 @@ describe('the name of a source', () => {
 })
 
 describe('the page of many sources', () => {
-  const view = { text: '', faulty: false, open: [], shut: [] }
+  const view = { text: '', faulty: false, open: [], shut: [], room: '' }
   const sources = [
     madeSource({ id: 'ZT-ER1-03-F', room_id: 'ER1', room_name_zh: '市级第1评标室', label_zh: '03席人像', seat_id: 'ZT-ER1-03', seat_ordinal: 3, content_kind: 'seat_face' }),
     madeSource({ id: 'ZT-OH1-P1', room_id: 'OH1', room_name_zh: '市级第1开标厅', label_zh: '全景1', shortfall: 'lost' }),

@@ -9,7 +9,7 @@ import pytest
 from catalog.audit import AuditFilter
 from catalog.catalogue import Catalogue
 from kernel.clock import SECOND_US
-from kernel.errors import SupervisionRefused
+from kernel.errors import NothingRuns, SupervisionRefused
 from kernel.model.account import Role
 from kernel.model.presence import BEAT_US, LAPSE_US, Presence, PresenceMode
 from tests.support.catalogue import add_session
@@ -30,7 +30,7 @@ ON_SITE = replace(REMOTE, id="presence-2", mode=PresenceMode.ON_SITE, room_id="O
 
 @pytest.fixture
 def known(catalogue: Catalogue) -> Catalogue:
-    add_session(catalogue, SECOND_US, 2 * SECOND_US)
+    add_session(catalogue, SECOND_US, 10 * T)
     return catalogue
 
 
@@ -69,6 +69,19 @@ def test_on_site_lasts_until_somebody_says_that_he_left(known: Catalogue) -> Non
     assert left.end_us(T + 9) == left.left_us == T + 5
     told = [one.action for one in known.audit.records(AuditFilter(action="presence."))]
     assert told == ["presence.left", "presence.marked", "presence.marked"]
+
+
+def test_from_afar_nobody_is_there_while_nothing_runs(known: Catalogue) -> None:
+    """I5: whoever opens the replay days later was not there."""
+    for at_us in (SECOND_US - 1, 10 * T, 100 * T):
+        with pytest.raises(NothingRuns, match="no session of project P runs"):
+            known.presences.mark(replace(REMOTE, since_us=at_us, seen_us=at_us))
+    assert known.presences.of_project("P") == []
+    late_us = 10 * T - 5
+    known.presences.mark(replace(REMOTE, since_us=late_us, seen_us=late_us))
+    with pytest.raises(NothingRuns):
+        known.presences.beat("presence-1", "s-zj-1", 10 * T)  # it ended meanwhile
+    known.presences.mark(replace(ON_SITE, since_us=100 * T, seen_us=100 * T))  # somebody may be in the room
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,18 @@ def test_an_irregularity_is_tag_hold_and_notice_in_one(catalogue: Catalogue) -> 
     (alert,) = catalogue.alerts.all(project_id="P", only_open=True)
     assert (alert.rule, alert.subject, alert.session_id) == (AlertRule.IRREGULARITY, "T1", "P-O")
     assert alert.details["text"] == "评委离席"
+    assert (alert.since_us, alert.over_us) == (TAG.at_us, None), "of the moment that was marked, and it lasts"
     assert catalogue.holds.acts_of_tags(["T1", "T2"]) == {"T1": "H"}
+
+
+def test_the_notice_of_an_irregularity_lasts_until_somebody_takes_notice(catalogue: Catalogue) -> None:
+    add_session(catalogue, 100, 200)
+    catalogue.tags.report(TAG, [HOLD])
+    (alert,) = catalogue.alerts.all(only_open=True)
+    catalogue.alerts.acknowledge(alert.id, "已通知", principal="s-1", at_us=900)
+    assert catalogue.alerts.all(only_open=True) == []
+    (seen_to,) = catalogue.alerts.all()
+    assert (seen_to.over_us, seen_to.acknowledged_us) == (900, 900)
 
 
 def test_where_the_hold_fails_nothing_of_the_irregularity_is_kept(catalogue: Catalogue) -> None:

@@ -12,7 +12,7 @@ from catalog.catalogue import Catalogue
 from catalog.database import writing
 from catalog.tables import WatchIntervalRow, WatchRow, WatchThingRow
 from catalog.watch_check import watch_faults
-from catalog.watch_log import WatchFilter
+from catalog.watch_log import WatchedTotal, WatchFilter, seen_at_once_us
 from catalog.watching import Refusal
 from kernel.clock import SECOND_US
 from kernel.errors import WatchRefused
@@ -274,6 +274,44 @@ def test_totals_count_pictures_that_were_shown_together_once(logged: Catalogue) 
     assert (told["w-zt-1"].replay_us, told["w-zt-1"].live_us) == (0, 10 * S)
     assert logged.watch_log.totals(always, account_id="w-zt-1") == [told["w-zt-1"]]
     assert logged.watch_log.totals(always, project_ids={"Q"}) == []
+
+
+def test_panes_of_several_watches_at_once_count_once_and_a_gap_counts_not(catalogue: Catalogue) -> None:
+    """I5: a live wall opens one watch a pane; time watched is real time that went by, not a sum of panes."""
+    add_session(catalogue, NOW - 3600 * S, NOW - 1800 * S)
+    for number, begin_s in enumerate((0, 4, 0, 100)):  # seconds: 0-10, 4-14, 0-10, then 100-110
+        opened_us, source = NOW + begin_s * S, ("cam", "screen")[number % 2]
+        thing = Watched(source_id=source, project_id="P", session_id="P-O")
+        watch = replace(
+            WATCH,
+            id=f"w-{number}",
+            kind=WatchKind.LIVE,
+            things=(thing,),
+            opened_us=opened_us,
+            beat_us=opened_us,
+        )
+        catalogue.watches.open(watch, f"hash-{number}")
+        catalogue.watches.close(watch.id, WatchEnd.CLOSED, opened_us + 10 * S, [shown(source)])
+    [total] = catalogue.watch_log.totals(TimeRange(start_us=0, end_us=2 * NOW))
+    assert (total.watches, total.live_us, total.replay_us) == (4, 24 * S, 0)
+
+
+def test_two_projects_at_once_are_watched_for_one_time() -> None:
+    def total(project_id: str, start_s: int, end_s: int) -> WatchedTotal:
+        span = TimeRange(start_us=start_s * S, end_us=end_s * S)
+        return WatchedTotal(
+            account_id="s-zj-1",
+            role="supervisor",
+            project_id=project_id,
+            watches=1,
+            live=(span,),
+            replay=(),
+            seats=(),
+            first_us=span.start_us,
+            last_us=span.end_us,
+        )
+
+    assert seen_at_once_us([total("P", 0, 10), total("Q", 5, 15), total("R", 60, 61)]) == (16 * S, 0)
 
 
 def test_a_project_that_only_others_watched_is_told_as_unwatched(catalogue: Catalogue) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,10 @@ def _runs_again() -> TimelineEvent:
     )
 
 
+def _ends_again(at_us: int) -> TimelineEvent:
+    return replace(_runs_again(), id="ends again", type="opening.end", at_us=at_us, recorded_us=at_us)
+
+
 def test_only_a_supervisor_of_the_scope_issues(desk: Desk) -> None:
     assert {who: desk.issue(who) for who in ("s-2", "w-1", "i-1", "sys-1")} == dict.fromkeys(
         ("s-2", "w-1", "i-1", "sys-1"), 403
@@ -185,6 +189,18 @@ def test_presence_is_marked_by_oneself_or_on_site_by_a_witness(desk: Desk) -> No
     assert desk.post("s-1", f"/api/presence/{here['id']}/beat")["end_us"] is None
     desk.clock.advance(181)
     assert desk.post("s-1", f"/api/presence/{here['id']}/beat") == 409
+
+
+def test_presence_from_afar_is_refused_in_words_while_nothing_runs(desk: Desk) -> None:
+    """I5: replay after the end leaves the supervisor absent."""
+    path = "/api/projects/P/presence"
+    here = desk.post("s-1", path, mode="remote")
+    desk.catalogue.sessions.record_event(_ends_again(desk.clock.now_us() + SECOND_US))
+    desk.clock.advance(60)
+    answer = asyncio.run(desk._answer("s-1", "POST", path, json={"mode": "remote"}))
+    assert (answer.status_code, "没有正在进行的场次" in answer.json()["detail"]) == (409, True)
+    assert desk.post("s-1", f"/api/presence/{here['id']}/beat") == 409
+    assert desk.post("w-1", path, mode="remote", session_id="P-O") == 409
 
 
 def test_alerts_are_seen_and_taken_notice_of_within_the_scope(desk: Desk) -> None:

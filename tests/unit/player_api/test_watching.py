@@ -535,6 +535,9 @@ async def test_what_no_supervisor_watched_is_told(place: Place) -> None:
     assert (await inspector.get("/api/watch-log/unwatched", **times)).json() == []
     [row] = (await inspector.get("/api/watch-log/supervision", **times)).json()
     assert (row["account_id"], row["replay_us"], row["seats"]) == ("s-1", 5 * S, [1])
+    to_come = {"from_us": times["to_us"] + 86400 * S, "to_us": times["to_us"] + 2 * 86400 * S}
+    for who, path in ((inspector, "/api/watch-log/supervision"), (visitor, "/api/my-supervision")):
+        assert (await who.get(path, **to_come)).json() == []
 
 
 # --- without accounts

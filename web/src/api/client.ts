@@ -1,5 +1,6 @@
 /** The one file that knows URLs. */
 
+import { i18n } from '@/i18n'
 import type { components, operations } from './schema'
 
 type Schemas = components['schemas']
@@ -81,6 +82,7 @@ export type Booking = Schemas['BookingPublic']
 export type BookingRequest = Schemas['BookingRequest']
 export type Hold = Schemas['HoldPublic']
 export type HoldMade = Schemas['HoldMade']
+export type HoldAct = Schemas['ActMade']
 export type HoldRequest = Schemas['HoldRequest']
 export type LiveSources = Schemas['LiveSources']
 export type LiveSession = Schemas['LiveSessionPublic']
@@ -253,6 +255,12 @@ export const api = {
   cancelBooking: (id: string, principal: string) =>
     postJson<null>(`/api/bookings/${encodeURIComponent(id)}/cancel`, { principal }),
   holds: (sourceId: string, signal?: AbortSignal) => getJson<Hold[]>(`/api/holds?${queryString({ source_id: sourceId })}`, signal),
+  /** All there are, those that were released included. */
+  allHolds: (signal?: AbortSignal) => getJson<Hold[]>(`/api/holds?${queryString({ released: true })}`, signal),
+  holdProject: (projectId: string, reason: string) =>
+    postJson<HoldAct>('/api/holds/projects', { project_ids: [projectId], reason }),
+  /** Let go of all that was held in one act. */
+  releaseAct: (actId: string, reason: string) => postJson<Hold[]>(`/api/holds/acts/${encodeURIComponent(actId)}/release`, { reason }),
   hold: (hold: HoldRequest) => postJson<HoldMade>('/api/holds', hold),
   releaseHold: (id: string, principal: string, reason: string) =>
     postJson<Hold>(`/api/holds/${encodeURIComponent(id)}/release`, { principal, reason }),
@@ -415,12 +423,19 @@ function accountUrl(id: string): string {
 
 async function errorOf(response: Response): Promise<ApiError> {
   const body = (await response.json().catch(() => null)) as unknown
-  return new ApiError(response.status, textOf(body), codeOf(body))
+  const code = codeOf(body)
+  return new ApiError(response.status, wordsOf(response.status, code) || textOf(body), code)
 }
 
 function codeOf(body: unknown): string {
   const { code } = ((body as { detail?: unknown } | null)?.detail ?? {}) as { code?: unknown }
   return typeof code === 'string' ? code : ''
+}
+
+/** Why somebody may not, in the page's language; the server says it in two at once. */
+function wordsOf(status: number, code: string): string {
+  const { t, te } = i18n.global
+  return (status === 401 || status === 403) && te(`denied.${code}`) ? t(`denied.${code}`) : ''
 }
 
 /** What an error body says to people: `detail` as text, or a message with its hint. */

@@ -1,6 +1,7 @@
 /** Who is signed in; what each may do, the server decides, this only spares people what it would refuse. */
 
 import { computed, readonly, ref, type Ref } from 'vue'
+import { localLabel } from '@/i18n'
 import { ApiError, api, onSignedOut, type Me } from './client'
 
 const current = ref<Me | null>(null)
@@ -37,6 +38,11 @@ async function ask(): Promise<void> {
 /** Whether the role of whoever is signed in is given an action at all. */
 export function may(action: string): boolean {
   return current.value?.may.includes(action) === true
+}
+
+/** What stands over footage: label and account of whoever watches it; empty while that is not known. */
+export function watermarkOf(viewer: Me | null): string {
+  return viewer ? [...new Set([localLabel(viewer), viewer.account])].filter(Boolean).join(' ') : ''
 }
 
 /** The first page of whoever is signed in. */

@@ -1429,7 +1429,7 @@ export interface paths {
         put?: never;
         /**
          * Beat
-         * @description Whoever asks is still there. 409 where he has left since: then he comes anew.
+         * @description Whoever asks is still there. 409 where he has left since (then he comes anew) or it is over.
          */
         post: operations["beat_api_presence__presence_id__beat_post"];
         delete?: never;
@@ -6259,6 +6259,10 @@ export interface components {
             live_us: number;
             /** Replay Us */
             replay_us: number;
+            /** Live In All Us */
+            live_in_all_us: number;
+            /** Replay In All Us */
+            replay_in_all_us: number;
             /** Seats */
             seats: number[];
             /** Directives */

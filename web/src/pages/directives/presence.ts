@@ -2,10 +2,10 @@ import { onScopeDispose } from 'vue'
 import { api, ApiError, type ProjectPresence } from '@/api/client'
 
 /**
- * Whoever has a project's live pictures or its replay open is there from afar: said once, then again and again
- * while the page is open. The server takes silence for leaving. Nobody whose presence does not count says anything.
+ * Whoever sees a project's live pictures is there from afar: said once, then again and again while he does. The
+ * server takes silence for leaving. Nobody whose presence does not count says anything.
  */
-export function usePresence(projectId: string, sessionId: string | null = null): void {
+export function usePresence(projectId: string): void {
   let id = ''
   let timer: ReturnType<typeof setTimeout> | null = null
   let over = false
@@ -19,7 +19,7 @@ export function usePresence(projectId: string, sessionId: string | null = null):
 
   async function say(): Promise<void> {
     try {
-      if (!id) id = (await api.markPresence(projectId, { mode: 'remote', session_id: sessionId })).id
+      if (!id) id = (await api.markPresence(projectId, { mode: 'remote' })).id
       else await api.beatPresence(id)
     } catch (error) {
       // He left since, as after a night with the lid closed: he comes anew. A line that dropped is tried again.

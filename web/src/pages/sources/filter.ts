@@ -11,18 +11,20 @@ export interface SourcesView {
   /** Rooms that somebody opened or shut; all others are as their number says. */
   open: readonly string[]
   shut: readonly string[]
+  /** The room that somebody came for; it stands open until it is shut. */
+  room: string
 }
 
 /** Up to so many sources all rooms stand open. */
 export const FEW = 60
 
 export function viewFrom(query: LocationQuery): SourcesView {
-  return { text: one(query.q), faulty: one(query.faulty) === '1', open: list(query.open), shut: list(query.shut) }
+  return { text: one(query.q), faulty: one(query.faulty) === '1', open: list(query.open), shut: list(query.shut), room: one(query.room) }
 }
 
 /** Only what differs from the page as it is found. */
 export function toAddress(view: SourcesView): Record<string, string> {
-  const all = { q: view.text, faulty: view.faulty ? '1' : '', open: view.open.join(','), shut: view.shut.join(',') }
+  const all = { q: view.text, faulty: view.faulty ? '1' : '', open: view.open.join(','), shut: view.shut.join(','), room: view.room }
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== ''))
 }
 
@@ -58,7 +60,7 @@ export function found(places: readonly Place[], view: SourcesView): Place[] {
 
 /** Whether a room stands open where so many sources are shown. */
 export function isOpen(view: SourcesView, roomId: string, shown: number): boolean {
-  if (view.open.includes(roomId)) return true
+  if (view.room === roomId || view.open.includes(roomId)) return true
   return !view.shut.includes(roomId) && shown <= FEW
 }
 
@@ -67,7 +69,7 @@ export function toggled(view: SourcesView, roomId: string, shown: number): Sourc
   const was = isOpen(view, roomId, shown)
   const open = was ? without(view.open) : [...without(view.open), ...(shown > FEW ? [roomId] : [])]
   const shut = was ? [...without(view.shut), ...(shown <= FEW ? [roomId] : [])] : without(view.shut)
-  return { ...view, open, shut }
+  return { ...view, open, shut, room: view.room === roomId ? '' : view.room }
 }
 
 export interface Health {
