@@ -28,11 +28,18 @@ class TurnedAway(BaseModel):
     detail: Turned
 
 
+class Unfit(BaseModel):
+    """What was asked makes no sense: in words, with a code, or field by field."""
+
+    detail: str | Turned | list[dict[str, Any]]
+
+
 _AS_JSON: dict[str, Any] = {"content": {"application/json": {}}}
 """Of routes that answer with a page or a file, too."""
 AT_THE_GATE: dict[int | str, dict[str, Any]] = {
     401: {"model": TurnedAway, "description": "Nobody is signed in", **_AS_JSON},
     403: {"model": TurnedAway, "description": "Whoever asks may not", **_AS_JSON},
+    422: {"model": Unfit, "description": "What was asked makes no sense", **_AS_JSON},
 }
 """How every route refuses, before it does anything."""
 

@@ -163,7 +163,7 @@ def test_v5_who_sees_live_pictures_is_there_from_afar(hall: Recorded, browser: B
         page.goto("/live?project=P06")
         play(page, 1)
     assert marked.value.status == 201
-    assert {one.account_id for one in hall.served.catalogue.presences.of_project("P06")} == {"s-zj-1"}
+    assert "s-zj-1" in {one.account_id for one in hall.served.catalogue.presences.of_project("P06")}
     page.context.close()
 
 

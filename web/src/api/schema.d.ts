@@ -4047,11 +4047,6 @@ export interface components {
          * @enum {string}
          */
         Grade: "clear" | "legible" | "below";
-        /** HTTPValidationError */
-        HTTPValidationError: {
-            /** Detail */
-            detail?: components["schemas"]["ValidationError"][];
-        };
         /**
          * Hit
          * @description What of a project a filter was met by.
@@ -6790,6 +6785,16 @@ export interface components {
             detail: components["schemas"]["Turned"];
         };
         /**
+         * Unfit
+         * @description What was asked makes no sense: in words, with a code, or field by field.
+         */
+        Unfit: {
+            /** Detail */
+            detail: string | components["schemas"]["Turned"] | {
+                [key: string]: unknown;
+            }[];
+        };
+        /**
          * UnwatchedPublic
          * @description A project that no supervisor saw a picture of.
          */
@@ -6893,19 +6898,6 @@ export interface components {
             used_us: number | null;
             /** Used By */
             used_by: string;
-        };
-        /** ValidationError */
-        ValidationError: {
-            /** Location */
-            loc: (string | number)[];
-            /** Message */
-            msg: string;
-            /** Error Type */
-            type: string;
-            /** Input */
-            input?: unknown;
-            /** Context */
-            ctx?: Record<string, never>;
         };
         /**
          * VenuePublic
@@ -7292,6 +7284,15 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
+            /** @description What was asked makes no sense */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unfit"];
+                };
+            };
         };
     };
     ways_api_sign_in_get: {
@@ -7328,6 +7329,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -7370,13 +7380,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -7413,6 +7423,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -7457,13 +7476,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -7506,13 +7525,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -7553,6 +7572,15 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
+            /** @description What was asked makes no sense */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unfit"];
+                };
+            };
         };
     };
     end_api_me_logins__login_id__end_post: {
@@ -7591,13 +7619,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -7640,13 +7668,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -7685,6 +7713,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -7727,13 +7764,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -7772,6 +7809,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -7816,13 +7862,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -7869,13 +7915,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -7918,13 +7964,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -7967,13 +8013,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -8020,13 +8066,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -8069,13 +8115,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -8117,13 +8163,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -8166,13 +8212,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -8219,13 +8265,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -8270,13 +8316,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -8321,13 +8367,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -8613,13 +8659,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -8663,13 +8709,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -8721,13 +8767,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -8770,13 +8816,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -8820,13 +8866,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -8870,13 +8916,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -8920,13 +8966,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -8969,13 +9015,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -9022,13 +9068,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -9067,6 +9113,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -9113,13 +9168,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -9164,13 +9219,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -9215,13 +9270,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -9268,13 +9323,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -9317,13 +9372,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -9362,6 +9417,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -9404,13 +9468,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -9452,13 +9516,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -9512,13 +9576,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -9561,13 +9625,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -9608,6 +9672,15 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
+            /** @description What was asked makes no sense */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unfit"];
+                };
+            };
         };
     };
     industries_api_industries_get: {
@@ -9644,6 +9717,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -9691,13 +9773,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -9736,6 +9818,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -9778,13 +9869,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -9827,13 +9918,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -9876,13 +9967,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -9921,6 +10012,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -9963,13 +10063,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -10025,13 +10125,13 @@ export interface operations {
                     "application/json": components["schemas"]["RefusalPublic"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -10087,13 +10187,13 @@ export interface operations {
                     "application/json": components["schemas"]["RefusalPublic"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -10136,13 +10236,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -10187,13 +10287,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -10238,13 +10338,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -10283,6 +10383,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -10325,13 +10434,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -10387,13 +10496,13 @@ export interface operations {
                     "application/json": components["schemas"]["TagRefusalPublic"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -10449,13 +10558,13 @@ export interface operations {
                     "application/json": components["schemas"]["TagRefusalPublic"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -10511,13 +10620,13 @@ export interface operations {
                     "application/json": components["schemas"]["TagRefusalPublic"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -10560,13 +10669,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -10622,13 +10731,13 @@ export interface operations {
                     "application/json": components["schemas"]["ObjectionPublic"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -10673,13 +10782,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -10722,13 +10831,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -10782,13 +10891,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -10827,6 +10936,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -10869,13 +10987,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -10929,13 +11047,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -10989,13 +11107,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -11038,13 +11156,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -11098,13 +11216,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -11154,13 +11272,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -11210,13 +11328,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -11262,13 +11380,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -11322,13 +11440,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -11371,13 +11489,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -11443,13 +11561,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -11515,13 +11633,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -11585,13 +11703,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -11657,13 +11775,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -11706,13 +11824,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -11757,13 +11875,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -11813,13 +11931,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -11862,13 +11980,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -12097,13 +12215,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -12134,6 +12252,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": unknown;
                     "text/html": components["schemas"]["TurnedAway"];
                 };
             };
@@ -12143,16 +12262,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": unknown;
                     "text/html": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": unknown;
+                    "text/html": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -12197,13 +12318,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -12248,13 +12369,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -12306,13 +12427,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -12366,13 +12487,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -12416,13 +12537,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -12467,13 +12588,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -12527,13 +12648,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -12576,13 +12697,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -12636,13 +12757,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -12696,13 +12817,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -12756,13 +12877,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -12801,6 +12922,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -12846,13 +12976,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -12895,13 +13025,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -12945,13 +13075,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -13003,13 +13133,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -13061,13 +13191,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -13121,13 +13251,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -13181,13 +13311,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -13230,13 +13360,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -13279,13 +13409,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -13328,13 +13458,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -13377,13 +13507,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -13424,6 +13554,15 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
+            /** @description What was asked makes no sense */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unfit"];
+                };
+            };
         };
     };
     stores_api_preservation_stores_get: {
@@ -13460,6 +13599,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -13504,13 +13652,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -13553,13 +13701,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -13604,13 +13752,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -13660,13 +13808,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -13718,13 +13866,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -13770,13 +13918,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -13822,13 +13970,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -13874,13 +14022,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -13928,13 +14076,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -13983,13 +14131,13 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
-            /** @description Validation Error */
+            /** @description What was asked makes no sense */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -14028,6 +14176,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
         };
@@ -14070,6 +14227,15 @@ export interface operations {
                     "application/json": components["schemas"]["TurnedAway"];
                 };
             };
+            /** @description What was asked makes no sense */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unfit"];
+                };
+            };
         };
     };
     readyz_readyz_get: {
@@ -14106,6 +14272,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TurnedAway"];
+                };
+            };
+            /** @description What was asked makes no sense */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unfit"];
                 };
             };
             /** @description Something that should be recorded is not; it is named. */
