@@ -7,7 +7,7 @@ of a time with several sessions. Whoever may see any of them may see it, unless 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -53,12 +53,6 @@ class Things:
     def of_project(self, project_id: str) -> list[Thing]:
         with reading(self._engine) as session:
             return _projects(session, [project_id])
-
-    def of_projects(self, project_ids: Iterable[str]) -> dict[str, list[Thing]]:
-        """By project; one that does not exist is left out."""
-        with reading(self._engine) as session:
-            found = {one: _projects(session, [one]) for one in project_ids}
-        return {one: things for one, things in found.items() if things}
 
     def of_session(self, session_id: str) -> list[Thing]:
         with reading(self._engine) as session:

@@ -62,7 +62,7 @@ def booking_public(booking: Booking) -> BookingPublic:
 
 
 def bookings_router(catalogue: Catalogue, clock: Clock, gate: Gate) -> APIRouter:
-    """The routes. Who acts is told by name until there are accounts."""
+    """The routes."""
     router = APIRouter(prefix="/api/bookings", tags=["bookings"])
 
     @router.get("", dependencies=[gate.inside("booking.see")])

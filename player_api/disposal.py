@@ -88,7 +88,7 @@ class WithdrawRequest(BaseModel):
 
 
 def disposal_router(catalogue: Catalogue, store: ObjectStore, clock: Clock, gate: Gate) -> APIRouter:
-    """The routes. Who acts is told by name until there are accounts."""
+    """The routes."""
     router = APIRouter(prefix="/api/disposals", tags=["disposal"])
     disposals = catalogue.disposals
     _add_decisions(router, catalogue, clock, gate)

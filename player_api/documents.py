@@ -113,7 +113,7 @@ _FORM: dict[str, Any] = {
 def documents_router(
     catalogue: Catalogue, store: ObjectStore, clock: Clock, intake: DocumentIntake | None, gate: Gate
 ) -> APIRouter:
-    """The routes. Who acts is told by name until there are accounts.
+    """The routes.
 
     Args:
         intake: takes documents in; without it they are only listed and handed out.

@@ -160,7 +160,7 @@ class Gate:
         self._local_user = local_user
         self.cookie = cookie
         self._desktops = desktops_for_witnesses
-        self._scopes: dict[tuple[Any, ...], Principal] = {}
+        self._scopes: dict[Account, Principal] = {}
         self.report = report
 
     # What routes say of themselves.
@@ -224,21 +224,20 @@ class Gate:
 
     def principal(self, account: Account) -> Principal:
         """An account as access goes by it: its codes with all below them, and with their former ones."""
-        key = (account.id, account.role, account.regions, account.industries, account.all_industries)
-        if key not in self._scopes:
+        if account not in self._scopes:
             places = self._catalogue.places
             regions = [places.regions_within(code) for code in account.regions]
             table = places.industries()
             all_of = {one.code for one in table}
             below = [with_descendants(table, code) for code in account.industries]
-            self._scopes[key] = Principal(
+            self._scopes[account] = Principal(
                 id=account.id,
                 role=account.role,
                 regions=frozenset().union(*regions),
                 industries=frozenset(all_of if account.all_industries else set().union(*below)),
                 agency=account.agency,
             )
-        return self._scopes[key]
+        return self._scopes[account]
 
     # Whether they may.
 
@@ -418,9 +417,3 @@ def comes_from_here(connection: HTTPConnection) -> bool:
         return False
     told = connection.headers.get("origin")
     return told is None or urlsplit(told).netloc == connection.headers.get("host")
-
-
-def set_person(person: Person) -> Callable[[], None]:
-    """For a socket that outlives its handshake, and for tests; returns what undoes it."""
-    held = _person.set(person)
-    return lambda: _person.reset(held)

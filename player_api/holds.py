@@ -137,7 +137,7 @@ def hold_public(hold: Hold) -> HoldPublic:
 
 
 def holds_router(catalogue: Catalogue, clock: Clock, gate: Gate) -> APIRouter:
-    """The routes. Who acts is told by name until there are accounts."""
+    """The routes."""
     router = APIRouter(prefix="/api/holds", tags=["holds"])
     _add_acts(router, catalogue, clock, gate)
 

@@ -92,7 +92,7 @@ class UsePublic(BaseModel):
 
 
 def requests_router(catalogue: Catalogue, clock: Clock, settings: UseSettings, gate: Gate) -> APIRouter:
-    """The routes. Who acts is told by name until there are accounts."""
+    """The routes."""
     router = APIRouter(prefix="/api", tags=["requests"])
 
     def public(request: UseRequest) -> UseRequestPublic:

@@ -167,7 +167,7 @@ def or_refuse(ask: Callable[[], _T]) -> _T:
 
 
 def retention_router(catalogue: Catalogue, clock: Clock, gate: Gate) -> APIRouter:
-    """The routes. Who acts is told by name until there are accounts."""
+    """The routes."""
     router = APIRouter(prefix="/api/retention", tags=["retention"])
     table = catalogue.retention
     _add_choices(router, catalogue, clock, gate)
