@@ -59,7 +59,7 @@ CLIPS = int(os.environ.get("JIANZHENG_BENCH_CLIPS", "1000000"))
 TAKES = int(os.environ.get("JIANZHENG_BENCH_TAKES", "60"))
 CACHE = os.environ.get("JIANZHENG_BENCH_CACHE", "")
 PROJECTS = CLIPS // CLIPS_A_PROJECT
-ROWS_A_SECOND = 2000
+ROWS_A_SECOND = 2100  # a few come late: two thousand are asked for
 _PERIOD = 0.1  # seconds between transactions of the recorder
 _FIRST_DAY = date(2016, 1, 1)
 

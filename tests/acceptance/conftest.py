@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.support.peers import REPOSITORY, free_port
+
+# A page that two busy processors draw is late, not wrong.
+expect.set_options(timeout=20_000)
 
 
 @dataclass(frozen=True, kw_only=True)
