@@ -171,7 +171,9 @@ def _queries(project_ids: list[str] | None) -> Iterator[_Counted]:
             func.count(), func.sum(gap_us)
         ),
     )
-    of_archives = by_session.join(ArchiveRow, col(ArchiveRow.session_id) == col(SessionRow.id)).where(_NEWEST)
+    of_archives = by_session.join(ArchiveRow, col(ArchiveRow.session_id) == col(SessionRow.id)).where(
+        _NEWEST, col(ArchiveRow.disposed_us).is_(None)
+    )
     yield _Counted(names=("size_bytes",), statement=of_archives.add_columns(func.sum(ArchiveRow.size_bytes)))
     of_files = of_archives.join(RenditionRow, col(RenditionRow.archive_id) == col(ArchiveRow.id))
     yield _Counted(names=("files",), statement=of_files.add_columns(func.count()))

@@ -14,6 +14,7 @@ import typer
 from catalog.catalogue import Catalogue
 from cli.options import DataDir, PrincipalOption, read_settings, this_user
 from kernel.clock import SystemClock
+from kernel.errors import UnknownCode
 from kernel.ids import new_id
 from kernel.model.life import TELLABLE, Standing, Term, TermStart
 from kernel.settings import Settings
@@ -67,6 +68,8 @@ def due(
     from cli.disposing import print_due
 
     with _here(data_dir) as here:
+        if region is not None and region not in {one.code for one in here.catalogue.places.regions()}:
+            raise UnknownCode(code=region)
         narrowed = DueFilter(
             class_code=class_code,
             year=year,

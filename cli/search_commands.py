@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable
 from datetime import date
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -17,7 +18,7 @@ from kernel.errors import SearchRefused
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from catalog.search.filters import ClipsFound, Count, Days, ProjectsFound
+    from catalog.search.filters import ClipsFound, Count, Days, ProjectsFound, SearchFilter
 
 Value = TypeVar("Value")
 
@@ -25,6 +26,10 @@ Value = TypeVar("Value")
 def search(
     text: Annotated[str, typer.Argument(help="Words in names, agency, codes, sections or tags.")] = "",
     region: Annotated[list[str] | None, typer.Option(help="Code of GB/T 2260; all below it, too.")] = None,
+    region_of: Annotated[
+        str,
+        typer.Option(help="Of the project (region), of its trade place, or either."),
+    ] = "either",
     industry: Annotated[list[str] | None, typer.Option(help="Code; all below it, too.")] = None,
     first: Annotated[str | None, typer.Option("--from", help="First Beijing day: 2026-03-01.")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last Beijing day.")] = None,
@@ -51,8 +56,7 @@ def search(
 
     Example: `jianzheng search 污水厂 --region 530600 --from 2026-03-01 --to 2026-03-31`
     """
-    from catalog.search.filters import SearchFilter
-    from cli.wiring import open_catalogue, refuse_missing_catalogue
+    from catalog.search.filters import RegionOf, SearchFilter
     from kernel.model.source import ContentKind
     from kernel.model.timeline import Phase, SessionState
 
@@ -63,6 +67,7 @@ def search(
         agency=agency,
         tag=tag,
         regions=frozenset(region or ()),
+        region_of=_word(RegionOf, region_of),
         industries=frozenset(industry or ()),
         days=_days(first, last),
         expert_key=expert,
@@ -74,19 +79,30 @@ def search(
         gap_seconds=gap,
         held=held,
     )
+    raise typer.Exit(_show(by, clips, page, limit, data_dir))
+
+
+def _show(by: SearchFilter, clips: bool, page: str | None, limit: int, data_dir: Path | None) -> int:
+    """Print what is found; the exit status."""
+    from cli.wiring import open_catalogue, refuse_missing_catalogue
+
     settings = read_settings(data_dir)
     refuse_missing_catalogue(settings)
     with open_catalogue(settings) as catalogue:
         if clips:
             some = catalogue.search.clips(by, page=page, limit=limit)
-            raise typer.Exit(_print(_clips_table(some), some.total, some.next_page))
+            return _print(_clips_table(some), some.total, some.next_page)
         found = catalogue.search.projects(by, page=page, limit=limit)
-        raise typer.Exit(_print(_projects_table(found), found.total, found.next_page))
+        return _print(_projects_table(found), found.total, found.next_page)
 
 
 def _words(kind: Callable[[str], Value], given: Iterable[str] | None) -> frozenset[Value]:
+    return frozenset(_word(kind, one) for one in given or ())
+
+
+def _word(kind: Callable[[str], Value], given: str) -> Value:
     try:
-        return frozenset(kind(one) for one in given or ())
+        return kind(given)
     except ValueError as error:
         known = ", ".join(kind) if isinstance(kind, type) and issubclass(kind, StrEnum) else ""
         raise SearchRefused(f"{error}.", hint=f"There are: {known}.") from None

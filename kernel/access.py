@@ -109,6 +109,11 @@ class AccessMatrix(Closed):
     watching: dict[Role, dict[Stage, list[Need]]]
     actions: dict[str, dict[Role, list[Need]]] = Field(min_length=1)
 
+    def asked_of(self, role: Role, need: Need) -> bool:
+        """Whether anything that a role may do hangs on that."""
+        cells = [*self.watching.get(role, {}).values(), *(one.get(role, []) for one in self.actions.values())]
+        return any(need in cell for cell in cells)
+
 
 @cache
 def access_matrix(path: Path | None = None) -> AccessMatrix:

@@ -431,6 +431,9 @@ class AccountSettings(Closed):
         description="Attempts to sign in from one address that are looked at in five minutes.",
     )
     attempts_per_account: int = Field(default=10, ge=1, description="The same for one account.")
+    desktops_for_witnesses: bool = Field(
+        default=True, description="Whether witness staff watch experts' desktops live."
+    )
 
 
 class OidcSettings(Closed):

@@ -32,7 +32,7 @@ class Figures:
     recorded_us: int = 0  # of all sources, without gaps
     gaps: int = 0  # per source, that were not fetched afterwards
     gap_us: int = 0
-    size_bytes: int = 0  # of the newest archive of each session
+    size_bytes: int = 0  # of the newest archive of each session, unless it was destroyed by rule
     files: int = 0  # in it
     tags: int = 0
     irregularities: int = 0  # of the tags

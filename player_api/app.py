@@ -130,8 +130,7 @@ def create_app(
     watch = watch or watch_everything(catalogue)
     promise = Promise.of(preservation or PreservationSettings())
     reach = reach or Reach()
-    is_open = people is None or people.demo
-    gate = Gate(catalogue, clock, local_user=local_user if is_open else None, cookie=reach.cookie)
+    gate = _gate(catalogue, clock, people, reach, local_user)
     watches = Watches(catalogue, clock, gate)
     gate.report = watches.refusals.report
     app = _empty_app(gate, people, reach)
@@ -153,6 +152,17 @@ def create_app(
     if static.is_dir():
         _serve_page(app, static, gate)
     return app
+
+
+def _gate(catalogue: Catalogue, clock: Clock, people: People | None, reach: Reach, local_user: str) -> Gate:
+    is_open = people is None or people.demo
+    return Gate(
+        catalogue,
+        clock,
+        local_user=local_user if is_open else None,
+        cookie=reach.cookie,
+        desktops_for_witnesses=people is None or people.desktops_for_witnesses,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -21,6 +21,7 @@ class People:
     sign_in: SignIn
     rates: Rates
     provider: Provider | None = None  # of identities
+    desktops_for_witnesses: bool = True  # whether they watch them live
     demo: bool = False  # who is not signed in is the local user, and may enter as anybody
 
     def who(self, token: str) -> SignedIn | None:
@@ -48,6 +49,7 @@ def people_of(
         sign_in=sign_in_of(catalogue, keys_dir, clock, accounts),
         rates=rates,
         provider=Provider(oidc, clock) if oidc.there else None,
+        desktops_for_witnesses=accounts.desktops_for_witnesses,
         demo=demo,
     )
 

@@ -93,6 +93,8 @@ class ProjectPresence(BaseModel):
     """The supervisor who is assigned and was never there, though it has begun; empty: nobody."""
     may_mark: bool
     """Whether presence of whoever asks counts here."""
+    running: bool
+    """Whether a session runs: only then is anybody there from afar."""
     rooms: list[RoomChoice]
     supervisors: list[AccountChoice]
     beat_seconds: int
@@ -226,6 +228,11 @@ def _role_of(catalogue: Catalogue, gate: Gate, account_id: str) -> Role:
     return role
 
 
+def _runs(session: Session, now_us: int) -> bool:
+    begun = session.start_us is not None and session.start_us <= now_us
+    return begun and (session.end_us is None or session.end_us > now_us)
+
+
 @dataclass(frozen=True, slots=True)
 class _Publisher:
     """Turns presences into what pages show."""
@@ -250,6 +257,7 @@ class _Publisher:
             visits=[self._visit(one) for one in sessions if one.phase is Phase.SUPERVISION and one.start_us],
             absent=self._absent(project_id, sessions, found),
             may_mark=may_mark,
+            running=any(_runs(one, self.now_us) for one in sessions),
             rooms=self._choices(sessions) if may_mark else [],
             supervisors=[AccountChoice(id=one.id, label=one.label_zh) for one in others],
             beat_seconds=BEAT_US // SECOND_US,

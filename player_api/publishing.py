@@ -63,22 +63,37 @@ def fleet_public(fleet: Fleet) -> FleetPublic:
 
 
 def project_detail(catalogue: Catalogue, project: Project, sees: Callable[[str], bool]) -> ProjectDetail:
-    """A project with its sessions, the sources of their rooms and the versions of its file.
+    """A project with its sessions, their sources and the versions of its file.
 
     Args:
         sees: whether a session, by its id, may be known to whoever asks.
     """
     plain = project_public(project, catalogue.summaries.of([project.id])[project.id])
-    sessions = [
-        session_public(catalogue, one) for one in catalogue.sessions.of_project(project.id) if sees(one.id)
-    ]
-    rooms = {session.room_id for session in sessions}
-    sources = [source for source in sources_public(catalogue).values() if source.room_id in rooms]
+    held = [one for one in catalogue.sessions.of_project(project.id) if sees(one.id)]
+    sources = [one for one in sources_public(catalogue).values() if any(_is_of(one, each) for each in held)]
     file_sets = [
         FileSetPublic(version=one.version, sealed_us=one.sealed_us, archive_count=len(one.archive_ids))
         for one in catalogue.archives.file_sets_of(project.id)
     ]
-    return ProjectDetail(**plain.model_dump(), sessions=sessions, sources=sources, file_sets=file_sets)
+    return ProjectDetail(
+        **plain.model_dump(),
+        sessions=[session_public(catalogue, one) for one in held],
+        sources=sources,
+        file_sets=file_sets,
+    )
+
+
+def _is_of(source: SourcePublic, session: Session) -> bool:
+    """Whether a source may show a session: of a room that projects share, only the seats of this one."""
+    if session.source_ids:
+        return source.id in session.source_ids
+    if source.room_id not in (session.room_id, *session.extra_room_ids):
+        return False
+    return (
+        source.seat_id is None
+        or not session.seats
+        or source.seat_id in {one.seat_id for one in session.seats}
+    )
 
 
 def session_public(catalogue: Catalogue, session: Session) -> SessionPublic:

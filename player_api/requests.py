@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query
@@ -14,8 +16,11 @@ from kernel.errors import RequestDenied, RequestError
 from kernel.ids import new_id
 from kernel.model.account import Role
 from kernel.model.audit import AuditRecord
+from kernel.model.source import Room, Source
+from kernel.model.timeline import Phase, Session
 from kernel.model.use import RequestState, Scope, UseKind, UseRequest
 from kernel.settings import UseSettings
+from player_api.directives import labels_of
 from player_api.entries import Moment, Name, Reason
 from player_api.gate import Gate, Subject
 
@@ -58,20 +63,44 @@ class DecisionEntry(BaseModel):
     """Needed of a refusal."""
 
 
+class AskedSession(BaseModel):
+    """A session that a request names, as people call it."""
+
+    id: str
+    phase: Phase
+    room_name_zh: str
+    room_name_en: str
+
+
+class AskedSource(BaseModel):
+    """A source that a request names, as people call it."""
+
+    id: str
+    label_zh: str
+    label_en: str
+
+
 class UseRequestPublic(BaseModel):
     """A request, and what became of it."""
 
     id: str
     project_id: str
+    project_name_zh: str
+    project_name_en: str
     kind: UseKind
     role: Role
     scope: ScopeEntry
+    sessions: list[AskedSession]
+    """Those that the scope names and that there are."""
+    sources: list[AskedSource]
     reason: str
     basis_no: str
     principal: str
+    principal_label: str
     asked_us: int
     state: RequestState
     decided_by: str
+    decided_by_label: str
     decided_us: int | None
     decision_reason: str
     expires_us: int | None
@@ -96,7 +125,7 @@ def requests_router(catalogue: Catalogue, clock: Clock, settings: UseSettings, g
     router = APIRouter(prefix="/api", tags=["requests"])
 
     def public(request: UseRequest) -> UseRequestPublic:
-        return request_public(request, clock.now_us())
+        return _Publisher.of(catalogue, clock.now_us()).one(request)
 
     @router.get("/requests", dependencies=[gate.inside("request.see")])
     def requests(
@@ -105,7 +134,8 @@ def requests_router(catalogue: Catalogue, clock: Clock, settings: UseSettings, g
         limit: Annotated[int, Query(ge=1, le=1000)] = 200,
     ) -> list[UseRequestPublic]:
         """Requests, the newest first; of those the ones in a state."""
-        found = map(public, catalogue.requests.all(project_id=project_id, limit=limit))
+        publisher = _Publisher.of(catalogue, clock.now_us())
+        found = map(publisher.one, catalogue.requests.all(project_id=project_id, limit=limit))
         listed = [one for one in found if state in (None, one.state)]
         seen = gate.within("request.see", [one.project_id for one in listed])
         return [one for one in listed if one.project_id in seen and _is_told(gate, one)]
@@ -188,31 +218,57 @@ def _asked(entry: UseRequestEntry, gate: Gate, now_us: int) -> UseRequest:
     )
 
 
-def request_public(request: UseRequest, now_us: int) -> UseRequestPublic:
-    scope = request.scope
-    return UseRequestPublic(
-        id=request.id,
-        project_id=request.project_id,
-        kind=request.kind,
-        role=request.role,
-        scope=ScopeEntry(
-            session_ids=list(scope.session_ids),
-            source_ids=list(scope.source_ids),
-            start_us=scope.start_us,
-            end_us=scope.end_us,
-        ),
-        reason=request.reason,
-        basis_no=request.basis_no,
-        principal=request.principal,
-        asked_us=request.asked_us,
-        state=request.state(now_us),
-        decided_by=request.decided_by,
-        decided_us=request.decided_us,
-        decision_reason=request.decision_reason,
-        expires_us=request.expires_us,
-        used_us=request.used_us,
-        used_by=request.used_by,
-    )
+@dataclass(frozen=True, slots=True)
+class _Publisher:
+    """Turns requests into what pages show."""
+
+    catalogue: Catalogue
+    now_us: int
+    labels: Mapping[str, str]  # of accounts
+    rooms: Mapping[str, Room]
+    sources: Mapping[str, Source]
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, now_us: int) -> _Publisher:
+        return cls(
+            catalogue, now_us, labels_of(catalogue), catalogue.places.rooms(), catalogue.places.sources()
+        )
+
+    def one(self, request: UseRequest) -> UseRequestPublic:
+        scope = request.scope
+        project = self.catalogue.projects.project(request.project_id)
+        same = ("id", "project_id", "kind", "role", "reason", "basis_no", "principal", "asked_us")
+        decided = ("decided_by", "decided_us", "decision_reason", "expires_us", "used_us", "used_by")
+        return UseRequestPublic(
+            **{name: getattr(request, name) for name in (*same, *decided)},
+            project_name_zh=project.name_zh if project else "",
+            project_name_en=project.name_en if project else "",
+            scope=ScopeEntry(
+                session_ids=list(scope.session_ids),
+                source_ids=list(scope.source_ids),
+                start_us=scope.start_us,
+                end_us=scope.end_us,
+            ),
+            sessions=self._sessions(scope.session_ids),
+            sources=[_source(self.sources[one]) for one in scope.source_ids if one in self.sources],
+            principal_label=self.labels.get(request.principal, request.principal),
+            state=request.state(self.now_us),
+            decided_by_label=self.labels.get(request.decided_by, request.decided_by),
+        )
+
+    def _sessions(self, ids: Sequence[str]) -> list[AskedSession]:
+        found = self.catalogue.sessions.by_id(ids)
+        return [self._session(found[one]) for one in ids if one in found]
+
+    def _session(self, session: Session) -> AskedSession:
+        room = self.rooms[session.room_id]
+        return AskedSession(
+            id=session.id, phase=session.phase, room_name_zh=room.name_zh, room_name_en=room.name_en
+        )
+
+
+def _source(source: Source) -> AskedSource:
+    return AskedSource(id=source.id, label_zh=source.label_zh, label_en=source.label_en)
 
 
 def use_public(record: AuditRecord) -> UsePublic:

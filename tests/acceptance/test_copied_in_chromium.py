@@ -11,14 +11,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from archiver.archive_file import JoinStep, join
 from kernel.isobmff.reader import read_init
 from kernel.isobmff.sample_entry import codec_string
 from simulator import timestrip
-from tests.acceptance.test_replay_wall import CHROMIUM_FLAGS
-from tests.support.peers import chromium
 from tests.support.segments import Recipe, make_segment
 from tests.unit.archiver.test_copy_stream import SECOND, START, copied, pieces_of, wall
 
@@ -61,13 +59,11 @@ PLAY = """until => new Promise((done, failed) => {
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
-        page = browser.new_page()
-        page.set_default_timeout(30_000)
-        yield page
-        browser.close()
+def page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page()
+    page.set_default_timeout(30_000)
+    yield page
+    page.close()
 
 
 @pytest.fixture

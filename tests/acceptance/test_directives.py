@@ -7,29 +7,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
 from kernel.events import in_force
 from kernel.model.directive import DirectiveState
 from kernel.model.presence import LAPSE_US, PresenceMode
-from tests.support.peers import chromium
 from tests.support.people import Served, served
 
 STATIC = Path(os.environ.get("JIANZHENG_TEST_STATIC", Path(__file__).parents[2] / "player_api" / "static"))
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run"]
 SENDING = "**/api/projects/P06/directives"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=20_000)  # pages hear of changes by themselves; how fast, no test asserts
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture(scope="module")
@@ -37,17 +26,6 @@ def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """P06 and P07 side by side in one hall."""
     with served(tmp_path_factory.mktemp("hall"), "09 11:20", static=STATIC) as opened:
         yield opened
-
-
-@contextmanager
-def window(served_there: Served, browser: Browser, account: str, path: str) -> Iterator[Page]:
-    page = served_there.page(browser, account)
-    try:
-        page.goto(path)
-        expect(page.get_by_text("实时更新")).to_be_visible()
-        yield page
-    finally:
-        page.context.close()
 
 
 def fill(page: Page, kind: str, text: str, minutes: int | None = None) -> None:
@@ -80,8 +58,8 @@ def test_v6_w8_a_directive_is_on_the_witnesss_screen_and_its_answer_on_the_super
     hall: Served, browser: Browser
 ) -> None:
     with (
-        window(hall, browser, "s-zj-1", "/projects/P06") as supervisor,
-        window(hall, browser, "w-zt-2", "/search") as witness,
+        hall.window(browser, "s-zj-1", "/projects/P06") as supervisor,
+        hall.window(browser, "w-zt-2", "/search") as witness,
     ):
         said = witness.get_by_test_id("directive-banner")
         expect(said).to_contain_text("DIR-05")  # six days old, and nobody answered it
@@ -105,7 +83,7 @@ def test_v6_w8_a_directive_is_on_the_witnesss_screen_and_its_answer_on_the_super
 
 
 def test_v6_it_stands_on_the_rooms_screen_where_that_is_set(hall: Served, browser: Browser) -> None:
-    with window(hall, browser, "s-zj-1", "/projects/P06") as supervisor:
+    with hall.window(browser, "s-zj-1", "/projects/P06") as supervisor:
         screen = hall.page(browser, "w-zt-1")
         screen.goto("/rooms/ZT-SH1/screen")
         expect(screen.get_by_text("目前没有监督指令")).to_be_visible()
@@ -120,7 +98,7 @@ def test_v6_it_stands_on_the_rooms_screen_where_that_is_set(hall: Served, browse
 def test_v7_a_pause_and_a_resumption_stand_on_the_timeline_with_their_numbers(
     hall: Served, browser: Browser
 ) -> None:
-    with window(hall, browser, "s-zj-1", "/projects/P06") as supervisor:
+    with hall.window(browser, "s-zj-1", "/projects/P06") as supervisor:
         for kind, text in (("pause", "暂停评标,补抽专家"), ("resume", "专家已到位")):
             fill(supervisor, kind, text)
             supervisor.get_by_test_id("field-session").select_option("P06-E")
@@ -145,7 +123,7 @@ def test_v19_directives_of_two_supervisors_both_stand_in_the_servers_order(
 ) -> None:
     with (
         hall.client("s-zj-1") as other,  # the same industry, at another desk
-        window(hall, browser, "s-zj-1", "/projects/P06") as supervisor,
+        hall.window(browser, "s-zj-1", "/projects/P06") as supervisor,
     ):
         fill(supervisor, "verify", "请核实09席")
         told = {"id": "directive-other-desk", "kind": "notice", "text": "请核实14席", "minutes": 20}
@@ -164,7 +142,7 @@ def test_v20_a_line_that_drops_before_the_server_heard_shows_it_as_not_sent(
     hall: Served, browser: Browser
 ) -> None:
     before = len(hall.catalogue.directives.all())
-    with window(hall, browser, "s-zj-1", "/projects/P06") as supervisor:
+    with hall.window(browser, "s-zj-1", "/projects/P06") as supervisor:
         supervisor.route(SENDING, lambda route: drop(route, heard=False))
         fill(supervisor, "notice", "线路中断时的指令")
         supervisor.get_by_test_id("send").click()
@@ -181,7 +159,7 @@ def test_v20_a_line_that_drops_before_the_server_heard_shows_it_as_not_sent(
 
 def test_v20_a_line_that_drops_after_the_server_heard_issues_it_once(hall: Served, browser: Browser) -> None:
     before = len(hall.catalogue.directives.all())
-    with window(hall, browser, "s-zj-1", "/projects/P06") as supervisor:
+    with hall.window(browser, "s-zj-1", "/projects/P06") as supervisor:
         supervisor.route(SENDING, lambda route: drop(route, heard=True))
         fill(supervisor, "notice", "只下达一次的指令")
         supervisor.get_by_test_id("send").click()
@@ -197,8 +175,8 @@ def test_v5_who_is_there_from_afar_shows_in_the_project_and_a_wall_without_pictu
     hall: Served, browser: Browser
 ) -> None:
     with (
-        window(hall, browser, "s-zj-1", "/projects/P06") as supervisor,
-        window(hall, browser, "w-zt-1", "/projects/P06") as witness,
+        hall.window(browser, "s-zj-1", "/projects/P06") as supervisor,
+        hall.window(browser, "w-zt-1", "/projects/P06") as witness,
     ):
         shown = witness.get_by_test_id("presence-panel")
         [on_site] = [
@@ -226,7 +204,7 @@ def test_v5_who_is_there_from_afar_shows_in_the_project_and_a_wall_without_pictu
 
 
 def test_v5_a_witness_marks_the_supervisor_in_the_supervision_room(hall: Served, browser: Browser) -> None:
-    with window(hall, browser, "w-zt-1", "/projects/P06") as witness:
+    with hall.window(browser, "w-zt-1", "/projects/P06") as witness:
         panel = witness.get_by_test_id("presence-panel")
         panel.get_by_test_id("presence-who").select_option("s-zj-1")
         panel.get_by_test_id("mark-on-site").click()
@@ -250,7 +228,7 @@ def test_w8_dir_05_that_nobody_answered_is_overdue(month: Served, browser: Brows
     directive = month.catalogue.directives.get("DIR-05")
     assert directive is not None
     assert directive.state(month.clock.now_us()) is DirectiveState.OVERDUE
-    with window(month, browser, "s-zj-1", "/directives") as supervisor:
+    with month.window(browser, "s-zj-1", "/directives") as supervisor:
         card = supervisor.get_by_test_id("directive-DIR-05")
         expect(card.get_by_test_id("state-overdue")).to_be_visible()
         expect(supervisor.get_by_test_id("directive-DIR-01")).to_be_hidden()  # it is closed
@@ -264,7 +242,7 @@ def test_w8_dir_05_that_nobody_answered_is_overdue(month: Served, browser: Brows
 def test_v11_a_supervisor_sees_the_alerts_of_his_industry_and_takes_notice_with_a_note(
     month: Served, browser: Browser
 ) -> None:
-    with window(month, browser, "s-yb-1", "/alerts") as supervisor:
+    with month.window(browser, "s-yb-1", "/alerts") as supervisor:
         row = supervisor.get_by_test_id("alert-AL-03")
         expect(row).to_contain_text("预计 7.4 GB")
         expect(supervisor.get_by_test_id("alert-AL-06")).to_have_count(0)  # water, not his
@@ -283,5 +261,5 @@ def test_v11_a_supervisor_sees_the_alerts_of_his_industry_and_takes_notice_with_
 
 
 def test_i5_a_supervisor_who_never_came_is_shown_as_absent(month: Served, browser: Browser) -> None:
-    with window(month, browser, "i-jw-1", "/projects/P10") as inspector:
+    with month.window(browser, "i-jw-1", "/projects/P10") as inspector:
         expect(inspector.get_by_test_id("absent")).to_contain_text("财政监督员01")

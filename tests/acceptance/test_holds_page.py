@@ -7,42 +7,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from kernel.model.footage import HoldKind
-from tests.support.peers import chromium
 from tests.support.people import Served, served
 
 STATIC = Path(os.environ.get("JIANZHENG_TEST_STATIC", Path(__file__).parents[2] / "player_api" / "static"))
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=20_000)  # pages hear of changes by themselves; how fast, no test asserts
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture(scope="module")
 def hall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with served(tmp_path_factory.mktemp("hall"), "09 11:20", static=STATIC) as opened:
         yield opened
-
-
-@contextmanager
-def window(hall: Served, browser: Browser, account: str, path: str) -> Iterator[Page]:
-    page = hall.page(browser, account)
-    try:
-        page.goto(path)
-        yield page
-    finally:
-        page.context.close()
 
 
 def shot(page: Page, name: str) -> None:
@@ -55,7 +34,7 @@ def test_v15_a_project_is_held_with_a_reason_seen_by_an_inspector_and_released_w
     hall: Served, browser: Browser
 ) -> None:
     """V15, invariant 4: who held it, why, who let go of it and why stay on record."""
-    with window(hall, browser, "s-zj-1", "/projects/P06") as page:
+    with hall.window(browser, "s-zj-1", "/projects/P06") as page:
         panel = page.get_by_test_id("hold-panel")
         panel.get_by_test_id("hold-project").click()
         panel.get_by_test_id("hold-send").click()
@@ -68,7 +47,7 @@ def test_v15_a_project_is_held_with_a_reason_seen_by_an_inspector_and_released_w
         shot(page, "hold-supervisor")
     [held] = hall.catalogue.holds.all()
     assert (held.kind, held.project_id, held.principal) == (HoldKind.PROJECT, "P06", "s-zj-1")
-    with window(hall, browser, "i-jw-1", "/projects/P06") as page:
+    with hall.window(browser, "i-jw-1", "/projects/P06") as page:
         panel = page.get_by_test_id("hold-panel")
         row = panel.locator(f'[data-hold="{held.id}"]')
         expect(row).to_contain_text("投诉处理,保全录像")
@@ -89,7 +68,7 @@ def test_v15_a_project_is_held_with_a_reason_seen_by_an_inspector_and_released_w
 def test_i2_a_project_is_asked_for_from_its_page_or_by_its_code(hall: Served, browser: Browser) -> None:
     project = hall.catalogue.projects.project("P06")
     assert project is not None
-    with window(hall, browser, "i-jw-1", "/projects/P06") as page:
+    with hall.window(browser, "i-jw-1", "/projects/P06") as page:
         expect(page.get_by_test_id("watch-log-link")).to_be_visible()
         page.get_by_test_id("ask-link").click()
         dialog = page.get_by_test_id("ask-dialog")
@@ -112,7 +91,7 @@ def test_i2_a_project_is_asked_for_from_its_page_or_by_its_code(hall: Served, br
 
 def test_i2_what_needs_a_basis_number_says_so_and_where_to_ask(hall: Served, browser: Browser) -> None:
     """A refusal is no fault of the page: it has its own words, in one language, and nothing to try again."""
-    with window(hall, browser, "i-jw-1", "/projects/P06") as page:
+    with hall.window(browser, "i-jw-1", "/projects/P06") as page:
         documents = page.get_by_test_id("documents")
         expect(documents.get_by_test_id("forbidden")).to_have_text("需要有效的调取依据文号或经批准的申请。")
         expect(documents.get_by_test_id("document-form")).to_have_count(0)
@@ -128,7 +107,7 @@ def test_i2_what_needs_a_basis_number_says_so_and_where_to_ask(hall: Served, bro
 
 
 def test_w3_the_check_of_a_room_opens_that_room(hall: Served, browser: Browser) -> None:
-    with window(hall, browser, "w-zt-1", "/sources?room=ZT-OH3") as page:
+    with hall.window(browser, "w-zt-1", "/sources?room=ZT-OH3") as page:
         room = page.get_by_test_id("group-ZT-OH3")
         expect(room.get_by_role("button").first).to_have_attribute("aria-expanded", "true")
         expect(room.locator("h3").first).to_be_in_viewport()
@@ -143,7 +122,7 @@ def test_w3_the_check_of_a_room_opens_that_room(hall: Served, browser: Browser) 
 
 def test_every_live_pane_bears_the_viewers_name(hall: Served, browser: Browser) -> None:
     """Whoever films the screen is known, live as in the replay (invariant 14)."""
-    with window(hall, browser, "w-zt-1", "/live") as page:
+    with hall.window(browser, "w-zt-1", "/live") as page:
         panes = page.locator("figure[data-testid^='live-pane-'][data-source]")
         expect(panes.first).to_be_visible()
         marks = panes.get_by_test_id("watermark")

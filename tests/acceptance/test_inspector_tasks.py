@@ -149,6 +149,8 @@ def test_v13_a_search_by_region_says_which_filter_hit(centre: Centre) -> None:
     )
     assert "region 530623" in told
     assert "found: 1" in told
+    held_there = centre.told("search", "--region", "530600", "--region-of", "trade_place")
+    assert "trade_place 530600" in held_there
 
 
 def test_i17_an_archive_of_a_former_county_is_found_by_its_code_of_today(centre: Centre) -> None:

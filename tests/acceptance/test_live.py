@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from catalog.audit import AuditFilter
 from catalog.readiness import Watch
@@ -27,10 +27,8 @@ from kernel.model.source import ContentKind
 from kernel.model.timeline import SessionState, TimelineEvent
 from simulator import timestrip
 from simulator.source import SimulatedSource
-from tests.acceptance.test_replay_wall import CHROMIUM_FLAGS
 from tests.support.growing import FRAME_US, GrowingRun
 from tests.support.live_centre import LiveCentre, Room, live_centre
-from tests.support.peers import chromium
 from tests.support.people import Served, served
 
 WITNESS, SUPERVISOR = "w-zt-1", "s-zj-1"
@@ -91,14 +89,6 @@ def recorded(directory: Path, moment: str, begin: Callable[[Recorded], None]) ->
         finally:
             made.over.set()
             growing.join()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

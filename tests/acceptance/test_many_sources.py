@@ -9,15 +9,15 @@ from threading import Event, Thread
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from catalog.catalogue import Catalogue
 from cli.sample.files import DATA, read_sample
 from kernel.clock import SystemClock
 from kernel.model.footage import SourceState
 from kernel.settings import CATALOGUE_FILE
-from tests.acceptance.test_sources_page import CHROMIUM_FLAGS, running
-from tests.support.peers import chromium, free_port
+from tests.acceptance.test_sources_page import running
+from tests.support.peers import free_port
 from tests.support.sources import health
 
 
@@ -59,12 +59,10 @@ def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
 
 
 @pytest.fixture(scope="module")
-def browser_page(region: Region) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 800}, locale="zh-CN", base_url=region.url)
-        yield page
-        browser.close()
+def browser_page(region: Region, browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1280, "height": 800}, locale="zh-CN", base_url=region.url)
+    yield page
+    page.close()
 
 
 @pytest.fixture

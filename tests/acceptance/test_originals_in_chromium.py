@@ -14,16 +14,15 @@ import cv2
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from kernel.clock import SECOND_US
 from kernel.model.cut import CutList
 from kernel.timerange import TimeRange
 from simulator import timestrip
-from tests.acceptance.test_replay_wall import CHROMIUM_FLAGS
 from tests.support.catalogue import add_session, open_catalogue
 from tests.support.originals import START_US, clip_of, taken_in, write_strips
-from tests.support.peers import REPOSITORY, chromium, free_port
+from tests.support.peers import REPOSITORY, free_port
 
 WITH_B_FRAMES = {"preset": "veryfast", "bf": "2", "sc_threshold": "0", "b_strategy": "0"}
 PLAIN = {"preset": "ultrafast", "tune": "zerolatency"}
@@ -65,13 +64,11 @@ PLAY = """() => new Promise((ready, failed) => {
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
-        page = browser.new_page()
-        page.set_default_timeout(20_000)
-        yield page
-        browser.close()
+def page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page()
+    page.set_default_timeout(20_000)
+    yield page
+    page.close()
 
 
 @pytest.fixture(params=KINDS)

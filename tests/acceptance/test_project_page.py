@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from catalog.catalogue import Catalogue
 from catalog.objects import MemoryStore
@@ -19,7 +19,7 @@ from player_api.app import create_app
 from tests.acceptance.test_sources_in_words import serving
 from tests.support.archived_project import PROBING, REASON, fill
 from tests.support.catalogue import open_catalogue
-from tests.support.peers import chromium, free_port
+from tests.support.peers import free_port
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,20 +31,17 @@ class Shown:
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+def shown(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Shown]:
     catalogue = open_catalogue(tmp_path_factory.mktemp("project"))
     fill(catalogue)
     port = free_port()
     app = create_app(catalogue, MemoryStore(), SystemClock())
-    with serving(app, port), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"]
-        )
+    with serving(app, port):
         page = browser.new_page(
             viewport={"width": 1024, "height": 768}, locale="zh-CN", base_url=f"http://127.0.0.1:{port}"
         )
         yield Shown(page=page, catalogue=catalogue)
-        browser.close()
+        page.close()
     catalogue.close()
 
 

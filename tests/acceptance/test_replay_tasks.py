@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from catalog.audit import AuditFilter
 from kernel.clock import SECOND_US
@@ -22,9 +22,7 @@ from kernel.isobmff.reader import read_index, read_init
 from kernel.model.audit import AuditRecord
 from kernel.model.watching import Seen
 from simulator import timestrip
-from tests.acceptance.test_replay_wall import CHROMIUM_FLAGS
 from tests.support.archived_footage import CAMERA, DESKTOP, Footage
-from tests.support.peers import chromium
 from tests.support.people import Served, served
 from tests.support.sample_month import at, wall
 
@@ -62,18 +60,16 @@ class Replayed:
 
 
 @pytest.fixture(scope="module")
-def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replayed]:
+def month(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Replayed]:
     directory = tmp_path_factory.mktemp("replay")
-    with served(directory, "19 12:00") as server, sync_playwright() as playwright:
+    with served(directory, "19 12:00") as server:
         footage = Footage(server.month, directory)
         footage.give("P06-E", wall("09 11:19", "09 11:21"), sounding=(FACE,))
         footage.give("P02-E", wall("03 14:04", "03 14:06"))
         for session in ("P03-E1", "P03-E2", "P03-E3"):
             footage.give(session, wall("04 11:00", "04 11:01"))
         _give_parts(server, footage)
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
         yield Replayed(server, browser)
-        browser.close()
 
 
 PARTS = "P04-E"

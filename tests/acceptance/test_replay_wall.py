@@ -13,23 +13,14 @@ import cv2
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from simulator import timestrip
 from simulator.source import DEFAULT_CENTRE
 from tests.acceptance.conftest import FinishedDemo
-from tests.support.peers import REPOSITORY, chromium, free_port
+from tests.support.peers import REPOSITORY, free_port
 
 FRAME_MS = {source.id: 1000 / source.fps for source in DEFAULT_CENTRE}
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--autoplay-policy=no-user-gesture-required",
-]
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +47,10 @@ def address(demo: FinishedDemo) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def page(address: str) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
-        page = browser.new_page(viewport={"width": 1440, "height": 900}, locale="zh-CN", base_url=address)
-        yield page
-        browser.close()
+def page(address: str, browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1440, "height": 900}, locale="zh-CN", base_url=address)
+    yield page
+    page.close()
 
 
 @pytest.fixture(scope="module")

@@ -15,25 +15,13 @@ import cv2
 import httpx
 import numpy as np
 import pyotp
-import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from kernel.clock import SECOND_US, SystemClock
-from player_api.app import STATIC
-from tests.support.peers import REPOSITORY, free_port, missing
+from tests.support.peers import REPOSITORY, free_port
 
 PASSWORD = "stone river lamp paper"
 COMMAND = [sys.executable, "-c", "from cli.main import main; main()"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not (STATIC / "index.html").is_file():
-        missing("the built page", "run 'make web'")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield launched
-        launched.close()
 
 
 @contextmanager

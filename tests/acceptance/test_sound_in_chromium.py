@@ -11,7 +11,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from archiver import encode_sound
 from archiver.encode_sound import AudioStep, encode_audio
@@ -22,8 +22,6 @@ from kernel.isobmff.reader import read_init
 from kernel.isobmff.sample_entry import codec_string
 from kernel.settings import ArchiveCodec
 from kernel.timerange import TimeRange
-from tests.acceptance.test_replay_wall import CHROMIUM_FLAGS
-from tests.support.peers import chromium
 
 START = 1_772_420_400_000_000
 RATE = 48_000
@@ -70,13 +68,11 @@ LISTEN = """async files => {
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
-        page = browser.new_page()
-        page.set_default_timeout(60_000)
-        yield page
-        browser.close()
+def page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page()
+    page.set_default_timeout(60_000)
+    yield page
+    page.close()
 
 
 def bursts() -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from catalog.catalogue import Catalogue
 from catalog.objects import MemoryStore
@@ -39,8 +39,7 @@ from kernel.model.footage import (
 from kernel.model.source import RecordMode, Wish
 from kernel.settings import CamerasFile
 from player_api.app import create_app
-from tests.acceptance.test_sources_page import CHROMIUM_FLAGS
-from tests.support.peers import chromium, free_port
+from tests.support.peers import free_port
 from tests.support.segments import Recipe, make_segment
 from tests.support.sources import health, segment
 
@@ -202,14 +201,6 @@ def serving(app: Any, port: int) -> Iterator[None]:
     finally:
         server.should_exit = True
         thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

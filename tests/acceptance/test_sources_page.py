@@ -23,18 +23,12 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from playwright.sync_api import Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.acceptance.conftest import jianzheng
 from tests.integration.test_capture_peers import PASSWORD, Cameras, end, start
-from tests.support.peers import REPOSITORY, chromium, free_port
+from tests.support.peers import REPOSITORY, free_port
 
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--autoplay-policy=no-user-gesture-required",
-]
 SOURCES = {
     "room": ("room", "开标厅全景", "Hall camera"),  # H.264 and AAC
     "g711u": ("screen", "开标厅大屏", "Hall screen"),  # H.264 and G.711
@@ -163,12 +157,10 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
 
 
 @pytest.fixture(scope="module")
-def page(centre: Centre) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 800}, locale="zh-CN", base_url=centre.url)
-        yield page
-        browser.close()
+def page(centre: Centre, browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1280, "height": 800}, locale="zh-CN", base_url=centre.url)
+    yield page
+    page.close()
 
 
 def test_healthy_sources_are_shown_in_words_with_figures_and_units(centre: Centre, page: Page) -> None:

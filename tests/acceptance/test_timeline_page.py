@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from catalog.catalogue import Catalogue
 from kernel.clock import FakeClock, from_datetime
@@ -41,9 +41,8 @@ from kernel.settings import CATALOGUE_FILE, CutSettings, load_cameras
 from kernel.timerange import TimeRange
 from segmenter.worker import Segmenter
 from tests.support.catalogue import PROJECT
-from tests.support.peers import REPOSITORY, chromium, free_port
+from tests.support.peers import REPOSITORY, free_port
 
-CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run"]
 EVENTS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("start", "04 14:00", "eval.start", {"section": 1}),
     ("leader", "04 14:05", "eval.leader_elected", {}),
@@ -262,12 +261,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def browser_page(served: Served) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
-        page = browser.new_page(viewport={"width": 1366, "height": 768}, locale="zh-CN", base_url=served.url)
-        yield page
-        browser.close()
+def browser_page(served: Served, browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1366, "height": 768}, locale="zh-CN", base_url=served.url)
+    yield page
+    page.close()
 
 
 @pytest.fixture

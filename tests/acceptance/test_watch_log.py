@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from catalog.audit import AuditFilter
 from catalog.watch_check import watch_faults
 from kernel.clock import SECOND_US
 from kernel.model.watching import Shown, Watch, Watched, WatchEnd, WatchKind
 from player_api.app import STATIC
-from tests.acceptance.test_replay_wall import CHROMIUM_FLAGS
 from tests.support.archived_footage import Footage
-from tests.support.peers import chromium
 from tests.support.people import Served, served
 from tests.support.sample_month import at, wall
 
@@ -54,18 +52,16 @@ class Office:
 
 
 @pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+def office(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Office]:
     directory = tmp_path_factory.mktemp("office")
     built = shutil.copytree(STATIC, directory / "built")  # whoever builds the page meanwhile takes it away
-    with served(directory, static=built) as here, sync_playwright() as playwright:
+    with served(directory, static=built) as here:
         files = directory / "files"
         files.mkdir()
         footage = Footage(here.month, files)
         footage.give("P06-E", wall("2026-03-09T11:20:00+08:00", "2026-03-09T11:20:40+08:00"))
         footage.give(HALL, wall("2026-03-09T11:20:00+08:00", "2026-03-09T11:20:10+08:00"))
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
         yield Office(served=here, browser=browser)
-        browser.close()
 
 
 def open_replay(page: Page, session_id: str, moment: str) -> None:

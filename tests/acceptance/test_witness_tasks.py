@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from catalog.readiness import Watch
 from cli.sample.files import read_sample
@@ -25,24 +24,16 @@ from kernel.model.timeline import Phase, TimelineEvent
 from kernel.settings import TagSettings
 from kernel.tags import tags_in_force
 from kernel.witness_record import witness_items
-from tests.support.peers import chromium
 from tests.support.people import Served, served
 from tests.support.sample_month import at
 
 STATIC = Path(os.environ.get("JIANZHENG_TEST_STATIC", Path(__file__).parents[2] / "player_api" / "static"))
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run"]
 SOON_MS = 15_000
 """A page hears of changes by itself: how fast, no test says, for machines differ; nobody reloads."""
 SEAT_4 = "ZT-SH1-04-F"
 LOST = "ZT-SH1-09-F"
 EVALUATION = [one.id for one in witness_items()[Phase.EVALUATION] if one.mandatory]
 OF_P06 = "[data-testid=today-P06]"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
 
 
 def patient_watch() -> Watch:
@@ -84,16 +75,6 @@ def evening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield opened
 
 
-@contextmanager
-def window(served_there: Served, browser: Browser, account: str, path: str) -> Iterator[Page]:
-    page = served_there.page(browser, account)
-    try:
-        page.goto(path)
-        yield page
-    finally:
-        page.context.close()
-
-
 def projects(page: Page) -> list[str | None]:
     shown = page.locator("[data-project]")
     expect(shown.first).to_be_visible()
@@ -108,7 +89,7 @@ def sessions(page: Page, project: str) -> list[str]:
 def test_w1_today_shows_the_three_projects_of_the_day_and_how_each_stands(
     hall: Served, browser: Browser
 ) -> None:
-    with window(hall, browser, "w-zt-1", "/today") as page:
+    with hall.window(browser, "w-zt-1", "/today") as page:
         assert projects(page) == ["today-P06", "today-P07", "today-P08"]
         assert sessions(page, "P06") == ["P06-X", "P06-O", "P06-E"]
         row = page.get_by_test_id("session-P06-E")
@@ -125,7 +106,7 @@ def test_w1_today_shows_the_three_projects_of_the_day_and_how_each_stands(
 
 
 def test_w1_another_day_is_asked_for_and_shows_nothing_of_this_one(hall: Served, browser: Browser) -> None:
-    with window(hall, browser, "w-zt-1", "/today?day=2026-03-02") as page:
+    with hall.window(browser, "w-zt-1", "/today?day=2026-03-02") as page:
         assert projects(page) == ["today-P01"]
         page.get_by_test_id("day-today").click()
         expect(page.get_by_test_id("today-P06")).to_be_visible()
@@ -134,9 +115,9 @@ def test_w1_another_day_is_asked_for_and_shows_nothing_of_this_one(hall: Served,
 
 def test_v1_a_supervisor_sees_his_own_industries_only(hall: Served, browser: Browser) -> None:
     """P07 (finance) sits in the same hall as P06 (housing)."""
-    with window(hall, browser, "s-zj-1", "/today") as page:
+    with hall.window(browser, "s-zj-1", "/today") as page:
         assert projects(page) == ["today-P06"]
-    with window(hall, browser, "s-cz-1", "/today") as page:
+    with hall.window(browser, "s-cz-1", "/today") as page:
         assert projects(page) == ["today-P07", "today-P08"]
     with hall.client("s-zj-1") as client:
         assert "P07" not in client.get("/api/today").text
@@ -144,10 +125,10 @@ def test_v1_a_supervisor_sees_his_own_industries_only(hall: Served, browser: Bro
 
 def test_w13_a_county_sees_its_own_venue_and_the_city_all_three(hall: Served, browser: Browser) -> None:
     day = "/today?day=2026-03-04"
-    with window(hall, browser, "w-zx-1", day) as page:
+    with hall.window(browser, "w-zx-1", day) as page:
         assert projects(page) == ["today-P03"]
         assert sessions(page, "P03") == ["P03-E3"]
-    with window(hall, browser, "w-zt-1", day) as page:
+    with hall.window(browser, "w-zt-1", day) as page:
         assert "today-P03" in projects(page)
         assert {"P03-E1", "P03-E2", "P03-E3"} <= set(sessions(page, "P03"))
 
@@ -164,7 +145,7 @@ def record_item(page: Page, item: str) -> Locator:
 
 def test_w5_a_phase_is_not_closed_while_a_mandatory_tick_is_missing(hall: Served, browser: Browser) -> None:
     left_out = "evaluation.report"
-    with window(hall, browser, "w-zt-1", "/today") as page:
+    with hall.window(browser, "w-zt-1", "/today") as page:
         page.get_by_test_id("witness-P06-E").click()
         for item in EVALUATION:
             if item != left_out:
@@ -189,7 +170,7 @@ def test_w5_a_phase_is_not_closed_while_a_mandatory_tick_is_missing(hall: Served
 
 def test_w5_a_tick_is_put_right_by_adding(hall: Served, browser: Browser) -> None:
     item = "opening.time"
-    with window(hall, browser, "w-zt-1", "/today") as page:
+    with hall.window(browser, "w-zt-1", "/today") as page:
         page.get_by_test_id("witness-P06-O").click()
         record_item(page, item).click()
         page.get_by_test_id(f"untick-{item}").click()
@@ -202,7 +183,7 @@ def test_w5_a_tick_is_put_right_by_adding(hall: Served, browser: Browser) -> Non
 
 
 def test_w5_only_witness_staff_of_the_venue_fill_it_in(hall: Served, browser: Browser) -> None:
-    with window(hall, browser, "s-zj-1", "/today") as page:
+    with hall.window(browser, "s-zj-1", "/today") as page:
         page.get_by_test_id("witness-P06-X").click()
         expect(page.get_by_test_id("witness-dialog")).to_contain_text("仅本场所的见证人员可以填写")
         expect(page.get_by_test_id("witness-close")).to_have_count(0)
@@ -229,7 +210,7 @@ def test_w7_a_pause_comes_by_itself_and_is_put_right_by_hand_with_a_reason(
     hall: Served, browser: Browser
 ) -> None:
     """Old and new both stay."""
-    with window(hall, browser, "w-zt-1", "/today") as page:
+    with hall.window(browser, "w-zt-1", "/today") as page:
         row = page.get_by_test_id("session-P06-E")
         expect(row).not_to_contain_text("暂停中")
         paused_us = hall.clock.now_us()
@@ -270,7 +251,7 @@ def test_w4_two_keys_mark_the_frame_with_project_section_camera_second_and_accou
     evening: Served, browser: Browser
 ) -> None:
     """TAG-05 as it is marked: kind, severity, Enter; no click."""
-    with window(evening, browser, "w-zt-2", "/today") as page:
+    with evening.window(browser, "w-zt-2", "/today") as page:
         to_moment(page, "09 11:20:00")
         page.get_by_test_id(f"pane-{SEAT_4}").locator(".stage").dblclick()
         page.keyboard.press("3")
@@ -322,7 +303,7 @@ def test_w4_the_samples_own_tag_has_all_of_it_too(evening: Served) -> None:
 
 def test_w4_keys_go_back_and_nothing_is_kept_of_what_was_cancelled(evening: Served, browser: Browser) -> None:
     before = len(evening.catalogue.tags.of_project("P06"))
-    with window(evening, browser, "w-zt-1", "/today") as page:
+    with evening.window(browser, "w-zt-1", "/today") as page:
         to_moment(page, "09 11:00:00")
         page.keyboard.press("t")
         palette = page.get_by_test_id("tag-palette")
@@ -345,8 +326,8 @@ def test_w12_an_irregularity_locks_its_seat_and_is_on_the_supervisors_screen(
     evening: Served, browser: Browser
 ) -> None:
     with (
-        window(evening, browser, "s-zj-1", "/today") as supervisor,
-        window(evening, browser, "w-zt-2", "/today") as page,
+        evening.window(browser, "s-zj-1", "/today") as supervisor,
+        evening.window(browser, "w-zt-2", "/today") as page,
     ):
         expect(supervisor.locator(OF_P06)).to_be_visible()
         to_moment(page, "09 11:20:00")
@@ -374,7 +355,7 @@ def test_w12_an_irregularity_locks_its_seat_and_is_on_the_supervisors_screen(
 def test_w12_a_tag_that_is_put_right_or_taken_back_stays_with_its_hold(
     evening: Served, browser: Browser
 ) -> None:
-    with window(evening, browser, "w-zt-1", "/today") as page:
+    with evening.window(browser, "w-zt-1", "/today") as page:
         to_moment(page, "09 13:00:00")
         mark(page, "2", "1")
         expect(page.get_by_test_id("tag-saved")).to_contain_text("已锁定整个场次的录像")
@@ -403,7 +384,7 @@ def test_w12_a_tag_that_is_put_right_or_taken_back_stays_with_its_hold(
 
 
 def test_a_tag_is_seen_by_everybody_entitled_by_itself(evening: Served, browser: Browser) -> None:
-    with window(evening, browser, "s-zj-1", "/today") as page:
+    with evening.window(browser, "s-zj-1", "/today") as page:
         to_moment(page, "09 12:00:00")
         page.keyboard.press("l")
         expect(page.get_by_test_id("tag-list")).to_be_visible()

@@ -12,7 +12,11 @@ import httpx
 import pytest
 from fastapi.routing import iter_route_contexts
 
+from catalog.accounts import By
 from kernel.model.account import Role
+from kernel.model.source import ContentKind
+from kernel.model.timeline import SessionState
+from kernel.settings import AccountSettings
 from tests.support.people import Served, served
 
 SOMEBODY = {
@@ -113,6 +117,19 @@ def test_a_supervisor_sees_the_projects_of_his_industries_and_no_others(
     assert "P07" not in seen
 
 
+def test_a_project_in_a_shared_hall_lists_its_own_seats_and_no_others(
+    centre: Served, clients: dict[str, httpx.Client]
+) -> None:
+    sessions = centre.catalogue.sessions.of_project("P06")
+    own = {seat.seat_id for session in sessions for seat in session.seats}
+    rooms = {one.room_id for one in sessions}
+    there = {one.seat_id for one in centre.catalogue.places.sources().values() if one.room_id in rooms}
+    told = clients["i-jw-1"].get("/api/projects/P06").json()
+    shown = {one["seat_id"] for one in told["sources"]}
+    assert own < there - {None}
+    assert shown == own | {None}
+
+
 def test_a_witness_of_a_county_sees_what_is_held_there(centre: Served) -> None:
     """W13: and of a project over several venues his own one alone."""
     with centre.client("w-zx-1") as client:
@@ -186,6 +203,44 @@ def test_nobody_acts_in_somebody_elses_name(centre: Served, clients: dict[str, h
     assert made.status_code == 201, made.text
     (hold,) = made.json()["holds"]
     assert hold["principal"] == "s-zj-1"
+
+
+@pytest.mark.parametrize("lets", [True, False])
+def test_witness_staff_watch_desktops_live_where_the_centre_lets_them(lets: bool, tmp_path: Path) -> None:
+    accounts = AccountSettings(desktops_for_witnesses=lets)
+    with served(tmp_path, "09 11:20", accounts=accounts) as centre, centre.client("w-zt-1") as client:
+        sources = centre.catalogue.places.sources()
+        running = {one.room_id for one in centre.catalogue.sessions.in_state(SessionState.RUNNING)}
+        of_kind = {one.content_kind: one.id for one in sources.values() if one.room_id in running}
+        answers = {
+            kind: client.post("/api/watches", json={"kind": "live", "source_ids": [of_kind[kind]]})
+            for kind in (ContentKind.SEAT_FACE, ContentKind.SEAT_DESKTOP)
+        }
+    assert answers[ContentKind.SEAT_FACE].status_code == 201
+    desktop = answers[ContentKind.SEAT_DESKTOP]
+    assert (desktop.status_code, "本中心未开放专家桌面直播" in desktop.text) == (
+        (201, False) if lets else (403, True)
+    )
+
+
+def test_an_agency_that_changes_sees_its_projects_from_then_on_and_no_others(tmp_path: Path) -> None:
+    with served(tmp_path, "12 12:00") as centre:
+        seen = []
+        for agency in ("样例代理机构甲", "样例代理机构乙"):
+            by = By(principal="test", at_us=centre.clock.now_us())
+            centre.catalogue.accounts.change("agt-1", by, agency=agency)
+            with centre.client("agt-1") as client:
+                seen.append(listed(client))
+        own = [
+            {
+                one.id
+                for one in centre.catalogue.projects.projects()
+                if one.agency == agency and one.id[0] == "P"
+            }
+            for agency in ("样例代理机构甲", "样例代理机构乙")
+        ]
+    assert seen == own
+    assert all(seen) and not seen[0] & seen[1]
 
 
 def test_who_was_signed_out_is_refused_at_once(centre: Served) -> None:

@@ -87,9 +87,21 @@ class Served:
         context.add_cookies([{"name": COOKIE, "value": self.token(account_id), "url": self.url}])
         return context.new_page()
 
+    @contextmanager
+    def window(self, browser: Browser, account_id: str, path: str) -> Iterator[Page]:
+        """Such a window on a page, closed afterwards."""
+        page = self.page(browser, account_id)
+        try:
+            page.goto(path)
+            yield page
+        finally:
+            page.context.close()
+
 
 @contextmanager
-def served(directory: Path, moment: str = "30 12:00", **more: Any) -> Iterator[Served]:
+def served(
+    directory: Path, moment: str = "30 12:00", *, accounts: AccountSettings | None = None, **more: Any
+) -> Iterator[Served]:
     """Build the month up to a moment (``09 11:20``: Beijing time, March 2026) and serve it.
 
     Args:
@@ -103,7 +115,9 @@ def served(directory: Path, moment: str = "30 12:00", **more: Any) -> Iterator[S
         month.catalogue,
         month.store,
         clock,
-        people=people_of(month.catalogue, directory, clock, accounts=AccountSettings(), oidc=OidcSettings()),
+        people=people_of(
+            month.catalogue, directory, clock, accounts=accounts or AccountSettings(), oidc=OidcSettings()
+        ),
         timeline_of=Segmenter(month.catalogue, CutSettings(), clock).timeline_of,
         **more,
     )

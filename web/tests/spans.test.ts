@@ -58,6 +58,11 @@ describe('what a source has to show', () => {
     expect(short(spans)).toEqual(['pending 0-20', 'gap 20-30', 'pending 30-100'])
   })
 
+  it('does not call a clip unarchived whose archived file cannot be read', () => {
+    const spans = spansOf([madeClip('a', 0, 100, [[20, 30]])], new Map(), RANGE)
+    expect(short(spans)).toEqual(['unreadable 0-20', 'gap 20-30', 'unreadable 30-100'])
+  })
+
   it('covers the range without holes or overlaps', () => {
     const clips = [madeClip('a', 5, 45, [[1, 8], [44, 60]]), madeClip('b', 40, 90)]
     const spans = spansOf(clips, indexes(madeIndex('a', [[5, 41]]), madeIndex('b', everyTwoSeconds(40, 88))), RANGE)

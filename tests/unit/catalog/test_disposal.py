@@ -25,6 +25,7 @@ from catalog.destruction import Destruction
 from catalog.life_records import LifeRecords, disposal_key
 from catalog.objects import DirectoryStore, MemoryStore
 from catalog.objects.contract import ObjectProtection
+from catalog.statistics import StatisticsFilter
 from kernel.audit_chain import canonical
 from kernel.clock import SECOND_US, FakeClock
 from kernel.errors import (
@@ -184,6 +185,17 @@ def test_with_two_signatures_it_runs_and_leaves_a_record_with_hashes(archive: Ar
     assert len(row.objects) == 3
     assert archive.acts() == [(one, "done") for one in ("proposed", "signed", "ordered", "done")]
     assert list(archive.catalogue.audit.faults()) == []
+
+
+def test_what_was_destroyed_takes_no_room_in_the_statistics(archive: Archive) -> None:
+    def stored() -> dict[str, int]:
+        found = archive.catalogue.statistics.projects(StatisticsFilter())
+        return {one.project_id: one.figures.size_bytes for one in found}
+
+    before = stored()
+    archive.run(archive.signed().id)
+    assert before[DSP_02] > 0
+    assert stored() == {**before, DSP_02: 0}
 
 
 def test_the_certificate_lists_every_object_both_people_rule_and_basis(archive: Archive) -> None:

@@ -15,7 +15,7 @@ from catalog.objects import DirectoryStore
 from cli.holding import HoldSweep
 from cli.main import app
 from kernel.clock import SECOND_US, FakeClock
-from kernel.errors import CatalogError, DisposalRefused, JianzhengError
+from kernel.errors import CatalogError, DisposalRefused, JianzhengError, UnknownCode
 from kernel.model.footage import Hold, HoldKind
 from kernel.settings import Settings
 from tests.support.catalogue import open_catalogue
@@ -57,6 +57,11 @@ def disposal_in(told: str) -> str:
     found = re.search(r"disposal-\w+", told)
     assert found, told
     return found[0]
+
+
+def test_a_region_that_there_is_not_is_named(tmp_path: Path, catalogue: Catalogue) -> None:
+    with pytest.raises(UnknownCode, match="no region or industry 999999"):
+        run(tmp_path, "due", "--region", "999999")
 
 
 def test_destruction_takes_two_people_and_leaves_a_certificate(

@@ -2750,6 +2750,31 @@ export interface components {
             overrun_reason: string;
         };
         /**
+         * AskedSession
+         * @description A session that a request names, as people call it.
+         */
+        AskedSession: {
+            /** Id */
+            id: string;
+            phase: components["schemas"]["Phase"];
+            /** Room Name Zh */
+            room_name_zh: string;
+            /** Room Name En */
+            room_name_en: string;
+        };
+        /**
+         * AskedSource
+         * @description A source that a request names, as people call it.
+         */
+        AskedSource: {
+            /** Id */
+            id: string;
+            /** Label Zh */
+            label_zh: string;
+            /** Label En */
+            label_en: string;
+        };
+        /**
          * Aspect
          * @description What a check-up looks at.
          * @enum {string}
@@ -4946,6 +4971,8 @@ export interface components {
             absent: string;
             /** May Mark */
             may_mark: boolean;
+            /** Running */
+            running: boolean;
             /** Rooms */
             rooms: components["schemas"]["RoomChoice"][];
             /** Supervisors */
@@ -6874,20 +6901,32 @@ export interface components {
             id: string;
             /** Project Id */
             project_id: string;
+            /** Project Name Zh */
+            project_name_zh: string;
+            /** Project Name En */
+            project_name_en: string;
             kind: components["schemas"]["UseKind"];
             role: components["schemas"]["Role"];
             scope: components["schemas"]["ScopeEntry"];
+            /** Sessions */
+            sessions: components["schemas"]["AskedSession"][];
+            /** Sources */
+            sources: components["schemas"]["AskedSource"][];
             /** Reason */
             reason: string;
             /** Basis No */
             basis_no: string;
             /** Principal */
             principal: string;
+            /** Principal Label */
+            principal_label: string;
             /** Asked Us */
             asked_us: number;
             state: components["schemas"]["RequestState"];
             /** Decided By */
             decided_by: string;
+            /** Decided By Label */
+            decided_by_label: string;
             /** Decided Us */
             decided_us: number | null;
             /** Decision Reason */

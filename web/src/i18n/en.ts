@@ -1366,6 +1366,8 @@ export const en: Messages = {
     between: 'No recording was planned here',
     pending: 'Not archived yet',
     pendingHint: 'Can be replayed once archived',
+    unreadable: 'Archived, but cannot be read now',
+    unreadableHint: 'Try again later; if it stays so, tell the system administrator',
     buffering: 'Buffering',
     codec: 'This browser cannot play the codec',
     codecHint: '{codec}; use a recent Chrome or Edge',

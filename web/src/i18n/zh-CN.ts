@@ -1365,6 +1365,8 @@ export const zhCN = {
     between: '此时段没有安排录制',
     pending: '尚未归档',
     pendingHint: '归档完成后可以回放',
+    unreadable: '已归档，暂时无法读取',
+    unreadableHint: '请稍后重试；仍不能读取时请通知系统管理员',
     buffering: '正在缓冲',
     codec: '此浏览器不能播放该编码',
     codecHint: '{codec}，请换用新版 Chrome 或 Edge',

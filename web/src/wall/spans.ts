@@ -17,6 +17,7 @@ export type Span = Range &
     | { kind: 'media'; clip: Clip }
     | { kind: 'gap'; clip: Clip; cause: GapCause; gap: Range }
     | { kind: 'pending'; clip: Clip }
+    | { kind: 'unreadable'; clip: Clip }
     | { kind: 'outside'; reason: OutsideReason }
   )
 
@@ -24,7 +25,8 @@ export type Span = Range &
  * Split `range` into spans without holes or overlaps.
  *
  * A clip's own gaps win over anything that its file says; time of an archived clip that neither a fragment nor a
- * gap covers is a gap of unknown cause; a clip without an index is pending.
+ * gap covers is a gap of unknown cause. A clip that is not archived is pending; one that is, and whose index is not
+ * there, cannot be read now.
  */
 export function spansOf(clips: readonly Clip[], indexes: ReadonlyMap<string, RenditionIndex>, range: Range): Span[] {
   const ordered = [...clips].sort((a, b) => a.start_us - b.start_us)
@@ -63,7 +65,7 @@ function clipSpans(clip: Clip, index: RenditionIndex | undefined, range: Range):
     const covered = runs.some((run) => run.startUs <= middle && middle < run.endUs)
     const edge = cell.endUs - cell.startUs <= HOLE_US
     if (gap) spans.push(gapSpan(clip, gap, cell))
-    else if (!index) spans.push({ kind: 'pending', clip, ...cell })
+    else if (!index) spans.push({ kind: clip.rendition_id === null ? 'pending' : 'unreadable', clip, ...cell })
     else if (covered || edge) spans.push({ kind: 'media', clip, ...cell })
     else spans.push({ kind: 'gap', clip, cause: 'not_recording', gap: cell, ...cell })
   }
