@@ -100,15 +100,15 @@ class ClipWork:
 
     def limits(self, *, tagged: bool) -> Limits:
         """What the plan must keep to."""
-        kind, encoder = self.kind, self.encoder
+        kind, tuning = self.kind, self.encoder.of(self.kind)
         return Limits(
             floor=kind.floor,
             text_floor=kind.text_floor,
             ceiling=kind.ceiling,
             weight=kind.weight * (self.rules.tagged.weight if tagged else 1),
             most_bits_per_second=kind.most_kbps * 1000,
-            best_crf=encoder.best_crf,
-            worst_crf=encoder.worst_crf,
+            best_crf=tuning.best_crf,
+            worst_crf=tuning.worst_crf,
         )
 
     def video_step(self, stretch: Stretch, crf: int, height: float) -> VideoStep:
@@ -171,7 +171,8 @@ class ClipWork:
 
     def settings(self) -> list[tuple[float, int]]:
         """Heights and quality settings that are tried."""
-        return [(height, crf) for height in self.kind.heights for crf in self.encoder.probe_crfs]
+        crfs = self.encoder.of(self.kind).probe_crfs
+        return [(height, crf) for height in self.kind.heights for crf in crfs]
 
     def probe_steps(self) -> list[ProbeStep]:
         """A step for each stretch; text is read in the first ones only, for it is slow."""

@@ -43,19 +43,29 @@ class KindRule(Closed):
         return Pace(still_us=still, moving_us=moving)
 
 
+class Tuning(Closed):
+    """How an encoder is used for one sort of picture."""
+
+    best_crf: int  # lower would spend bytes that nobody sees
+    worst_crf: int  # higher is not legible any more
+    probe_crfs: tuple[int, ...] = Field(min_length=2)
+    options: dict[str, str]
+
+
 class CodecRule(Closed):
     """An encoder and its range of quality."""
 
     encoder: str  # FFmpeg's name
-    best_crf: int  # lower would spend bytes that nobody sees
-    worst_crf: int  # higher is not legible any more
-    probe_crfs: tuple[int, ...] = Field(min_length=2)
-    camera: dict[str, str]
-    screen: dict[str, str]
+    camera: Tuning
+    screen: Tuning
+
+    def of(self, rule: KindRule) -> Tuning:
+        """How it is used for a content kind."""
+        return self.screen if rule.screen else self.camera
 
     def options(self, rule: KindRule, crf: int) -> dict[str, str]:
         """Encoder options; single-threaded, because steps run side by side."""
-        return {**(self.screen if rule.screen else self.camera), "crf": str(crf)}
+        return {**self.of(rule).options, "crf": str(crf)}
 
 
 class TaggedRule(Closed):

@@ -222,15 +222,16 @@ def _write(kept: Path | None, known: Mapping[Key, Measured]) -> None:
 
 
 def limits(rules: ArchiveRules, kind: ContentKind, codec: ArchiveCodec) -> Limits:
-    rule, encoder = rules.kinds[kind], rules.codecs[codec]
+    rule = rules.kinds[kind]
+    tuning = rules.codecs[codec].of(rule)
     return Limits(
         floor=rule.floor,
         text_floor=rule.text_floor,
         ceiling=rule.ceiling,
         weight=rule.weight,
         most_bits_per_second=rule.most_kbps * 1000,
-        best_crf=encoder.best_crf,
-        worst_crf=encoder.worst_crf,
+        best_crf=tuning.best_crf,
+        worst_crf=tuning.worst_crf,
     )
 
 

@@ -21,6 +21,7 @@ from kernel.clock import SECOND_US
 from kernel.isobmff.reader import read_index, read_init
 from kernel.model.audit import AuditRecord
 from kernel.model.watching import Seen
+from kernel.settings import ArchiveCodec
 from simulator import timestrip
 from tests.support.archived_footage import CAMERA, DESKTOP, Footage
 from tests.support.people import Served, served
@@ -69,6 +70,9 @@ def month(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterato
         for session in ("P03-E1", "P03-E2", "P03-E3"):
             footage.give(session, wall("04 11:00", "04 11:01"))
         _give_parts(server, footage)
+        Footage(server.month, tmp_path_factory.mktemp("h264"), ArchiveCodec.H264).give(
+            "P10-E", wall("11 10:10", "11 10:11")
+        )
         yield Replayed(server, browser)
 
 
@@ -207,6 +211,20 @@ def test_v9_at_every_speed_panes_show_pictures_of_the_clocks_time(replay: Replay
         if rate > 4:
             assert np.median(gaps) <= rate / 4 * SECOND_US, source
         assert len(times) >= 5, source
+
+
+def test_an_archive_of_h264_is_replayed_in_step_at_each_speed_and_after_a_seek(replay: Replayed) -> None:
+    begin_us = at("11 10:10")
+    page = replay.page("s-cz-1", f"/sessions/P10-E/replay?at={begin_us + SECOND_US}")
+    seek(page, begin_us + 40 * SECOND_US)
+    assert {us - begin_us for us in strips_us(page).values()} == {40 * SECOND_US}
+    for rate in (1, 8):
+        page.get_by_test_id("rate").locator(f"[data-rate='{rate}']").click()
+        start_us = begin_us + 5 * SECOND_US
+        seen = dict(page.evaluate(WATCHED, [start_us, start_us + 5 * SECOND_US * rate]))
+        assert len(seen) == 7
+        for source, times in seen.items():
+            assert len(times) >= 5, source
 
 
 def test_v9_a_step_shows_the_very_next_frame_and_back_the_one_before(replay: Replayed) -> None:

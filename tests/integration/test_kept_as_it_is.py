@@ -63,8 +63,9 @@ def tools(tmp_path: Path) -> Iterator[Tools]:
     rules = archive_rules().model_dump(mode="json")
     room = {"ceiling": 100, "most_kbps": 5000, "copy_below_kbps": 1000, "heights": [1], "key_seconds": 0.2}
     rules["kinds"]["room"] |= room
-    rules["codecs"]["h264"] |= {"best_crf": 1, "worst_crf": 3, "probe_crfs": [1, 3]}
-    rules["codecs"]["h264"]["camera"]["preset"] = "ultrafast"
+    camera = rules["codecs"]["h264"]["camera"]
+    camera |= {"best_crf": 1, "worst_crf": 3, "probe_crfs": [1, 3]}
+    camera["options"]["preset"] = "ultrafast"
     path = tmp_path / "rules.yaml"
     path.write_text(yaml.safe_dump(rules), encoding="utf-8")
     catalogue = Catalogue.open(f"sqlite:///{tmp_path / 'catalogue.sqlite'}")

@@ -64,9 +64,10 @@ def test_a_kinds_floor_lies_below_its_ceiling_and_may_cost_more_than_its_budget(
 @pytest.mark.parametrize("codec", list(ArchiveCodec))
 def test_a_codec_probes_within_its_range_and_encodes_on_one_thread(codec: ArchiveCodec) -> None:
     rule = RULES.codecs[codec]
-    assert list(rule.probe_crfs) == sorted(set(rule.probe_crfs))
-    assert rule.best_crf <= rule.probe_crfs[0] < rule.probe_crfs[-1] <= rule.worst_crf
     for kind in RULES.kinds.values():
+        tuning = rule.of(kind)
+        assert list(tuning.probe_crfs) == sorted(set(tuning.probe_crfs))
+        assert tuning.best_crf <= tuning.probe_crfs[0] < tuning.probe_crfs[-1] <= tuning.worst_crf
         options = rule.options(kind, 40)
         assert options["crf"] == "40"
         assert "lp=1" in options.get("svtav1-params", "") or options.get("threads") == "1"
