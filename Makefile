@@ -8,8 +8,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# One more than there are processors: many tests wait for cameras.
-WORKERS = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
 DEMO_FLAGS := $(if $(ONCE),--once) $(if $(FOOTAGE),--footage $(FOOTAGE)) $(if $(PORT),--port $(PORT))
 
 .PHONY: demo test bench web check-python clean
@@ -23,7 +21,7 @@ test: $(VENV)/installed-dev web
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python web/build.py --check
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_FLAGS)
 
 bench: $(VENV)/installed-dev
 	@test -n "$(NAME)" || { echo "Name a benchmark: make bench NAME=..., one of:"; ls benchmarks | sed -n 's/^bench_\(.*\)\.py$$/  \1/p'; exit 2; }

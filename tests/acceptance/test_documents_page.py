@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect, sync_playwright
 
 from catalog.catalogue import Catalogue
 from catalog.document_intake import DocumentIntake
@@ -18,7 +18,7 @@ from tests.acceptance.test_sources_in_words import serving
 from tests.support import papers
 from tests.support.archived_project import fill
 from tests.support.catalogue import open_catalogue
-from tests.support.peers import free_port
+from tests.support.peers import chromium, free_port
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,17 +37,23 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, browser: Browser) -> Iterator[Desk]:
+def desk(tmp_path: Path) -> Iterator[Desk]:
     catalogue, store, clock = open_catalogue(tmp_path), MemoryStore(), SystemClock()
     fill(catalogue)
     intake = DocumentIntake(catalogue, store, clock, tmp_path / "incoming", 1 << 20, scan=lambda _path: None)
     port = free_port()
-    with serving(create_app(catalogue, store, clock, documents=intake), port):
+    with (
+        serving(create_app(catalogue, store, clock, documents=intake), port),
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(
+            executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"]
+        )
         page = browser.new_page(locale="zh-CN", base_url=f"http://127.0.0.1:{port}")
         page.goto("/projects/P")
         (tmp_path / "papers").mkdir()
         yield Desk(page=page, catalogue=catalogue, papers=tmp_path / "papers")
-        page.close()
+        browser.close()
     catalogue.close()
 
 

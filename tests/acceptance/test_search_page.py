@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect, sync_playwright
 
 from catalog.catalogue import Catalogue
 from kernel.clock import SystemClock
 from kernel.model.timeline import Project
 from player_api.app import create_app
 from tests.acceptance.test_sources_in_words import serving
-from tests.support.peers import free_port
+from tests.support.peers import chromium, free_port
 from tests.support.sample_month import Month, at
 
 NOW = "2026-04-10T09:00:00+08:00"
@@ -89,13 +89,17 @@ def url(month: Month) -> Iterator[str]:
 
 
 @pytest.fixture
-def searching(url: str, month: Month, browser: Browser) -> Iterator[Searching]:
-    page = browser.new_page(viewport={"width": 1366, "height": 768}, locale="zh-CN", base_url=url)
-    page.clock.set_fixed_time(NOW)
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield Searching(page=page, catalogue=month.catalogue, errors=errors)
-    page.close()
+def searching(url: str, month: Month) -> Iterator[Searching]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page(viewport={"width": 1366, "height": 768}, locale="zh-CN", base_url=url)
+        page.clock.set_fixed_time(NOW)
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        yield Searching(page=page, catalogue=month.catalogue, errors=errors)
+        browser.close()
     assert errors == []
 
 
