@@ -85,7 +85,7 @@ def test_i2_a_project_is_asked_for_from_its_page_or_by_its_code(hall: Served, br
         shot(page, "ask")
         dialog.get_by_test_id("send").click()
         row = page.locator("tr[data-request]").filter(has_text="〔2026〕15号")
-        expect(row).to_contain_text("ZT-SH1-04-F")
+        expect(row).to_contain_text("04席人像")
         expect(row).to_contain_text("P06")
 
 
