@@ -125,7 +125,7 @@ def requests_router(catalogue: Catalogue, clock: Clock, settings: UseSettings, g
     router = APIRouter(prefix="/api", tags=["requests"])
 
     def public(request: UseRequest) -> UseRequestPublic:
-        return _Publisher.of(catalogue, clock.now_us()).one(request)
+        return _published(catalogue, [request], clock.now_us())[0]
 
     @router.get("/requests", dependencies=[gate.inside("request.see")])
     def requests(
@@ -134,11 +134,12 @@ def requests_router(catalogue: Catalogue, clock: Clock, settings: UseSettings, g
         limit: Annotated[int, Query(ge=1, le=1000)] = 200,
     ) -> list[UseRequestPublic]:
         """Requests, the newest first; of those the ones in a state."""
-        publisher = _Publisher.of(catalogue, clock.now_us())
-        found = map(publisher.one, catalogue.requests.all(project_id=project_id, limit=limit))
-        listed = [one for one in found if state in (None, one.state)]
+        now_us = clock.now_us()
+        found = catalogue.requests.all(project_id=project_id, limit=limit)
+        listed = [one for one in found if state in (None, one.state(now_us))]
         seen = gate.within("request.see", [one.project_id for one in listed])
-        return [one for one in listed if one.project_id in seen and _is_told(gate, one)]
+        told = [one for one in listed if one.project_id in seen and _is_told(gate, one)]
+        return _published(catalogue, told, now_us)
 
     @router.post(
         "/requests", status_code=201, responses=_REFUSALS, dependencies=[gate.inside("request.make")]
@@ -190,7 +191,7 @@ def _add_uses(router: APIRouter, catalogue: Catalogue, gate: Gate) -> None:
         return [use_public(one) for one in catalogue.requests.uses(project_id, before=before, limit=limit)]
 
 
-def _is_told(gate: Gate, request: UseRequestPublic) -> bool:
+def _is_told(gate: Gate, request: UseRequest) -> bool:
     """Whoever may be looked into is told of nobody's requests but his own."""
     principal = gate.person().principal
     own_only = principal is not None and principal.role in (Role.SUPERVISOR, Role.AGENCY)
@@ -218,7 +219,22 @@ def _asked(entry: UseRequestEntry, gate: Gate, now_us: int) -> UseRequest:
     )
 
 
-@dataclass(frozen=True, slots=True)
+def _published(catalogue: Catalogue, found: Sequence[UseRequest], now_us: int) -> list[UseRequestPublic]:
+    """Requests as pages show them; what several of them need is looked up once."""
+    session_ids = {one for each in found for one in each.scope.session_ids}
+    source_ids = {one for each in found for one in each.scope.source_ids}
+    publisher = _Publisher(
+        catalogue=catalogue,
+        now_us=now_us,
+        labels=labels_of(catalogue),
+        rooms=catalogue.places.rooms(),
+        sessions=catalogue.sessions.by_id(session_ids),
+        sources={one.id: one for one in catalogue.places.sources_of((), source_ids)},
+    )
+    return [publisher.one(each) for each in found]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Publisher:
     """Turns requests into what pages show."""
 
@@ -226,13 +242,8 @@ class _Publisher:
     now_us: int
     labels: Mapping[str, str]  # of accounts
     rooms: Mapping[str, Room]
+    sessions: Mapping[str, Session]
     sources: Mapping[str, Source]
-
-    @classmethod
-    def of(cls, catalogue: Catalogue, now_us: int) -> _Publisher:
-        return cls(
-            catalogue, now_us, labels_of(catalogue), catalogue.places.rooms(), catalogue.places.sources()
-        )
 
     def one(self, request: UseRequest) -> UseRequestPublic:
         scope = request.scope
@@ -249,16 +260,12 @@ class _Publisher:
                 start_us=scope.start_us,
                 end_us=scope.end_us,
             ),
-            sessions=self._sessions(scope.session_ids),
+            sessions=[self._session(self.sessions[one]) for one in scope.session_ids if one in self.sessions],
             sources=[_source(self.sources[one]) for one in scope.source_ids if one in self.sources],
             principal_label=self.labels.get(request.principal, request.principal),
             state=request.state(self.now_us),
             decided_by_label=self.labels.get(request.decided_by, request.decided_by),
         )
-
-    def _sessions(self, ids: Sequence[str]) -> list[AskedSession]:
-        found = self.catalogue.sessions.by_id(ids)
-        return [self._session(found[one]) for one in ids if one in found]
 
     def _session(self, session: Session) -> AskedSession:
         room = self.rooms[session.room_id]
